@@ -1,0 +1,83 @@
+# sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
+.PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
+        bench-kernels bench-loader install uninstall clean help man depcheck
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CC     ?= gcc
+VERSION := 0.1.0
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
+OPT      ?= -O2 -g
+SANITIZE ?=
+CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
+CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
+LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
+LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -ljpeg -lpng -lm -ldl
+
+PROTOS   := $(wildcard models/*.proto)
+GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
+GEN_H    := $(GEN_C:.c=.h)
+LIB_C    := $(filter-out %.inc.c,$(wildcard runtime/base/*.c runtime/engine/*.c iouring/*.c \
+            cgroups/*.c kernels/*.c policies/*.c models/*.c models/layers/*.c)) \
+            $(wildcard runtime/*.c)
+REPORT_C := $(wildcard runtime/report/*.c)
+CLI_C    := $(wildcard runtime/cli/*.c)
+TEST_C   := $(wildcard tests/unit/*.c)
+TOPOLOGY := $(wildcard models/topologies/*.prototxt)
+TOPO_C   := $(BUILD)/gen/models/topologies.c
+
+objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(BUILD)/%,$(1))) \
+           $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/gen/%.o,$(filter $(BUILD)/%,$(1)))
+LIB_O    := $(call objects,$(LIB_C) $(GEN_C) $(if $(TOPOLOGY),$(TOPO_C)))
+CLI_O    := $(call objects,$(REPORT_C) $(CLI_C))
+REPORT_O := $(call objects,$(REPORT_C))
+TEST_O   := $(call objects,$(TEST_C))
+
+all: $(BUILD)/sluice lib
+lib: $(BUILD)/libsluice.a $(BUILD)/libsluice.so
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
+	@mkdir -p $(BUILD)/gen
+	protoc-c --c_out=$(BUILD)/gen $<
+
+$(TOPO_C): $(TOPOLOGY) scripts/embed_topologies.sh
+	@mkdir -p $(@D)
+	sh scripts/embed_topologies.sh $(TOPOLOGY) > $@.tmp && mv $@.tmp $@
+
+# Generated code is not held to our warnings.
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -W%,$(CFLAGS)) -c $< -o $@
+
+# Kernels for instruction sets chosen at run time: kernels/<name>_<isa>.c
+$(BUILD)/obj/kernels/%_avx2.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c -ffp-contract=off
+$(BUILD)/obj/kernels/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma \
+                                           -mprefer-vector-width=512 -ffp-contract=off
+$(BUILD)/obj/kernels/%.o: CFLAGS += -O3 -ffp-contract=off
+
+$(BUILD)/obj/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/libsluice.a: $(LIB_O)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libsluice.so: $(LIB_O)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libsluice.so.0 $^ $(LIBS) -o $@
+
+$(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -o $@
+
+unit: $(BUILD)/unit_tests
+	$(BUILD)/unit_tests $(UNIT_FLAGS)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)

@@ -1,0 +1,60 @@
+/* Memory-limited control groups through libcgroup, on v1 and v2. Version-specific names live in one
+ * ops table per version (cgroups/v1.c, cgroups/v2.c) and `disabled` (no rights: says why). */
+#ifndef SLUICE_CGROUPS_CGROUP_H
+#define SLUICE_CGROUPS_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runtime/base/error.h"
+
+#define SL_NO_LIMIT UINT64_MAX
+
+struct sl_limits {
+    uint64_t memory_bytes;     /* SL_NO_LIMIT: none */
+    uint64_t swap_bytes;       /* on top of memory; 0: no swap; SL_NO_LIMIT: as much as there is */
+    uint64_t read_bytes_per_s; /* SL_NO_LIMIT: none; of the device that holds throttle_path */
+    const char *throttle_path; /* a file on the device to throttle (the pack) */
+    double cpus;               /* CPU share in cores; 0: all */
+};
+
+/* Kernel counters of a group; v1 and v2 names mapped to one set. Values a kernel does not give are
+ * SL_NO_LIMIT. */
+struct sl_cgroup_usage {
+    uint64_t memory_bytes, memory_peak_bytes; /* as charged, page cache included */
+    uint64_t anonymous_bytes, file_bytes;
+    uint64_t swap_bytes;             /* now in swap */
+    uint64_t major_faults, refaults; /* refaults: workingset_refault_{anon,file} summed */
+    uint64_t oom_kills;
+    uint64_t limit_hits; /* memory.failcnt / memory.events max */
+};
+
+struct sl_cgroup;
+
+/* What this user may do here. reason: one line with the cure when something is missing. */
+struct sl_cgroup_rights {
+    int version; /* 1, 2, 0 = none usable */
+    bool memory, swap, read_rate, cpu;
+    char reason[256];
+};
+void sl_cgroup_probe(struct sl_cgroup_rights *rights);
+
+/* Creates a group named sluice-<pid>-<serial> and sets the limits (growing and shrinking order of
+ * v1's memsw respected). -EPERM, -ENOSYS, -EINVAL name file, value and cure. Groups that a crashed
+ * sluice left (their pid gone) are removed first. */
+int sl_cgroup_create(const struct sl_limits *limits, struct sl_cgroup **group,
+                     struct sl_error *error);
+/* Moves a process in; to be called for a process that has not touched its memory yet. */
+int sl_cgroup_attach(struct sl_cgroup *group, pid_t pid, struct sl_error *error);
+int sl_cgroup_usage(struct sl_cgroup *group, struct sl_cgroup_usage *usage, struct sl_error *error);
+/* Changes limits of a living group. */
+int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struct sl_error *error);
+/* Kills what is still inside, waits, removes the group. NULL is fine. */
+void sl_cgroup_destroy(struct sl_cgroup *group);
+
+/* The memory limit that this very process runs under (its own cgroup and ancestors), SL_NO_LIMIT
+ * when none. For --budget auto. */
+uint64_t sl_cgroup_own_limit(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* Runs one cell: a fresh worker process inside a new group, watched from outside it. */
+#ifndef SLUICE_CGROUPS_SUPERVISOR_H
+#define SLUICE_CGROUPS_SUPERVISOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgroups/cgroup.h"
+
+enum sl_ending {
+    SL_ENDED_OK,          /* exit 0 */
+    SL_ENDED_OOM,         /* killed by the group's out-of-memory killer */
+    SL_ENDED_TIMEOUT,     /* killed by us after timeout_ns */
+    SL_ENDED_ERROR,       /* any other exit code or signal */
+    SL_ENDED_INTERRUPTED, /* killed by us because *interrupted was set */
+};
+const char *sl_ending_name(enum sl_ending ending); /* "ok", "oom", "timeout", "error", ... */
+
+struct sl_memory_sample {
+    uint64_t time_ns; /* since the worker's start */
+    uint64_t memory_bytes, swap_bytes;
+    uint64_t major_faults, swap_in_bytes, swap_out_bytes; /* since the start */
+};
+
+struct sl_cell {
+    char *const *argv; /* the worker: argv[0] is the program's path */
+    struct sl_limits limits;
+    bool make_swapfile;         /* make one when free swap < limits.swap_bytes */
+    const char *swap_directory; /* NULL: choose */
+    const char *const
+        *cold_files;             /* NULL-terminated: dropped from the page cache before the start */
+    uint64_t timeout_ns;         /* 0: none */
+    uint64_t sample_interval_ns; /* 0: 10 ms */
+    const volatile int *interrupted; /* polled; may be NULL */
+};
+
+struct sl_outcome {
+    enum sl_ending ending;
+    int exit_code, signal;
+    bool limited; /* a group was used */
+    uint64_t wall_ns;
+    struct sl_cgroup_usage usage;           /* at the end; peak is the kernel's own */
+    uint64_t swap_in_bytes, swap_out_bytes; /* /proc/vmstat pswpin, pswpout over the run */
+    struct sl_memory_sample *samples;       /* owned */
+    size_t sample_count;
+    char *output; /* the worker's stdout (its record), NUL-terminated, owned */
+    size_t output_bytes;
+    char *diagnostics; /* its stderr, owned */
+};
+
+/* Creates swap file and group as needed, starts the worker so that all its memory is charged to the
+ * group, samples, reaps, says how it ended, removes everything. The worker's death by limit is an
+ * outcome, not an error. Errors: the environment does not allow what was asked (-EPERM, -ENOSYS,
+ * -ENOSPC) with the cure. Call from one thread; SIGCHLD must not be ignored. */
+int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct sl_error *error);
+void sl_outcome_free(struct sl_outcome *outcome);
+
+/* Removes groups and swap files whose sluice process is gone. */
+void sl_supervisor_clean(void);
+
+#endif

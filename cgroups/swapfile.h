@@ -1,0 +1,22 @@
+/* A temporary swap file, for cells that want more swap than the machine has. */
+#ifndef SLUICE_CGROUPS_SWAPFILE_H
+#define SLUICE_CGROUPS_SWAPFILE_H
+
+#include <stdint.h>
+
+#include "runtime/base/error.h"
+
+struct sl_swapfile;
+
+/* Bytes of swap that are free on this machine now. */
+uint64_t sl_swap_free_bytes(void);
+
+/* Makes (real blocks, no holes), formats and enables a swap file of `bytes` in directory (NULL:
+ * the first of $TMPDIR, /var/tmp that can hold one; tmpfs, btrfs without nocow and full disks are
+ * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named sluice-swap-<pid>; what a
+ * crashed sluice left is disabled and removed first. Disable and remove with sl_swapfile_remove. */
+int sl_swapfile_create(const char *directory, uint64_t bytes, struct sl_swapfile **swapfile,
+                       struct sl_error *error);
+void sl_swapfile_remove(struct sl_swapfile *swapfile);
+
+#endif

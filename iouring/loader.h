@@ -1,0 +1,89 @@
+/* Loaders bring shards from storage into memory. A loader is an ops table (iouring/table.c);
+ * `uring` and `pread` for use, `sim` and `fault` for tests. One thread at a time may use a loader.
+ *
+ * A read goes straight into its destination (no copy); it is finished only when its completion was
+ * reaped, also after a cancel. Short reads are resubmitted inside the loader. */
+#ifndef SLUICE_IOURING_LOADER_H
+#define SLUICE_IOURING_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/error.h"
+
+struct sl_read {
+    uint64_t tag;      /* the caller's, returned with the completion */
+    int file;          /* from add_file */
+    uint64_t offset;   /* multiple of 4096 */
+    uint64_t length;   /* multiple of 4096, <= SL_READ_MOST_BYTES; may reach past the end of the
+                        * file only within its last block (then the rest of the block is zero) */
+    void *destination; /* 4096-aligned, length bytes */
+};
+#define SL_READ_MOST_BYTES (UINT64_C(1) << 30)
+
+struct sl_completion {
+    uint64_t tag;
+    int result; /* 0, or -errno (-ECANCELED after cancel, -EIO, -ENODATA: the file ends early) */
+    uint64_t submitted_ns, completed_ns; /* sl_now_ns */
+};
+
+struct sl_loader_options {
+    int depth;     /* most reads in flight in the kernel, 1..256; more are queued inside */
+    bool buffered; /* do not ask for O_DIRECT */
+    /* sim and fault only */
+    uint64_t sim_bytes_per_s, sim_latency_ns;
+    int fault_errno;
+    uint64_t fault_every; /* every n-th read fails with fault_errno */
+};
+
+struct sl_loader;
+
+struct sl_loader_ops {
+    const char *name;
+    const char *description; /* one line for `sluice list loaders` */
+    int (*open)(const struct sl_loader_options *options, struct sl_loader **loader,
+                struct sl_error *error);
+    /* Opens a file for reading; returns its number >= 0 or -errno. O_DIRECT where the file system
+     * takes it, else buffered with the pages dropped behind the read. */
+    int (*add_file)(struct sl_loader *loader, const char *path, struct sl_error *error);
+    /* Optional hook: announces memory that destinations will lie in (registered buffers). A refusal
+     * is not an error: returns 0 and reads the ordinary way. May be called again with more. */
+    int (*add_memory)(struct sl_loader *loader, void *base, size_t bytes);
+    /* Takes the read; never blocks on the device. 0 or -errno (nothing taken). */
+    int (*submit)(struct sl_loader *loader, const struct sl_read *read, struct sl_error *error);
+    /* Hands out at most `most` finished reads; waits up to timeout_ns (0: not at all, UINT64_MAX:
+     * for ever) until there is at least one. Returns how many. */
+    int (*reap)(struct sl_loader *loader, struct sl_completion *completions, int most,
+                uint64_t timeout_ns, struct sl_error *error);
+    /* A descriptor that polls readable when reap would return something. */
+    int (*event_fd)(struct sl_loader *loader);
+    /* Asks for all reads in flight and queued to end; their completions still come. */
+    void (*cancel)(struct sl_loader *loader);
+    /* Cancels, waits for what is in flight, frees. NULL is fine. */
+    void (*close)(struct sl_loader *loader);
+};
+
+/* Every loader starts with this. */
+struct sl_loader {
+    const struct sl_loader_ops *ops;
+    /* What was degraded and why, one line each separated by "; ", for the user; "" when nothing. */
+    char notes[256];
+    bool direct; /* every file so far is read with O_DIRECT */
+};
+
+/* By name; NULL name: uring, or pread when io_uring is denied (the reason goes to reason, e.g.
+ * "io_uring denied (EPERM: seccomp or kernel.io_uring_disabled); reading with pread threads").
+ * An unknown name is -EINVAL with the nearest known one. */
+int sl_loader_open(const char *name, const struct sl_loader_options *options,
+                   struct sl_loader **loader, char reason[160], struct sl_error *error);
+/* Iterate with index from 0 until NULL. */
+const struct sl_loader_ops *sl_loader_at(int index);
+/* Checks the table's required hooks. */
+int sl_loaders_check(struct sl_error *error);
+
+/* Drops a file's pages from the page cache (fdatasync + POSIX_FADV_DONTNEED), so that a measured
+ * run reads the device. */
+int sl_drop_page_cache(const char *path, struct sl_error *error);
+
+#endif

@@ -1,0 +1,20 @@
+/* Did-you-mean: the nearest known name by edit distance. */
+#ifndef SLUICE_BASE_SUGGEST_H
+#define SLUICE_BASE_SUGGEST_H
+
+#include <stddef.h>
+
+/* Case-insensitive Levenshtein distance; names longer than 63 bytes compare by their start. */
+size_t sl_edit_distance(const char *a, const char *b);
+
+/* A running search: start with best = NULL, offer every candidate, read best (NULL when nothing
+ * is near enough: more than a third of the name plus one would have to change). */
+struct sl_suggestion {
+    const char *wanted;
+    const char *best;
+    size_t best_distance;
+};
+
+void sl_suggest(struct sl_suggestion *suggestion, const char *candidate);
+
+#endif

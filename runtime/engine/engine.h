@@ -1,0 +1,77 @@
+/* The engine: packs, pool, loader, executors, one event loop; a policy decides. */
+#ifndef SLUICE_ENGINE_ENGINE_H
+#define SLUICE_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "models/pack.h"
+#include "runtime/base/error.h"
+
+struct sl_engine_options {
+    const char *policy;    /* NULL: "partial" */
+    const char *loader;    /* NULL: by itself */
+    int threads;           /* of each kernel; 0: the CPUs this process may use */
+    int depth;             /* shards ahead; 0: the policy's choice */
+    int queue_depth;       /* reads in flight in the kernel; 0: 8 */
+    uint64_t budget_bytes; /* UINT64_MAX: none */
+    bool verify;           /* checksum every shard after its read */
+    bool events;           /* record an event per load and run (trace, per-layer rows) */
+};
+
+/* One row per layer of the last batch. */
+struct sl_layer_time {
+    uint64_t load_ns; /* first submit to last completion of its shards */
+    uint64_t run_ns;
+    uint64_t stall_ns; /* executor idle before it, waiting for its shards */
+    uint64_t read_bytes;
+    uint64_t major_faults; /* of the executor during its run */
+    uint64_t start_ns;     /* of its first run, since the batch's start */
+};
+
+struct sl_network_result {
+    uint64_t latency_ns; /* arrival to result */
+    uint64_t load_ns, run_ns, stall_ns, read_bytes;
+    uint64_t digest;                    /* XXH3-64 over all output blobs in order */
+    const struct sl_layer_time *layers; /* owned by the engine, until the next batch */
+};
+
+struct sl_engine;
+
+int sl_engine_create(const struct sl_engine_options *options, struct sl_engine **engine,
+                     struct sl_error *error);
+void sl_engine_free(struct sl_engine *engine);
+
+/* Adds a network of the workload; the pack is borrowed. Before the first batch. Returns its number
+ * >= 0 or -errno. */
+int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct sl_error *error);
+
+/* Copies count floats into input blob `input` (index into network->inputs) of the next batch. All
+ * zero until set. */
+int sl_engine_set_input(struct sl_engine *engine, int network, int input, const float *values,
+                        int64_t count, struct sl_error *error);
+
+/* One request of every network, all arriving now; blocks until all ended. more: batches that will
+ * follow (policies that keep weights across requests use it). results: one per network. */
+int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
+                  uint64_t *makespan_ns, struct sl_error *error);
+
+/* Output blob `output` (index into network->outputs) of the last batch; NULL when out of range.
+ * Valid until the next batch. */
+const float *sl_engine_output(const struct sl_engine *engine, int network, int output);
+
+/* Makes a sl_engine_run in another thread, or the one interrupted by a signal, return -EINTR soon.
+ * Async-signal-safe. */
+void sl_engine_interrupt(struct sl_engine *engine);
+
+struct sl_engine_facts {
+    const char *policy, *loader;
+    const char *loader_reason; /* "" when the first choice worked */
+    const char *loader_notes;
+    int threads;
+    bool direct;
+    uint64_t shards_peak_bytes, activation_bytes, scratch_bytes;
+};
+void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts);
+
+#endif

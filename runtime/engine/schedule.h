@@ -1,0 +1,54 @@
+/* The schedule: the state that policies see and the only place where it changes. Engine (real time)
+ * and simulator (virtual time) drive the same schedule, so both refuse the same illegal steps. */
+#ifndef SLUICE_ENGINE_SCHEDULE_H
+#define SLUICE_ENGINE_SCHEDULE_H
+
+#include "policies/policy.h"
+
+/* Description of a network for scheduling; copied by sl_schedule_create. */
+struct sl_schedule_layer {
+    int shard_count;
+    bool fully_connected;
+    uint64_t run_ns; /* estimate, 0 = unknown */
+};
+struct sl_schedule_network {
+    const char *name;
+    int layer_count;
+    const struct sl_schedule_layer *layers;
+    const uint64_t *shard_bytes; /* all shards, in layer order */
+    uint64_t activation_bytes;
+};
+
+struct sl_schedule_options {
+    uint64_t budget_bytes; /* UINT64_MAX: none */
+    int depth;             /* 0: policy's own choice */
+};
+
+struct sl_schedule;
+
+/* -ENOBUFS with the least budget in bytes in the text when a budgeted policy cannot run. */
+int sl_schedule_create(const struct sl_schedule_network *networks, int network_count,
+                       const struct sl_policy *policy, const struct sl_schedule_options *options,
+                       struct sl_schedule **schedule, struct sl_error *error);
+void sl_schedule_free(struct sl_schedule *schedule);
+
+const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule);
+
+/* A request of a network arrives; more_to_come: how many will follow (view's requests_left). */
+void sl_schedule_arrive(struct sl_schedule *schedule, int network, uint64_t now_ns,
+                        uint64_t more_to_come);
+
+/* Asks the policy for its next step, checks it, applies it to the view. WAIT means: come back after
+ * the next event. -EPROTO when the policy asked for what cannot be (names policy, step, state);
+ * -EDEADLK when it waits and nothing can happen any more while requests remain. */
+int sl_schedule_next(struct sl_schedule *schedule, uint64_t now_ns, struct sl_step *step,
+                     struct sl_error *error);
+
+/* Events. sl_schedule_ran returns true when the network's active request is finished. */
+void sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard);
+bool sl_schedule_ran(struct sl_schedule *schedule, int network, int unit);
+
+/* No request active or waiting. */
+bool sl_schedule_idle(const struct sl_schedule *schedule);
+
+#endif

@@ -1,0 +1,31 @@
+/* The simulator: any policy in virtual time over a device model, through the same schedule as the
+ * engine. Deterministic; no I/O; milliseconds for a thousand layers. */
+#ifndef SLUICE_ENGINE_SIMULATE_H
+#define SLUICE_ENGINE_SIMULATE_H
+
+#include "runtime/engine/schedule.h"
+
+/* Reads share one device: each costs latency_ns before its bytes flow, at most `depth` overlap
+ * their latencies, bytes flow one read after another at bytes_per_s. */
+struct sl_device_model {
+    uint64_t bytes_per_s, latency_ns;
+    int depth;
+};
+
+struct sl_simulation {
+    uint64_t makespan_ns, bytes_read, peak_bytes; /* peak of resident + loading shards */
+    uint64_t loads, runs, drops;
+    uint64_t stall_ns;        /* executors idle while a request was active */
+    uint64_t *request_end_ns; /* [requests] in order of completion, owned */
+    size_t requests_done;
+};
+
+/* rounds requests of every network: all networks arrive at once; the next round when the last of
+ * the previous one ended. */
+int sl_simulate(const struct sl_schedule_network *networks, int network_count,
+                const struct sl_policy *policy, const struct sl_schedule_options *options,
+                const struct sl_device_model *device, int rounds, struct sl_simulation *result,
+                struct sl_error *error);
+void sl_simulation_free(struct sl_simulation *result);
+
+#endif
