@@ -9,6 +9,8 @@
 
 #include "runtime/base/error.h"
 
+SL_C_BEGIN
+
 #define SL_NO_LIMIT UINT64_MAX
 
 struct sl_limits {
@@ -38,7 +40,7 @@ struct sl_cgroup_rights {
     bool memory, swap, read_rate, cpu;
     char reason[256];
 };
-void sl_cgroup_probe(struct sl_cgroup_rights *rights);
+SL_API void sl_cgroup_probe(struct sl_cgroup_rights *rights);
 
 /* Creates a group named sluice-<pid>-<serial> and sets the limits (growing and shrinking order of
  * v1's memsw respected). -EPERM, -ENOSYS, -EINVAL name file, value and cure. Groups that a crashed
@@ -55,6 +57,8 @@ void sl_cgroup_destroy(struct sl_cgroup *group);
 
 /* The memory limit that this very process runs under (its own cgroup and ancestors), SL_NO_LIMIT
  * when none. For --budget auto. */
-uint64_t sl_cgroup_own_limit(void);
+SL_API uint64_t sl_cgroup_own_limit(void);
+
+SL_C_END
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "cgroups/cgroup.h"
 
+SL_C_BEGIN
+
 enum sl_ending {
     SL_ENDED_OK,          /* exit 0 */
     SL_ENDED_OOM,         /* killed by the group's out-of-memory killer */
@@ -14,7 +16,7 @@ enum sl_ending {
     SL_ENDED_ERROR,       /* any other exit code or signal */
     SL_ENDED_INTERRUPTED, /* killed by us because *interrupted was set */
 };
-const char *sl_ending_name(enum sl_ending ending); /* "ok", "oom", "timeout", "error", ... */
+SL_API const char *sl_ending_name(enum sl_ending ending); /* "ok", "oom", "timeout", "error", ... */
 
 struct sl_memory_sample {
     uint64_t time_ns; /* since the worker's start */
@@ -52,10 +54,13 @@ struct sl_outcome {
  * group, samples, reaps, says how it ended, removes everything. The worker's death by limit is an
  * outcome, not an error. Errors: the environment does not allow what was asked (-EPERM, -ENOSYS,
  * -ENOSPC) with the cure. Call from one thread; SIGCHLD must not be ignored. */
-int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct sl_error *error);
-void sl_outcome_free(struct sl_outcome *outcome);
+SL_API int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome,
+                        struct sl_error *error);
+SL_API void sl_outcome_free(struct sl_outcome *outcome);
 
 /* Removes groups and swap files whose sluice process is gone. */
-void sl_supervisor_clean(void);
+SL_API void sl_supervisor_clean(void);
+
+SL_C_END
 
 #endif

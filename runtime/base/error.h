@@ -3,6 +3,10 @@
 #ifndef SLUICE_BASE_ERROR_H
 #define SLUICE_BASE_ERROR_H
 
+#include "runtime/base/export.h"
+
+SL_C_BEGIN
+
 #define SL_ERROR_TEXT_BYTES 1024
 
 /* code: 0 when no error is set, else -errno. text: one line, what failed on what, why, the cure. */
@@ -13,15 +17,17 @@ struct sl_error {
 
 /* Sets code and text and returns code. code is -errno (a positive errno is negated); error may be
  * NULL, then only the code is returned. Any thread. */
-int sl_error_set(struct sl_error *error, int code, const char *format, ...)
+SL_API int sl_error_set(struct sl_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* As sl_error_set, with ": <strerror(errno)>" appended; code = -errno at entry. */
-int sl_error_errno(struct sl_error *error, const char *format, ...)
+SL_API int sl_error_errno(struct sl_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Puts "<context>: " before the text of a set error on its way up; returns error->code. */
-int sl_error_wrap(struct sl_error *error, const char *format, ...)
+SL_API int sl_error_wrap(struct sl_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+SL_C_END
 
 #endif

@@ -3,6 +3,10 @@
 #ifndef SLUICE_BASE_LOG_H
 #define SLUICE_BASE_LOG_H
 
+#include "runtime/base/export.h"
+
+SL_C_BEGIN
+
 enum sl_log_level {
     SL_LOG_ERROR,
     SL_LOG_WARNING,
@@ -14,9 +18,11 @@ typedef void sl_log_sink(enum sl_log_level level, const char *line, void *contex
 
 /* Sets the sink (NULL: silent, the default) and the highest level passed on. Call before threads
  * start. */
-void sl_log_set(enum sl_log_level highest, sl_log_sink *sink, void *context);
+SL_API void sl_log_set(enum sl_log_level highest, sl_log_sink *sink, void *context);
 
 /* One line without a newline. Any thread. */
 void sl_log(enum sl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+SL_C_END
 
 #endif

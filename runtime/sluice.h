@@ -1,0 +1,282 @@
+/* libsluice: runs Caffe networks whose weights do not fit in memory, by streaming slices of layers
+ * from storage just ahead of the compute.
+ *
+ *     struct sl_error error = {0};
+ *     struct sl_model *model;
+ *     struct sl_session *session;
+ *     struct sl_result result;
+ *     if (sl_model_open("net.sluice", &model, &error) ||
+ *         sl_session_create(NULL, &session, &error) ||
+ *         sl_session_add(session, model, &error) < 0 ||
+ *         sl_session_input_file(session, 0, 0, "cat.jpg", &error) ||
+ *         sl_session_run(session, 0, &result, NULL, &error))
+ *         fprintf(stderr, "%s\n", error.text);
+ *
+ * Conventions. Functions that can fail return 0 (or a positive result) or -errno and fill the
+ * struct sl_error given last (NULL is fine); outputs are untouched on failure. A zero-initialised
+ * options struct asks for the defaults. Shapes are in C order, weights and activations float32.
+ * The library never prints, never exits and reads no environment variable. A handle is used by one
+ * thread at a time; different handles may be used by different threads at once. */
+#ifndef SLUICE_H
+#define SLUICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgroups/cgroup.h"
+#include "cgroups/supervisor.h"
+#include "runtime/base/error.h"
+#include "runtime/base/export.h"
+#include "runtime/base/log.h"
+
+#define SL_VERSION_MAJOR  0
+#define SL_VERSION_MINOR  1
+#define SL_VERSION_PATCH  0
+#define SL_VERSION_NUMBER (SL_VERSION_MAJOR * 10000 + SL_VERSION_MINOR * 100 + SL_VERSION_PATCH)
+
+SL_C_BEGIN
+
+/* Version of the library that runs ("0.1.0"), and the commit that it was built from ("" when it was
+ * not built from a repository). Static. */
+SL_API const char *sl_version(void);
+SL_API const char *sl_commit(void);
+
+/* ---- Models: packs (.sluice files), opened ------------------------------------------------- */
+
+/* A pack's index: layers, shapes, where the weights lie. The weights stay on storage. */
+struct sl_model;
+
+/* Reads and verifies the index of a pack. -ENOENT, -EBADMSG (damaged or not a pack), -EPROTO
+ * (written by a newer version). Free with sl_model_close. Blocks on I/O. */
+SL_API int sl_model_open(const char *path, struct sl_model **model, struct sl_error *error);
+/* No session may use the model any more. NULL is fine. */
+SL_API void sl_model_close(struct sl_model *model);
+
+/* Strings live as long as the model. */
+struct sl_model_info {
+    const char *name, *path;
+    int layer_count, input_count, output_count, shard_count, label_count;
+    uint64_t weight_bytes; /* W: bytes of all weights */
+    uint64_t file_bytes;
+    uint64_t largest_layer_bytes; /* weights of the largest layer */
+    uint64_t identity;            /* checksum of the index: names the pack */
+    double flops;                 /* of one request; multiply and add count as two */
+    bool folded;                  /* BatchNorm, Scale and ReLU fused at import */
+};
+SL_API void sl_model_describe(const struct sl_model *model, struct sl_model_info *info);
+
+#define SL_BLOB_AXES 8
+struct sl_blob_info {
+    const char *name; /* lives as long as the model */
+    int axes;
+    int64_t shape[SL_BLOB_AXES];
+    int64_t count; /* elements */
+};
+/* Input or output blob by index; -ERANGE when there is none. */
+SL_API int sl_model_input(const struct sl_model *model, int input, struct sl_blob_info *blob,
+                          struct sl_error *error);
+SL_API int sl_model_output(const struct sl_model *model, int output, struct sl_blob_info *blob,
+                           struct sl_error *error);
+/* Index of the input blob of that name, or -ENOENT with the nearest known name. */
+SL_API int sl_model_find_input(const struct sl_model *model, const char *name,
+                               struct sl_error *error);
+
+/* Strings live as long as the model. */
+struct sl_layer_info {
+    const char *name, *type;
+    const char *activation;     /* fused into the layer: "ReLU", or "" */
+    struct sl_blob_info output; /* the first one */
+    uint64_t weight_bytes;
+    int shard_count;
+    double flops;
+};
+/* Layer by index, in execution order; -ERANGE when there is none. */
+SL_API int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info *info,
+                          struct sl_error *error);
+
+/* How an image becomes the input: resize, crop, channel order, minus mean, times scale. */
+struct sl_preprocessing_info {
+    const char *order;    /* "bgr", "rgb" or "gray" */
+    int64_t resize_short; /* 0: straight to the input's size */
+    int64_t crop;         /* 0: none */
+    float scale;
+    int mean_count; /* 0: none; channels; or channels x height x width of a mean file */
+    const float *mean;
+};
+SL_API void sl_model_preprocessing(const struct sl_model *model,
+                                   struct sl_preprocessing_info *info);
+
+/* Label of a class as given to import; NULL when there is none. Lives as long as the model. */
+SL_API const char *sl_model_label(const struct sl_model *model, int64_t index);
+
+/* Drops the pack from the page cache, so that the next request reads the device. */
+SL_API int sl_model_drop_cache(const struct sl_model *model, struct sl_error *error);
+
+/* ---- Sessions: networks running under a policy --------------------------------------------- */
+
+struct sl_session_options {
+    const char *policy;    /* NULL: "partial" */
+    const char *loader;    /* NULL: the best that this system allows */
+    int threads;           /* 0: the CPUs that this process may use */
+    int depth;             /* shards to read ahead; 0: the policy's choice */
+    int queue_depth;       /* reads in flight in the kernel; 0: 8 */
+    uint64_t budget_bytes; /* memory that sluice allows itself; 0: no limit */
+    bool trust;            /* skip the checksum of every shard */
+};
+
+struct sl_session;
+
+/* options may be NULL. Unknown names are -EINVAL with the nearest known one. Free with
+ * sl_session_free. */
+SL_API int sl_session_create(const struct sl_session_options *options, struct sl_session **session,
+                             struct sl_error *error);
+SL_API void sl_session_free(struct sl_session *session);
+
+/* Adds a network to the batch; the model is borrowed until sl_session_free. Before the first run.
+ * Returns the network's number in this session, counted from 0, or -errno. */
+SL_API int sl_session_add(struct sl_session *session, const struct sl_model *model,
+                          struct sl_error *error);
+
+/* Inputs of the next runs, kept until set again; all zero at first. values: count floats in the
+ * blob's shape, copied. */
+SL_API int sl_session_input(struct sl_session *session, int network, int input, const float *values,
+                            int64_t count, struct sl_error *error);
+/* From a file: a JPEG or PNG image (goes through the model's preprocessing), .npy (float32, C
+ * order), or anything else as raw little-endian float32 in the blob's shape. Blocks on I/O. */
+SL_API int sl_session_input_file(struct sl_session *session, int network, int input,
+                                 const char *path, struct sl_error *error);
+/* Fixed pseudo-random values in [-1, 1), the same for a seed on every machine. */
+SL_API int sl_session_input_random(struct sl_session *session, int network, int input,
+                                   uint64_t seed, struct sl_error *error);
+
+/* What one request of a network took. */
+struct sl_result {
+    uint64_t latency_ns; /* arrival to result */
+    uint64_t load_ns;    /* reads of weights under way */
+    uint64_t run_ns;     /* kernels running */
+    uint64_t stall_ns;   /* executor waiting for weights */
+    uint64_t read_bytes;
+    uint64_t digest; /* XXH3-64 over all output blobs in order */
+};
+
+/* Runs one request of every network, all arriving now, and blocks until all ended. more: how many
+ * further runs will follow (policies that keep weights between requests use it). results: one per
+ * network. makespan_ns (may be NULL): first arrival to last result. -EINTR after
+ * sl_session_interrupt. */
+SL_API int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
+                          uint64_t *makespan_ns, struct sl_error *error);
+
+/* Makes sl_session_run return -EINTR soon. From any thread, also from a signal handler. */
+SL_API void sl_session_interrupt(struct sl_session *session);
+
+/* Output blob of the last run, in the shape that sl_model_output tells; NULL when out of range.
+ * Valid until the next run. */
+SL_API const float *sl_session_output(const struct sl_session *session, int network, int output);
+/* Writes it as .npy (float32, C order); no partial file is left behind. */
+SL_API int sl_session_save_output(const struct sl_session *session, int network, int output,
+                                  const char *path, struct sl_error *error);
+
+struct sl_class {
+    int64_t index;
+    float probability; /* of the softmax over the output when the network does not end in one */
+    float value;       /* as computed by the network */
+    const char *label; /* NULL: none known; lives as long as the model */
+};
+/* The `most` likeliest classes of the first image in an output blob, likeliest first. Returns how
+ * many. */
+SL_API int sl_session_top(const struct sl_session *session, int network, int output, int most,
+                          struct sl_class *classes, struct sl_error *error);
+
+/* One row per layer of the last run. */
+struct sl_layer_result {
+    uint64_t load_ns; /* first submit to last completion of its shards */
+    uint64_t run_ns, stall_ns, read_bytes;
+    uint64_t major_faults; /* while it ran */
+    uint64_t start_ns;     /* of its first run, since the batch's start */
+};
+/* -ERANGE when there is no such layer, or nothing ran yet. */
+SL_API int sl_session_layer(const struct sl_session *session, int network, int layer,
+                            struct sl_layer_result *result, struct sl_error *error);
+
+/* What the session settled on. Strings live as long as the session. */
+struct sl_session_info {
+    const char *policy, *loader;
+    const char *loader_reason; /* why not the first choice; "" when it is */
+    const char *loader_notes;  /* what was degraded; "" when nothing */
+    int threads;
+    bool direct;                /* weights are read past the page cache (O_DIRECT) */
+    uint64_t shards_peak_bytes; /* most weights in memory at once so far */
+    uint64_t activation_bytes, scratch_bytes;
+};
+SL_API void sl_session_describe(const struct sl_session *session, struct sl_session_info *info);
+
+/* ---- Making packs -------------------------------------------------------------------------- */
+
+/* How images are prepared, stored in the pack. All-zero: BGR, resized to the input, no mean. */
+struct sl_import_preprocessing {
+    const char *order;    /* "bgr" (NULL), "rgb" or "gray" */
+    int64_t resize_short; /* 0: straight to the input's size */
+    int64_t crop;         /* 0: none */
+    float scale;          /* 0: 1 */
+    const char *mean;     /* NULL: none; "104,117,123"; or the path of a Caffe mean file */
+    const char *labels;   /* NULL: none; a text file with one label per line */
+};
+
+struct sl_import_request {
+    const char *prototxt;          /* NULL: the structure inside the caffemodel */
+    const char *caffemodel;        /* NULL: synthetic weights */
+    const char *topology;          /* instead of prototxt: one of `sluice list topologies` */
+    uint64_t seed;                 /* of synthetic weights; 0: the reference weights */
+    const char *output;            /* path of the pack; NULL: none */
+    const char *caffemodel_output; /* also writes a file that Caffe reads; NULL: none */
+    bool keep_layers;              /* do not fold BatchNorm, Scale and ReLU */
+    uint64_t shard_bytes;          /* 0: 1 MiB */
+    struct sl_import_preprocessing preprocessing;
+};
+
+struct sl_import_summary {
+    int layers_before, layers_after, shard_count;
+    uint64_t weight_bytes, file_bytes;
+};
+
+/* Makes a pack (and a caffemodel) from structure and weights, streaming: memory is a few shards,
+ * whatever the network. Written beside the target and renamed; no file is left on failure.
+ * summary may be NULL. Blocks. */
+SL_API int sl_import(const struct sl_import_request *request, struct sl_import_summary *summary,
+                     struct sl_error *error);
+
+/* ---- What there is ------------------------------------------------------------------------- */
+
+enum sl_kind { SL_KIND_POLICY, SL_KIND_KERNEL, SL_KIND_LOADER, SL_KIND_TOPOLOGY };
+struct sl_entry {
+    const char *name, *description; /* static */
+};
+/* Entry by index from 0; false behind the last. */
+SL_API bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry);
+
+/* Where a result was measured, for its record. */
+struct sl_context {
+    char commit[64], kernel[128], cpu[128], storage[256];
+    const char *version, *isa; /* isa: instruction set of the kernels */
+    int cpus;                  /* that this process may use */
+    int cgroup_version;        /* 0: none usable */
+};
+/* path: a file on the storage of interest; NULL: the working directory. */
+SL_API void sl_context_read(const char *path, struct sl_context *context);
+
+enum sl_check_status { SL_CHECK_OK, SL_CHECK_WARNING, SL_CHECK_FAILED };
+struct sl_check {
+    const char *name; /* static */
+    enum sl_check_status status;
+    char detail[256]; /* what was found */
+    char cure[256];   /* the line that fixes it; "" when nothing to fix */
+};
+#define SL_CHECKS_MOST 16
+/* What this kernel, container and user may do; storage is judged at directory. FAILED means sluice
+ * cannot work here. Returns how many checks were filled in. */
+SL_API int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST]);
+
+SL_C_END
+
+#endif
