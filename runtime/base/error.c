@@ -44,7 +44,7 @@ int sl_error_wrap(struct sl_error *error, const char *format, ...)
     char inner[SL_ERROR_TEXT_BYTES];
     memcpy(inner, error->text, sizeof(inner));
     /* Truncation keeps the outer context, which names the user's own object. */
-    int length = snprintf(error->text, sizeof(error->text), "%s: %s", context, inner);
-    (void)length;
+    if (snprintf(error->text, sizeof(error->text), "%s: %s", context, inner) < 0)
+        memcpy(error->text, context, sizeof(context));
     return error->code;
 }
