@@ -1,0 +1,368 @@
+#include "runtime/engine/schedule.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/cleanup.h"
+
+/* The mutable side of one struct sl_policy_network; arrays are owned here. */
+struct network_state {
+    char *name;
+    struct sl_policy_layer *layers;
+    uint64_t *shard_bytes;
+    int *unit_layer, *unit_shard, *shard_unit;
+    int *layer_loading, *layer_resident;
+    uint8_t *residency;
+};
+
+struct sl_schedule {
+    const struct sl_policy *policy;
+    void *policy_state;
+    struct sl_policy_view view;
+    struct sl_policy_network *networks; /* what view.networks points to */
+    struct network_state *states;
+    int runs_in_flight;
+};
+
+static void *array_of(size_t count, size_t size)
+{
+    return calloc(count ? count : 1, size);
+}
+
+static int network_create(const struct sl_schedule_network *description,
+                          struct sl_policy_network *network, struct network_state *state)
+{
+    int shards = 0, units = 0;
+    for (int l = 0; l < description->layer_count; l++) {
+        int count = description->layers[l].shard_count;
+        shards += count;
+        units += count ? count : 1;
+    }
+    state->name = strdup(description->name);
+    state->layers = array_of((size_t)description->layer_count, sizeof(*state->layers));
+    state->shard_bytes = array_of((size_t)shards, sizeof(*state->shard_bytes));
+    state->unit_layer = array_of((size_t)units, sizeof(int));
+    state->unit_shard = array_of((size_t)units, sizeof(int));
+    state->shard_unit = array_of((size_t)shards, sizeof(int));
+    state->layer_loading = array_of((size_t)description->layer_count, sizeof(int));
+    state->layer_resident = array_of((size_t)description->layer_count, sizeof(int));
+    state->residency = array_of((size_t)shards, sizeof(*state->residency));
+    if (!state->name || !state->layers || !state->shard_bytes || !state->unit_layer ||
+        !state->unit_shard || !state->shard_unit || !state->layer_loading ||
+        !state->layer_resident || !state->residency)
+        return -ENOMEM;
+    int unit = 0, shard = 0;
+    uint64_t weight_bytes = 0;
+    for (int l = 0; l < description->layer_count; l++) {
+        const struct sl_schedule_layer *from = &description->layers[l];
+        struct sl_policy_layer *layer = &state->layers[l];
+        *layer = (struct sl_policy_layer){
+            .first_unit = unit,
+            .unit_count = from->shard_count ? from->shard_count : 1,
+            .first_shard = shard,
+            .shard_count = from->shard_count,
+            .fully_connected = from->fully_connected,
+            .run_ns = from->run_ns,
+        };
+        for (int u = 0; u < layer->unit_count; u++, unit++) {
+            state->unit_layer[unit] = l;
+            state->unit_shard[unit] = -1;
+            if (!from->shard_count)
+                continue;
+            state->unit_shard[unit] = shard;
+            state->shard_unit[shard] = unit;
+            state->shard_bytes[shard] = description->shard_bytes[shard];
+            layer->bytes += state->shard_bytes[shard++];
+        }
+        weight_bytes += layer->bytes;
+    }
+    *network = (struct sl_policy_network){
+        .layer_count = description->layer_count,
+        .unit_count = units,
+        .shard_count = shards,
+        .layers = state->layers,
+        .shard_bytes = state->shard_bytes,
+        .unit_layer = state->unit_layer,
+        .unit_shard = state->unit_shard,
+        .shard_unit = state->shard_unit,
+        .residency = state->residency,
+        .layer_loading = state->layer_loading,
+        .layer_resident = state->layer_resident,
+        .first_absent = shards ? 0 : -1,
+        .first_held = -1,
+        .weight_bytes = weight_bytes,
+        .activation_bytes = description->activation_bytes,
+    };
+    return 0;
+}
+
+void sl_schedule_free(struct sl_schedule *schedule)
+{
+    if (!schedule)
+        return;
+    for (int n = 0; schedule->states && n < schedule->view.network_count; n++) {
+        struct network_state *state = &schedule->states[n];
+        free(state->name);
+        free(state->layers);
+        free(state->shard_bytes);
+        free(state->unit_layer);
+        free(state->unit_shard);
+        free(state->shard_unit);
+        free(state->layer_loading);
+        free(state->layer_resident);
+        free(state->residency);
+    }
+    free(schedule->states);
+    free(schedule->networks);
+    free(schedule->policy_state);
+    free(schedule);
+}
+
+static void cleanup_schedule(struct sl_schedule **schedule)
+{
+    sl_schedule_free(*schedule);
+}
+
+int sl_schedule_create(const struct sl_schedule_network *networks, int network_count,
+                       const struct sl_policy *policy, const struct sl_schedule_options *options,
+                       struct sl_schedule **schedule, struct sl_error *error)
+{
+    SL_AUTO(cleanup_schedule) struct sl_schedule *created = calloc(1, sizeof(*created));
+    if (!created)
+        return sl_error_set(error, -ENOMEM, "no memory for the schedule");
+    created->policy = policy;
+    created->policy_state = array_of(1, policy->state_bytes ? policy->state_bytes : 1);
+    created->networks = array_of((size_t)network_count, sizeof(*created->networks));
+    created->states = array_of((size_t)network_count, sizeof(*created->states));
+    if (!created->policy_state || !created->networks || !created->states)
+        return sl_error_set(error, -ENOMEM, "no memory for the schedule");
+    created->view = (struct sl_policy_view){
+        .network_count = network_count,
+        .networks = created->networks,
+        .budget_bytes = options->budget_bytes,
+        .depth = options->depth,
+        .executors_idle = policy->executors,
+    };
+    for (int n = 0; n < network_count; n++) {
+        if (network_create(&networks[n], &created->networks[n], &created->states[n]))
+            return sl_error_set(error, -ENOMEM, "no memory for the schedule of %s",
+                                networks[n].name);
+    }
+    uint64_t least = policy->least_budget ? policy->least_budget(&created->view) : 0;
+    if (least > options->budget_bytes)
+        return sl_error_set(error, -ENOBUFS,
+                            "a budget of %" PRIu64 " bytes for weights is too small for policy "
+                            "%s: it needs at least %" PRIu64,
+                            options->budget_bytes, policy->name, least);
+    *schedule = SL_STEAL(created);
+    return 0;
+}
+
+const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule)
+{
+    return &schedule->view;
+}
+
+/* First ABSENT shard at or after `from`, -1 = none. */
+static int absent_from(const struct sl_policy_network *network, int from)
+{
+    for (int s = from; s < network->shard_count; s++) {
+        if (network->residency[s] == SL_SHARD_ABSENT)
+            return s;
+    }
+    return -1;
+}
+
+/* First shard that unit `unit` or a later one uses; shard_count = none. */
+static int shard_from_unit(const struct sl_policy_network *network, int unit)
+{
+    for (; unit < network->unit_count; unit++) {
+        if (network->unit_shard[unit] >= 0)
+            return network->unit_shard[unit];
+    }
+    return network->shard_count;
+}
+
+static void activate(struct sl_schedule *schedule, int n)
+{
+    struct sl_policy_network *network = &schedule->networks[n];
+    network->active = true;
+    network->waiting--;
+}
+
+static void set_residency(struct sl_schedule *schedule, int n, int shard, enum sl_residency to)
+{
+    struct sl_policy_network *network = &schedule->networks[n];
+    struct network_state *state = &schedule->states[n];
+    enum sl_residency from = state->residency[shard];
+    int layer = network->unit_layer[network->shard_unit[shard]];
+    bool held_before = from >= SL_SHARD_RESIDENT, held_after = to >= SL_SHARD_RESIDENT;
+    state->layer_loading[layer] += (to == SL_SHARD_LOADING) - (from == SL_SHARD_LOADING);
+    state->layer_resident[layer] += held_after - held_before;
+    schedule->view.reads_in_flight += (to == SL_SHARD_LOADING) - (from == SL_SHARD_LOADING);
+    state->residency[shard] = (uint8_t)to;
+    if (to == SL_SHARD_LOADING) {
+        schedule->view.used_bytes += network->shard_bytes[shard];
+        if (network->first_held < 0 || shard < network->first_held)
+            network->first_held = shard;
+        if (shard == network->first_absent)
+            network->first_absent = absent_from(network, shard + 1);
+    } else if (to == SL_SHARD_ABSENT) {
+        schedule->view.used_bytes -= network->shard_bytes[shard];
+        if (shard == network->first_held) {
+            int next = shard + 1;
+            while (next < network->shard_count && network->residency[next] == SL_SHARD_ABSENT)
+                next++;
+            network->first_held = next < network->shard_count ? next : -1;
+        }
+        bool needed = network->shard_unit[shard] >= network->next_unit;
+        if (needed && (network->first_absent < 0 || shard < network->first_absent))
+            network->first_absent = shard;
+    }
+}
+
+void sl_schedule_arrive(struct sl_schedule *schedule, int network, uint64_t now_ns,
+                        uint64_t more_to_come)
+{
+    struct sl_policy_network *arrived = &schedule->networks[network];
+    if (!arrived->active && !arrived->waiting)
+        arrived->arrival_ns = now_ns;
+    arrived->waiting++;
+    arrived->requests_left = more_to_come;
+}
+
+static bool anything_left(const struct sl_schedule *schedule)
+{
+    for (int n = 0; n < schedule->view.network_count; n++) {
+        if (schedule->networks[n].active || schedule->networks[n].waiting)
+            return true;
+    }
+    return false;
+}
+
+static const char *const step_names[] = {"WAIT", "ADMIT", "LOAD", "RUN", "DROP"};
+static const char *const residency_names[] = {"absent", "loading", "resident", "running"};
+
+static int refuse(const struct sl_schedule *schedule, const struct sl_step *step,
+                  const char *reason, struct sl_error *error)
+{
+    const char *name = step->network >= 0 && step->network < schedule->view.network_count
+                           ? schedule->states[step->network].name
+                           : "unknown network";
+    return sl_error_set(error, -EPROTO, "policy %s: %s of %d in %s is not possible: %s",
+                        schedule->policy->name, step_names[step->kind], step->index, name, reason);
+}
+
+static int apply_load(struct sl_schedule *schedule, const struct sl_step *step,
+                      struct sl_error *error)
+{
+    struct sl_policy_network *network = &schedule->networks[step->network];
+    if (step->index < 0 || step->index >= network->shard_count)
+        return refuse(schedule, step, "there is no such shard", error);
+    if (network->residency[step->index] != SL_SHARD_ABSENT)
+        return refuse(schedule, step, residency_names[network->residency[step->index]], error);
+    uint64_t bytes = network->shard_bytes[step->index];
+    if (schedule->policy->budgeted &&
+        bytes > schedule->view.budget_bytes - schedule->view.used_bytes)
+        return refuse(schedule, step, "it would pass the budget", error);
+    set_residency(schedule, step->network, step->index, SL_SHARD_LOADING);
+    return 0;
+}
+
+static int apply_run(struct sl_schedule *schedule, const struct sl_step *step,
+                     struct sl_error *error)
+{
+    struct sl_policy_network *network = &schedule->networks[step->network];
+    if (!network->active || network->running)
+        return refuse(schedule, step, network->active ? "a unit is running" : "no active request",
+                      error);
+    if (step->index != network->next_unit || step->index >= network->unit_count)
+        return refuse(schedule, step, "it is not the next unit", error);
+    if (!schedule->view.executors_idle)
+        return refuse(schedule, step, "no executor is idle", error);
+    int shard = network->unit_shard[step->index];
+    if (shard >= 0 && network->residency[shard] != SL_SHARD_RESIDENT)
+        return refuse(schedule, step, residency_names[network->residency[shard]], error);
+    if (shard >= 0)
+        set_residency(schedule, step->network, shard, SL_SHARD_RUNNING);
+    network->running = true;
+    schedule->view.executors_idle--;
+    schedule->runs_in_flight++;
+    return 0;
+}
+
+static int apply(struct sl_schedule *schedule, const struct sl_step *step, struct sl_error *error)
+{
+    if (step->kind == SL_STEP_WAIT) {
+        if (schedule->view.reads_in_flight || schedule->runs_in_flight || !anything_left(schedule))
+            return 0;
+        return sl_error_set(error, -EDEADLK,
+                            "policy %s waits although nothing is in flight and requests remain",
+                            schedule->policy->name);
+    }
+    if (step->network < 0 || step->network >= schedule->view.network_count)
+        return refuse(schedule, step, "there is no such network", error);
+    struct sl_policy_network *network = &schedule->networks[step->network];
+    switch (step->kind) {
+    case SL_STEP_ADMIT:
+        if (network->active || !network->waiting)
+            return refuse(schedule, step, network->active ? "a request is active" : "none waits",
+                          error);
+        activate(schedule, step->network);
+        return 0;
+    case SL_STEP_LOAD:
+        return apply_load(schedule, step, error);
+    case SL_STEP_RUN:
+        return apply_run(schedule, step, error);
+    case SL_STEP_DROP:
+        if (step->index < 0 || step->index >= network->shard_count)
+            return refuse(schedule, step, "there is no such shard", error);
+        if (network->residency[step->index] != SL_SHARD_RESIDENT)
+            return refuse(schedule, step, residency_names[network->residency[step->index]], error);
+        set_residency(schedule, step->network, step->index, SL_SHARD_ABSENT);
+        return 0;
+    default:
+        return refuse(schedule, step, "unknown step", error);
+    }
+}
+
+int sl_schedule_next(struct sl_schedule *schedule, uint64_t now_ns, struct sl_step *step,
+                     struct sl_error *error)
+{
+    schedule->view.now_ns = now_ns;
+    struct sl_step wanted = schedule->policy->next(schedule->policy_state, &schedule->view);
+    int result = apply(schedule, &wanted, error);
+    if (!result)
+        *step = wanted;
+    return result;
+}
+
+void sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard)
+{
+    set_residency(schedule, network, shard, SL_SHARD_RESIDENT);
+}
+
+bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
+{
+    struct sl_policy_network *network = &schedule->networks[n];
+    int shard = network->unit_shard[unit];
+    if (shard >= 0)
+        set_residency(schedule, n, shard, SL_SHARD_RESIDENT);
+    network->running = false;
+    schedule->view.executors_idle++;
+    schedule->runs_in_flight--;
+    network->next_unit = unit + 1;
+    if (network->next_unit < network->unit_count)
+        return false;
+    network->active = false;
+    network->next_unit = 0;
+    network->first_absent = absent_from(network, shard_from_unit(network, 0));
+    return true;
+}
+
+bool sl_schedule_idle(const struct sl_schedule *schedule)
+{
+    return !anything_left(schedule);
+}

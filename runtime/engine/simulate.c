@@ -1,0 +1,208 @@
+#include "runtime/engine/simulate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/cleanup.h"
+
+#define RUNS_MOST 8
+
+struct pending_read {
+    uint64_t end_ns;
+    int network, shard;
+};
+
+struct pending_run {
+    uint64_t end_ns;
+    int network, unit;
+    bool busy;
+};
+
+/* Reads finish in the order of their submission: one queue is enough. */
+struct simulator {
+    const struct sl_device_model *device;
+    struct sl_schedule *schedule;
+    const struct sl_policy_view *view;
+    uint64_t now_ns, device_free_ns;
+    struct pending_read *reads; /* ring of `capacity` */
+    size_t capacity, head, count;
+    uint64_t submitted;   /* reads so far */
+    uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
+    struct pending_run runs[RUNS_MOST];
+    int runs_in_flight;
+    struct sl_simulation result;
+};
+
+static void simulator_release(struct simulator *simulator)
+{
+    sl_schedule_free(simulator->schedule);
+    free(simulator->reads);
+    free(simulator->recent_end);
+    free(simulator->result.request_end_ns);
+}
+
+void sl_simulation_free(struct sl_simulation *result)
+{
+    free(result->request_end_ns);
+    result->request_end_ns = NULL;
+}
+
+static uint64_t transfer_ns(const struct sl_device_model *device, uint64_t bytes)
+{
+    return device->bytes_per_s ? (uint64_t)((double)bytes * 1e9 / (double)device->bytes_per_s) : 0;
+}
+
+/* The device holds `depth` reads at once; their latencies overlap, their transfers do not. */
+static void submit_read(struct simulator *simulator, const struct sl_step *step)
+{
+    const struct sl_device_model *device = simulator->device;
+    uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
+    uint64_t *slot = &simulator->recent_end[simulator->submitted % (uint64_t)device->depth];
+    uint64_t issued = *slot > simulator->now_ns ? *slot : simulator->now_ns;
+    uint64_t begin = issued + device->latency_ns;
+    if (begin < simulator->device_free_ns)
+        begin = simulator->device_free_ns;
+    uint64_t end = begin + transfer_ns(device, bytes);
+    simulator->device_free_ns = *slot = end;
+    simulator->submitted++;
+    size_t tail = (simulator->head + simulator->count++) % simulator->capacity;
+    simulator->reads[tail] = (struct pending_read){end, step->network, step->index};
+    simulator->result.bytes_read += bytes;
+    simulator->result.loads++;
+    if (simulator->view->used_bytes > simulator->result.peak_bytes)
+        simulator->result.peak_bytes = simulator->view->used_bytes;
+}
+
+static void start_run(struct simulator *simulator, const struct sl_step *step)
+{
+    const struct sl_policy_network *network = &simulator->view->networks[step->network];
+    const struct sl_policy_layer *layer = &network->layers[network->unit_layer[step->index]];
+    uint64_t run_ns = layer->run_ns;
+    if (layer->shard_count > 1)
+        run_ns = (uint64_t)((double)run_ns *
+                            (double)network->shard_bytes[network->unit_shard[step->index]] /
+                            (double)layer->bytes);
+    for (int r = 0; r < RUNS_MOST; r++) {
+        struct pending_run *run = &simulator->runs[r];
+        if (run->busy)
+            continue;
+        *run = (struct pending_run){simulator->now_ns + run_ns, step->network, step->index, true};
+        break;
+    }
+    simulator->runs_in_flight++;
+    simulator->result.runs++;
+}
+
+/* Carries out steps until the policy waits. */
+static int follow_policy(struct simulator *simulator, struct sl_error *error)
+{
+    for (;;) {
+        struct sl_step step;
+        int result = sl_schedule_next(simulator->schedule, simulator->now_ns, &step, error);
+        if (result)
+            return result;
+        switch (step.kind) {
+        case SL_STEP_WAIT:
+            return 0;
+        case SL_STEP_LOAD:
+            submit_read(simulator, &step);
+            break;
+        case SL_STEP_RUN:
+            start_run(simulator, &step);
+            break;
+        case SL_STEP_DROP:
+            simulator->result.drops++;
+            break;
+        case SL_STEP_ADMIT:
+            break;
+        }
+    }
+}
+
+static struct pending_run *earliest_run(struct simulator *simulator)
+{
+    struct pending_run *earliest = NULL;
+    for (int r = 0; r < RUNS_MOST; r++) {
+        struct pending_run *run = &simulator->runs[r];
+        if (run->busy && (!earliest || run->end_ns < earliest->end_ns))
+            earliest = run;
+    }
+    return earliest;
+}
+
+/* Moves time to the next event and applies it. At equal times reads come first. */
+static void next_event(struct simulator *simulator)
+{
+    struct pending_run *run = earliest_run(simulator);
+    struct pending_read *read = simulator->count ? &simulator->reads[simulator->head] : NULL;
+    uint64_t before = simulator->now_ns;
+    bool read_first = read && (!run || read->end_ns <= run->end_ns);
+    simulator->now_ns = read_first ? read->end_ns : run->end_ns;
+    if (!run)
+        simulator->result.stall_ns += simulator->now_ns - before;
+    if (read_first) {
+        simulator->head = (simulator->head + 1) % simulator->capacity;
+        simulator->count--;
+        sl_schedule_loaded(simulator->schedule, read->network, read->shard);
+        return;
+    }
+    run->busy = false;
+    simulator->runs_in_flight--;
+    if (sl_schedule_ran(simulator->schedule, run->network, run->unit))
+        simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
+}
+
+static int simulator_create(const struct sl_schedule_network *networks, int network_count,
+                            const struct sl_policy *policy,
+                            const struct sl_schedule_options *options,
+                            const struct sl_device_model *device, int rounds,
+                            struct simulator *simulator, struct sl_error *error)
+{
+    if (device->depth < 1 || policy->executors > RUNS_MOST)
+        return sl_error_set(error, -EINVAL, "device depth %d or %d executors out of range",
+                            device->depth, policy->executors);
+    size_t shards = 0;
+    for (int n = 0; n < network_count; n++) {
+        for (int l = 0; l < networks[n].layer_count; l++)
+            shards += (size_t)networks[n].layers[l].shard_count;
+    }
+    *simulator = (struct simulator){.device = device, .capacity = shards + 1};
+    simulator->reads = calloc(simulator->capacity, sizeof(*simulator->reads));
+    simulator->recent_end = calloc((size_t)device->depth, sizeof(*simulator->recent_end));
+    simulator->result.request_end_ns =
+        calloc((size_t)network_count * (size_t)rounds + 1, sizeof(uint64_t));
+    if (!simulator->reads || !simulator->recent_end || !simulator->result.request_end_ns)
+        return sl_error_set(error, -ENOMEM, "no memory for the simulation");
+    int result =
+        sl_schedule_create(networks, network_count, policy, options, &simulator->schedule, error);
+    if (!result)
+        simulator->view = sl_schedule_view(simulator->schedule);
+    return result;
+}
+
+int sl_simulate(const struct sl_schedule_network *networks, int network_count,
+                const struct sl_policy *policy, const struct sl_schedule_options *options,
+                const struct sl_device_model *device, int rounds, struct sl_simulation *result,
+                struct sl_error *error)
+{
+    SL_AUTO(simulator_release) struct simulator simulator = {0};
+    int failed = simulator_create(networks, network_count, policy, options, device, rounds,
+                                  &simulator, error);
+    for (int round = 0; round < rounds && !failed; round++) {
+        for (int n = 0; n < network_count; n++)
+            sl_schedule_arrive(simulator.schedule, n, simulator.now_ns,
+                               (uint64_t)(rounds - 1 - round));
+        failed = follow_policy(&simulator, error);
+        while (!failed && (simulator.count || simulator.runs_in_flight)) {
+            next_event(&simulator);
+            failed = follow_policy(&simulator, error);
+        }
+    }
+    if (failed)
+        return failed;
+    simulator.result.makespan_ns = simulator.now_ns;
+    *result = simulator.result;
+    simulator.result.request_end_ns = NULL;
+    return 0;
+}
