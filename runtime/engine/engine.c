@@ -1,0 +1,515 @@
+#include "runtime/engine/engine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "iouring/loader.h"
+#include "policies/policy.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/suggest.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/network_state.h"
+#include "runtime/engine/schedule.h"
+
+#define ENGINE_QUEUE_DEPTH    16
+#define ENGINE_REAPED_AT_ONCE 32
+#define ENGINE_THREADS_MOST   64
+/* For policies that weigh run times before any was measured: what one core does with a network. */
+#define ENGINE_FLOPS_PER_THREAD 40e9
+
+struct sl_engine {
+    struct sl_engine_options options;
+    const struct sl_policy *policy;
+    int threads;
+    struct sl_loader *loader;
+    char loader_reason[160];
+    struct sl_pool *pool;
+    struct sl_network_state **networks;
+    int network_count;
+    struct sl_executor **executors; /* made with the first batch, policy->executors of them */
+    int executor_count;
+    int executors_busy;
+    struct sl_schedule *schedule; /* lives across batches, for what stays resident */
+    int wake_fd;
+    volatile int interrupted;
+    uint64_t last_run_end_ns; /* when the executors last became all idle */
+};
+
+static int usable_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set))
+        return 1;
+    int count = CPU_COUNT(&set);
+    return count > ENGINE_THREADS_MOST ? ENGINE_THREADS_MOST : count;
+}
+
+static const struct sl_policy *find_policy(const char *name, struct sl_error *error)
+{
+    const struct sl_policy *policy = sl_policy_find(name);
+    if (policy)
+        return policy;
+    struct sl_suggestion suggestion = {.wanted = name};
+    for (int i = 0; sl_policy_at(i); i++)
+        sl_suggest(&suggestion, sl_policy_at(i)->name);
+    sl_error_set(error, -EINVAL, "unknown policy '%s'%s%s%s; see sluice list policies", name,
+                 suggestion.best ? "; did you mean '" : "", suggestion.best ? suggestion.best : "",
+                 suggestion.best ? "'?" : "");
+    return NULL;
+}
+
+int sl_engine_create(const struct sl_engine_options *options, struct sl_engine **created,
+                     struct sl_error *error)
+{
+    const struct sl_policy *policy =
+        find_policy(options->policy ? options->policy : "partial", error);
+    if (!policy)
+        return -EINVAL;
+    if (options->threads < 0 || options->threads > ENGINE_THREADS_MOST)
+        return sl_error_set(error, -EINVAL, "%d threads are not between 1 and %d", options->threads,
+                            ENGINE_THREADS_MOST);
+    struct sl_engine *engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return sl_error_set(error, -ENOMEM, "no memory for the engine");
+    engine->options = *options;
+    engine->policy = policy;
+    engine->threads = options->threads ? options->threads : usable_cpus();
+    engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
+    if (!result)
+        result = sl_pool_create(&engine->pool, error);
+    struct sl_loader_options loader_options = {
+        .depth = options->queue_depth ? options->queue_depth : ENGINE_QUEUE_DEPTH,
+    };
+    if (!result)
+        result = sl_loader_open(options->loader, &loader_options, &engine->loader,
+                                engine->loader_reason, error);
+    if (result) {
+        sl_engine_free(engine);
+        return result;
+    }
+    *created = engine;
+    return 0;
+}
+
+void sl_engine_free(struct sl_engine *engine)
+{
+    if (!engine)
+        return;
+    if (engine->loader)
+        engine->loader->ops->close(engine->loader);
+    for (int e = 0; e < engine->executor_count; e++)
+        sl_executor_free(engine->executors[e], engine->pool);
+    free(engine->executors);
+    for (int n = 0; n < engine->network_count; n++)
+        sl_network_state_free(engine->networks[n], engine->pool);
+    free(engine->networks);
+    sl_schedule_free(engine->schedule);
+    sl_pool_free(engine->pool);
+    if (engine->wake_fd >= 0)
+        close(engine->wake_fd);
+    free(engine);
+}
+
+int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct sl_error *error)
+{
+    if (engine->executors)
+        return sl_error_set(error, -EBUSY, "networks are added before the first batch");
+    struct sl_network_state **networks =
+        realloc(engine->networks, ((size_t)engine->network_count + 1) * sizeof(*engine->networks));
+    if (!networks)
+        return sl_error_set(error, -ENOMEM, "no memory for network %s", pack->network->name);
+    engine->networks = networks;
+    struct sl_network_state *state;
+    int result = sl_network_state_create(pack, engine->pool, &state, error);
+    if (result)
+        return result;
+    state->file = engine->loader->ops->add_file(engine->loader, pack->path, error);
+    if (state->file < 0) {
+        result = state->file;
+        sl_network_state_free(state, engine->pool);
+        return result;
+    }
+    engine->networks[engine->network_count] = state;
+    return engine->network_count++;
+}
+
+int sl_engine_set_input(struct sl_engine *engine, int network, int input, const float *values,
+                        int64_t count, struct sl_error *error)
+{
+    if (network < 0 || network >= engine->network_count)
+        return sl_error_set(error, -EINVAL, "there is no network %d", network);
+    struct sl_network_state *state = engine->networks[network];
+    if (input < 0 || input >= state->network->input_count)
+        return sl_error_set(error, -EINVAL, "%s has no input %d", state->network->name, input);
+    const struct sl_blob *blob = &state->network->blobs[state->network->inputs[input]];
+    char text[SL_SHAPE_TEXT_BYTES];
+    if (count != sl_shape_count(&blob->shape))
+        return sl_error_set(error, -EINVAL,
+                            "%s: input %s is %s, %" PRId64 " values, but %" PRId64 " were given",
+                            state->network->name, blob->name, sl_shape_text(&blob->shape, text),
+                            sl_shape_count(&blob->shape), count);
+    memcpy(state->inputs[input], values, (size_t)count * sizeof(float));
+    return 0;
+}
+
+const float *sl_engine_output(const struct sl_engine *engine, int network, int output)
+{
+    if (network < 0 || network >= engine->network_count || output < 0 ||
+        output >= engine->networks[network]->network->output_count)
+        return NULL;
+    return engine->networks[network]->outputs[output];
+}
+
+static int create_schedule(struct sl_engine *engine, struct sl_error *error)
+{
+    size_t layer_total = 0, shard_total = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        layer_total += (size_t)engine->networks[n]->network->layer_count;
+        shard_total += (size_t)engine->networks[n]->pack->shard_count;
+    }
+    SL_AUTO_FREE struct sl_schedule_network *networks =
+        calloc((size_t)engine->network_count + 1, sizeof(*networks));
+    SL_AUTO_FREE struct sl_schedule_layer *layers = calloc(layer_total + 1, sizeof(*layers));
+    SL_AUTO_FREE uint64_t *bytes = calloc(shard_total + 1, sizeof(*bytes));
+    if (!networks || !layers || !bytes)
+        return sl_error_set(error, -ENOMEM, "no memory for the schedule");
+    struct sl_schedule_layer *layer = layers;
+    uint64_t *shard_bytes = bytes;
+    for (int n = 0; n < engine->network_count; n++) {
+        const struct sl_network_state *state = engine->networks[n];
+        networks[n] = (struct sl_schedule_network){
+            .name = state->network->name,
+            .layer_count = state->network->layer_count,
+            .layers = layer,
+            .shard_bytes = shard_bytes,
+            .activation_bytes = state->plan.bytes,
+        };
+        bool connected = false;
+        for (int l = 0; l < state->network->layer_count; l++) {
+            int shards = state->pack->layer_first_shard[l + 1] - state->pack->layer_first_shard[l];
+            /* Layers without weights go with the one before them. */
+            if (shards)
+                connected = sl_layer_is_fully_connected(state->network, l);
+            *layer++ = (struct sl_schedule_layer){
+                .shard_count = shards,
+                .fully_connected = connected,
+                .run_ns = (uint64_t)(state->network->layers[l].flops * 1e9 /
+                                     (ENGINE_FLOPS_PER_THREAD * engine->threads)),
+            };
+        }
+        for (int s = 0; s < state->pack->shard_count; s++)
+            *shard_bytes++ = sl_shard_memory(&state->pack->shards[s]);
+    }
+    struct sl_schedule_options options = {engine->options.budget_bytes, engine->options.depth};
+    return sl_schedule_create(networks, engine->network_count, engine->policy, &options,
+                              &engine->schedule, error);
+}
+
+static int create_executors(struct sl_engine *engine, struct sl_error *error)
+{
+    int count = engine->policy->executors;
+    uint64_t scratch_bytes = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        uint64_t bytes = sl_network_state_scratch(engine->networks[n], engine->threads);
+        scratch_bytes = bytes > scratch_bytes ? bytes : scratch_bytes;
+    }
+    engine->executors = calloc((size_t)count, sizeof(*engine->executors));
+    if (!engine->executors)
+        return sl_error_set(error, -ENOMEM, "no memory for %d executors", count);
+    while (engine->executor_count < count) {
+        int result =
+            sl_executor_create(engine->threads, scratch_bytes, engine->pool, count > 1,
+                               engine->wake_fd, &engine->executors[engine->executor_count], error);
+        if (result)
+            return result;
+        engine->executor_count++;
+    }
+    return 0;
+}
+
+static uint64_t read_tag(int network, int shard)
+{
+    return (uint64_t)network << 32 | (uint32_t)shard;
+}
+
+static int start_read(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
+{
+    struct sl_network_state *state = engine->networks[step->network];
+    const struct sl_shard *shard = &state->pack->shards[step->index];
+    uint64_t length = sl_shard_memory(shard);
+    void *slot = sl_pool_take(engine->pool, SL_POOL_SLOTS, length, error);
+    if (!slot)
+        return sl_error_wrap(error, "layer %s", state->network->layers[shard->layer].name);
+    state->slots[step->index] = slot;
+    sl_network_state_read_begins(state, step->index, sl_now_ns());
+    struct sl_read read = {
+        .tag = read_tag(step->network, step->index),
+        .file = state->file,
+        .offset = shard->file_offset,
+        .length = length,
+        .destination = slot,
+    };
+    int result = engine->loader->ops->submit(engine->loader, &read, error);
+    if (result)
+        state->reads_in_flight--;
+    return result;
+}
+
+static int end_read(struct sl_engine *engine, const struct sl_completion *completion,
+                    struct sl_error *error)
+{
+    int network = (int)(completion->tag >> 32), index = (int)(uint32_t)completion->tag;
+    struct sl_network_state *state = engine->networks[network];
+    const struct sl_shard *shard = &state->pack->shards[index];
+    sl_network_state_read_ends(state, index, completion->completed_ns);
+    if (completion->result)
+        return sl_error_set(
+            error, completion->result,
+            "%s: reading layer %s, rows %" PRId64 " to %" PRId64 ", at offset %" PRIu64 ": %s",
+            state->pack->path, state->network->layers[shard->layer].name, shard->row_begin,
+            shard->row_end, shard->file_offset, strerror(-completion->result));
+    if (engine->options.verify) {
+        int result = sl_shard_verify(state->pack, index, state->slots[index], error);
+        if (result)
+            return result;
+    }
+    sl_schedule_loaded(engine->schedule, network, index);
+    return 0;
+}
+
+static int reap_reads(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_completion completions[ENGINE_REAPED_AT_ONCE];
+    int count;
+    do {
+        count =
+            engine->loader->ops->reap(engine->loader, completions, ENGINE_REAPED_AT_ONCE, 0, error);
+        for (int i = 0; i < count; i++) {
+            int result = end_read(engine, &completions[i], error);
+            if (result)
+                return result;
+        }
+    } while (count == ENGINE_REAPED_AT_ONCE);
+    return count < 0 ? count : 0;
+}
+
+/* The stall of a layer is the time in which no executor ran before its unit began. */
+static void end_run(struct sl_engine *engine, const struct sl_unit_run *run)
+{
+    struct sl_network_state *state = run->network;
+    struct sl_layer_time *time = &state->times[run->layer];
+    if (!time->run_ns && !time->start_ns)
+        time->start_ns = run->begin_ns - state->arrival_ns;
+    time->run_ns += run->end_ns - run->begin_ns;
+    time->major_faults += run->major_faults;
+    state->result.run_ns += run->end_ns - run->begin_ns;
+    engine->executors_busy--;
+    if (!engine->executors_busy)
+        engine->last_run_end_ns = run->end_ns;
+    if (sl_schedule_ran(engine->schedule, run->network_index, run->unit))
+        sl_network_state_finish(state, engine->pool, sl_now_ns(), engine->network_count == 1);
+}
+
+static void collect_runs(struct sl_engine *engine)
+{
+    struct sl_unit_run run;
+    for (int e = 0; e < engine->executor_count; e++) {
+        if (sl_executor_collect(engine->executors[e], &run))
+            end_run(engine, &run);
+    }
+}
+
+static void start_run(struct sl_engine *engine, const struct sl_step *step)
+{
+    const struct sl_policy_network *view =
+        &sl_schedule_view(engine->schedule)->networks[step->network];
+    struct sl_network_state *state = engine->networks[step->network];
+    struct sl_unit_run run = {
+        .network_index = step->network,
+        .layer = view->unit_layer[step->index],
+        .shard = view->unit_shard[step->index],
+        .unit = step->index,
+        .network = state,
+    };
+    if (!engine->executors_busy++) {
+        uint64_t stall_ns = sl_now_ns() - engine->last_run_end_ns;
+        state->times[run.layer].stall_ns += stall_ns;
+        state->result.stall_ns += stall_ns;
+    }
+    for (int e = 0; e < engine->executor_count; e++) {
+        if (!sl_executor_idle(engine->executors[e]))
+            continue;
+        sl_executor_start(engine->executors[e], &run);
+        break;
+    }
+    collect_runs(engine);
+}
+
+static void drop(struct sl_engine *engine, const struct sl_step *step)
+{
+    struct sl_network_state *state = engine->networks[step->network];
+    sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[step->index],
+                 sl_shard_memory(&state->pack->shards[step->index]));
+    state->slots[step->index] = NULL;
+}
+
+/* Carries out the policy's steps until it waits. A run in the loop's own thread takes long enough
+ * for reads to finish, so they are collected after it. */
+static int follow_policy(struct sl_engine *engine, struct sl_error *error)
+{
+    for (;;) {
+        struct sl_step step;
+        int result = sl_schedule_next(engine->schedule, sl_now_ns(), &step, error);
+        if (result)
+            return result;
+        switch (step.kind) {
+        case SL_STEP_WAIT:
+            return 0;
+        case SL_STEP_ADMIT:
+            result = sl_network_state_admit(engine->networks[step.network], engine->pool, error);
+            break;
+        case SL_STEP_LOAD:
+            result = start_read(engine, &step, error);
+            break;
+        case SL_STEP_RUN:
+            start_run(engine, &step);
+            result = reap_reads(engine, error);
+            break;
+        case SL_STEP_DROP:
+            drop(engine, &step);
+            break;
+        }
+        if (result)
+            return result;
+        if (engine->interrupted)
+            return sl_error_set(error, -EINTR, "interrupted");
+    }
+}
+
+/* Sleeps until a read finished, an executor ran a unit, or an interrupt came. */
+static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
+{
+    struct pollfd descriptors[2] = {
+        {.fd = engine->loader->ops->event_fd(engine->loader), .events = POLLIN},
+        {.fd = engine->wake_fd, .events = POLLIN},
+    };
+    if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
+        return sl_error_errno(error, "cannot wait for events");
+    if (descriptors[1].revents) {
+        eventfd_t count;
+        eventfd_read(engine->wake_fd, &count);
+    }
+    collect_runs(engine);
+    return reap_reads(engine, error);
+}
+
+/* After a failure: lets everything in flight end, so that no read lands in memory given back. */
+static void drain(struct sl_engine *engine)
+{
+    engine->loader->ops->cancel(engine->loader);
+    for (;;) {
+        int in_flight = 0;
+        for (int n = 0; n < engine->network_count; n++)
+            in_flight += engine->networks[n]->reads_in_flight;
+        for (int e = 0; e < engine->executor_count; e++) {
+            struct sl_unit_run run;
+            sl_executor_collect(engine->executors[e], &run);
+            in_flight += !sl_executor_idle(engine->executors[e]);
+        }
+        if (!in_flight)
+            break;
+        struct pollfd descriptors[2] = {
+            {.fd = engine->loader->ops->event_fd(engine->loader), .events = POLLIN},
+            {.fd = engine->wake_fd, .events = POLLIN},
+        };
+        poll(descriptors, 2, -1);
+        eventfd_t count;
+        eventfd_read(engine->wake_fd, &count);
+        struct sl_completion completion;
+        while (engine->loader->ops->reap(engine->loader, &completion, 1, 0, NULL) == 1)
+            engine->networks[completion.tag >> 32]->reads_in_flight--;
+    }
+    engine->executors_busy = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        struct sl_network_state *state = engine->networks[n];
+        for (int s = 0; s < state->pack->shard_count; s++) {
+            sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[s],
+                         sl_shard_memory(&state->pack->shards[s]));
+            state->slots[s] = NULL;
+        }
+        sl_network_state_give_arena(state, engine->pool);
+    }
+    sl_schedule_free(engine->schedule);
+    engine->schedule = NULL;
+}
+
+static int run_batch(struct sl_engine *engine, struct sl_error *error)
+{
+    while (!sl_schedule_idle(engine->schedule)) {
+        int result = follow_policy(engine, error);
+        if (!result && !sl_schedule_idle(engine->schedule))
+            result = wait_for_event(engine, error);
+        if (!result && engine->interrupted)
+            result = sl_error_set(error, -EINTR, "interrupted");
+        if (result)
+            return result;
+    }
+    /* What ended with the last run is dropped before the batch ends. */
+    return follow_policy(engine, error);
+}
+
+int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
+                  uint64_t *makespan_ns, struct sl_error *error)
+{
+    if (!engine->network_count)
+        return sl_error_set(error, -EINVAL, "there is no network to run");
+    int result = engine->schedule ? 0 : create_schedule(engine, error);
+    if (!result && !engine->executors)
+        result = create_executors(engine, error);
+    if (result)
+        return result;
+    uint64_t begin_ns = sl_now_ns();
+    engine->last_run_end_ns = begin_ns;
+    for (int n = 0; n < engine->network_count; n++) {
+        sl_network_state_begin(engine->networks[n], begin_ns);
+        sl_schedule_arrive(engine->schedule, n, begin_ns, more);
+    }
+    result = run_batch(engine, error);
+    if (result) {
+        drain(engine);
+        engine->interrupted = 0;
+        return result;
+    }
+    *makespan_ns = sl_now_ns() - begin_ns;
+    for (int n = 0; n < engine->network_count; n++)
+        results[n] = engine->networks[n]->result;
+    return 0;
+}
+
+void sl_engine_interrupt(struct sl_engine *engine)
+{
+    engine->interrupted = 1;
+    eventfd_write(engine->wake_fd, 1);
+}
+
+void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts)
+{
+    *facts = (struct sl_engine_facts){
+        .policy = engine->policy->name,
+        .loader = engine->loader->ops->name,
+        .loader_reason = engine->loader_reason,
+        .loader_notes = engine->loader->notes,
+        .threads = engine->threads,
+        .direct = engine->loader->direct,
+        .shards_peak_bytes = sl_pool_peak(engine->pool, SL_POOL_SLOTS),
+        .activation_bytes = sl_pool_peak(engine->pool, SL_POOL_ACTIVATIONS),
+        .scratch_bytes = sl_pool_peak(engine->pool, SL_POOL_SCRATCH),
+    };
+}

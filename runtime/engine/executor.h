@@ -1,0 +1,33 @@
+/* An executor runs units, one at a time, with a team of kernel threads of its own. The only
+ * executor of an engine runs in the event loop's own thread: handing units over would cost more
+ * than small layers do. Several executors (deepeye) each have a thread, so that the loop can serve
+ * them all. */
+#ifndef SLUICE_ENGINE_EXECUTOR_H
+#define SLUICE_ENGINE_EXECUTOR_H
+
+#include "runtime/engine/network_state.h"
+
+/* A unit and how its run went; filled by the executor. */
+struct sl_unit_run {
+    int network_index, layer, shard, unit;
+    struct sl_network_state *network;
+    uint64_t begin_ns, end_ns, major_faults;
+};
+
+struct sl_executor;
+
+/* threads: of its team; scratch_bytes: taken from the pool; own_thread: runs in a thread that
+ * writes 1 to wake_fd after each unit. */
+int sl_executor_create(int threads, uint64_t scratch_bytes, struct sl_pool *pool, bool own_thread,
+                       int wake_fd, struct sl_executor **executor, struct sl_error *error);
+/* Ends its thread after the unit it runs. */
+void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool);
+
+/* Starts an idle executor on the unit; without an own thread, returns when the unit has run. */
+void sl_executor_start(struct sl_executor *executor, const struct sl_unit_run *run);
+/* True when a started unit has run and was not collected yet; fills *run and is idle again. */
+bool sl_executor_collect(struct sl_executor *executor, struct sl_unit_run *run);
+/* Neither running nor waiting to be collected. */
+bool sl_executor_idle(struct sl_executor *executor);
+
+#endif

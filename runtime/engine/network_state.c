@@ -1,0 +1,232 @@
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/units.h"
+#include "runtime/engine/network_state.h"
+
+static uint64_t blob_bytes(const struct sl_network *network, int blob)
+{
+    return (uint64_t)sl_shape_count(&network->blobs[blob].shape) * sizeof(float);
+}
+
+uint64_t sl_shard_memory(const struct sl_shard *shard)
+{
+    return sl_align_up(shard->bytes, SL_PACK_ALIGNMENT);
+}
+
+static int allocate_tables(struct sl_network_state *state)
+{
+    const struct sl_network *network = state->network;
+    size_t layers = (size_t)network->layer_count;
+    int most_bottoms = 1, most_tops = 1;
+    for (int l = 0; l < network->layer_count; l++) {
+        const struct sl_layer *layer = &network->layers[l];
+        most_bottoms = layer->bottom_count > most_bottoms ? layer->bottom_count : most_bottoms;
+        most_tops = layer->top_count > most_tops ? layer->top_count : most_tops;
+    }
+    state->kernels = calloc(layers, sizeof(*state->kernels));
+    state->bottoms = calloc((size_t)most_bottoms, sizeof(*state->bottoms));
+    state->tops = calloc((size_t)most_tops, sizeof(*state->tops));
+    state->inputs = calloc((size_t)network->input_count + 1, sizeof(*state->inputs));
+    state->outputs = calloc((size_t)network->output_count + 1, sizeof(*state->outputs));
+    state->slots = calloc((size_t)state->pack->shard_count + 1, sizeof(*state->slots));
+    state->times = calloc(layers, sizeof(*state->times));
+    state->load_begin_ns = calloc(layers, sizeof(*state->load_begin_ns));
+    return state->kernels && state->bottoms && state->tops && state->inputs && state->outputs &&
+                   state->slots && state->times && state->load_begin_ns
+               ? 0
+               : -ENOMEM;
+}
+
+static int take_blobs(const struct sl_network *network, const int *blobs, int count, float **memory,
+                      struct sl_pool *pool, struct sl_error *error)
+{
+    for (int i = 0; i < count; i++) {
+        memory[i] = sl_pool_take(pool, SL_POOL_ACTIVATIONS, blob_bytes(network, blobs[i]), error);
+        if (!memory[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void give_blobs(const struct sl_network *network, const int *blobs, int count,
+                       float **memory, struct sl_pool *pool)
+{
+    for (int i = 0; memory && i < count; i++)
+        sl_pool_give(pool, SL_POOL_ACTIVATIONS, memory[i], blob_bytes(network, blobs[i]));
+}
+
+int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
+                            struct sl_network_state **created, struct sl_error *error)
+{
+    struct sl_network_state *state = calloc(1, sizeof(*state));
+    if (!state)
+        return sl_error_set(error, -ENOMEM, "no memory for network %s", pack->network->name);
+    const struct sl_network *network = pack->network;
+    state->pack = pack;
+    state->network = network;
+    int result = allocate_tables(state);
+    if (result)
+        sl_error_set(error, result, "no memory for network %s", network->name);
+    if (!result)
+        result = sl_activation_plan_create(network, &state->plan, error);
+    if (!result)
+        result =
+            take_blobs(network, network->inputs, network->input_count, state->inputs, pool, error);
+    if (!result)
+        result = take_blobs(network, network->outputs, network->output_count, state->outputs, pool,
+                            error);
+    if (result) {
+        sl_network_state_free(state, pool);
+        return result;
+    }
+    for (int l = 0; l < network->layer_count; l++)
+        state->kernels[l] = sl_kernel_find(network->layers[l].type);
+    state->result.layers = state->times;
+    *created = state;
+    return 0;
+}
+
+void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
+{
+    if (!state)
+        return;
+    for (int s = 0; state->slots && s < state->pack->shard_count; s++)
+        sl_pool_give(pool, SL_POOL_SLOTS, state->slots[s],
+                     sl_shard_memory(&state->pack->shards[s]));
+    sl_network_state_give_arena(state, pool);
+    give_blobs(state->network, state->network->inputs, state->network->input_count, state->inputs,
+               pool);
+    give_blobs(state->network, state->network->outputs, state->network->output_count,
+               state->outputs, pool);
+    sl_activation_plan_free(&state->plan);
+    free(state->kernels);
+    free(state->bottoms);
+    free(state->tops);
+    free(state->inputs);
+    free(state->outputs);
+    free(state->slots);
+    free(state->times);
+    free(state->load_begin_ns);
+    free(state);
+}
+
+int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
+                           struct sl_error *error)
+{
+    if (state->arena)
+        return 0;
+    state->arena = sl_pool_take(pool, SL_POOL_ACTIVATIONS, state->plan.bytes, error);
+    return state->arena ? 0 : sl_error_wrap(error, "activations of %s", state->network->name);
+}
+
+void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool)
+{
+    sl_pool_give(pool, SL_POOL_ACTIVATIONS, state->arena, state->plan.bytes);
+    state->arena = NULL;
+}
+
+static float *blob_memory(const struct sl_network_state *state, int blob)
+{
+    if (state->plan.offset_bytes[blob] == SL_PLAN_EXTERNAL)
+        return state->inputs[state->plan.input[blob]];
+    return (float *)((char *)state->arena + state->plan.offset_bytes[blob]);
+}
+
+void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *pool, uint64_t now_ns,
+                             bool keep_arena)
+{
+    const struct sl_network *network = state->network;
+    XXH3_state_t digest;
+    XXH3_64bits_reset(&digest);
+    for (int o = 0; o < network->output_count; o++) {
+        uint64_t bytes = blob_bytes(network, network->outputs[o]);
+        memcpy(state->outputs[o], blob_memory(state, network->outputs[o]), bytes);
+        XXH3_64bits_update(&digest, state->outputs[o], bytes);
+    }
+    state->result.digest = XXH3_64bits_digest(&digest);
+    state->result.latency_ns = now_ns - state->arrival_ns;
+    if (!keep_arena)
+        sl_network_state_give_arena(state, pool);
+}
+
+void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns)
+{
+    memset(state->times, 0, (size_t)state->network->layer_count * sizeof(*state->times));
+    memset(state->load_begin_ns, 0,
+           (size_t)state->network->layer_count * sizeof(*state->load_begin_ns));
+    state->result = (struct sl_network_result){.layers = state->times};
+    state->arrival_ns = now_ns;
+}
+
+void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns)
+{
+    int layer = state->pack->shards[shard].layer;
+    if (!state->load_begin_ns[layer])
+        state->load_begin_ns[layer] = now_ns;
+    if (state->reads_in_flight++ == 0)
+        state->reading_since_ns = now_ns;
+    uint64_t bytes = sl_shard_memory(&state->pack->shards[shard]);
+    state->times[layer].read_bytes += bytes;
+    state->result.read_bytes += bytes;
+}
+
+void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns)
+{
+    int layer = state->pack->shards[shard].layer;
+    state->times[layer].load_ns = now_ns - state->load_begin_ns[layer];
+    if (--state->reads_in_flight == 0)
+        state->result.load_ns += now_ns - state->reading_since_ns;
+}
+
+void sl_network_state_run(struct sl_network_state *state, int layer_index, int shard_index,
+                          struct sl_threads *threads, void *scratch)
+{
+    const struct sl_network *network = state->network;
+    const struct sl_layer *layer = &network->layers[layer_index];
+    const struct sl_kernel *kernel = state->kernels[layer_index];
+    if (!kernel || kernel->memory == SL_KERNEL_VIEW)
+        return;
+    for (int b = 0; b < layer->bottom_count; b++)
+        state->bottoms[b] = blob_memory(state, layer->bottoms[b]);
+    for (int t = 0; t < layer->top_count; t++)
+        state->tops[t] = blob_memory(state, layer->tops[t]);
+    struct sl_kernel_call call = {
+        .network = network,
+        .layer = layer,
+        .bottoms = state->bottoms,
+        .tops = state->tops,
+        .scratch = scratch,
+        .threads = threads,
+    };
+    if (shard_index >= 0) {
+        const struct sl_shard *shard = &state->pack->shards[shard_index];
+        call.row_begin = shard->row_begin;
+        call.row_end = shard->row_end;
+        for (int w = 0; w < layer->weight_count; w++) {
+            uint64_t offset_bytes;
+            int64_t count;
+            sl_shard_segment(network, shard, w, &offset_bytes, &count);
+            call.weights[w] = (float *)((char *)state->slots[shard_index] + offset_bytes);
+        }
+    }
+    kernel->run(&call);
+}
+
+uint64_t sl_network_state_scratch(const struct sl_network_state *state, int threads)
+{
+    uint64_t most = 0;
+    for (int l = 0; l < state->network->layer_count; l++) {
+        const struct sl_kernel *kernel = state->kernels[l];
+        if (!kernel || !kernel->scratch_bytes)
+            continue;
+        uint64_t bytes = kernel->scratch_bytes(state->network, &state->network->layers[l], threads,
+                                               SL_SCRATCH_LIMIT);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}

@@ -1,0 +1,62 @@
+/* One network of the engine's workload: its plan, memory and times. Used by the engine's event loop
+ * and, for the unit that it runs, by one executor. */
+#ifndef SLUICE_ENGINE_NETWORK_STATE_H
+#define SLUICE_ENGINE_NETWORK_STATE_H
+
+#include "kernels/kernel.h"
+#include "models/pack.h"
+#include "runtime/engine/activation_plan.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/pool.h"
+
+struct sl_network_state {
+    const struct sl_pack *pack;
+    const struct sl_network *network;
+    struct sl_activation_plan plan;
+    const struct sl_kernel **kernels; /* [layer] */
+    const float **bottoms;            /* as many as the layer with most bottoms */
+    float **tops;
+    int file;                    /* in the loader */
+    float *arena;                /* activations while a request is active */
+    float **inputs;              /* [input] */
+    float **outputs;             /* [output]: copies that outlive the request */
+    void **slots;                /* [shard]: memory of shards that are not absent */
+    struct sl_layer_time *times; /* [layer] */
+    uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */
+    int reads_in_flight;
+    uint64_t reading_since_ns; /* when reads_in_flight became 1 */
+    struct sl_network_result result;
+    uint64_t arrival_ns;
+};
+
+/* Plans the network; takes memory for inputs (zeroed) and outputs. */
+int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
+                            struct sl_network_state **state, struct sl_error *error);
+void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool);
+
+/* Activations of a request. */
+int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
+                           struct sl_error *error);
+/* Copies the outputs, sets digest and latency, gives activations back unless keep_arena. */
+void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *pool, uint64_t now_ns,
+                             bool keep_arena);
+void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool);
+
+/* Forgets the times of the last batch. */
+void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns);
+
+/* Accounting of a read's begin and end. */
+void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns);
+void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns);
+
+/* Runs the unit (layer, shard or -1) in the calling thread. */
+void sl_network_state_run(struct sl_network_state *state, int layer, int shard,
+                          struct sl_threads *threads, void *scratch);
+
+/* Scratch that any of its layers wants. */
+uint64_t sl_network_state_scratch(const struct sl_network_state *state, int threads);
+
+/* Memory that a shard takes: its read length. */
+uint64_t sl_shard_memory(const struct sl_shard *shard);
+
+#endif

@@ -1,0 +1,33 @@
+/* The pool: the one owner of big memory. Page-aligned anonymous memory, counted by purpose. */
+#ifndef SLUICE_ENGINE_POOL_H
+#define SLUICE_ENGINE_POOL_H
+
+#include <stdint.h>
+
+#include "runtime/base/error.h"
+
+enum sl_pool_purpose {
+    SL_POOL_SLOTS,       /* shards */
+    SL_POOL_ACTIVATIONS, /* blobs, inputs and outputs */
+    SL_POOL_SCRATCH,     /* of kernels */
+    SL_POOL_PURPOSES,
+};
+
+struct sl_pool;
+
+int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
+/* Everything taken must have been given back. NULL is fine. */
+void sl_pool_free(struct sl_pool *pool);
+
+/* Memory of at least bytes, aligned to a page, content undefined; NULL with an error when the
+ * kernel gives none. Slots given back are kept for the next taker up to a few MiB, so that a policy
+ * that drops and loads in turn does not fault every page anew. One thread at a time. */
+void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
+                   struct sl_error *error);
+/* bytes as given to sl_pool_take. NULL is fine. */
+void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
+
+/* Most bytes that were taken at once for a purpose. */
+uint64_t sl_pool_peak(const struct sl_pool *pool, enum sl_pool_purpose purpose);
+
+#endif
