@@ -284,20 +284,20 @@ static int end_read(struct sl_engine *engine, const struct sl_completion *comple
     return 0;
 }
 
+/* Every completion taken is accounted for, also after a failure; the first failure is reported. */
 static int reap_reads(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_completion completions[ENGINE_REAPED_AT_ONCE];
-    int count;
+    int count, failed = 0;
     do {
-        count =
-            engine->loader->ops->reap(engine->loader, completions, ENGINE_REAPED_AT_ONCE, 0, error);
+        count = engine->loader->ops->reap(engine->loader, completions, ENGINE_REAPED_AT_ONCE, 0,
+                                          failed ? NULL : error);
         for (int i = 0; i < count; i++) {
-            int result = end_read(engine, &completions[i], error);
-            if (result)
-                return result;
+            int result = end_read(engine, &completions[i], failed ? NULL : error);
+            failed = failed ? failed : result;
         }
     } while (count == ENGINE_REAPED_AT_ONCE);
-    return count < 0 ? count : 0;
+    return failed ? failed : count < 0 ? count : 0;
 }
 
 /* The stall of a layer is the time in which no executor ran before its unit began. */

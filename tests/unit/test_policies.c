@@ -1,0 +1,158 @@
+/* Policies in the simulator, over random networks and devices: whatever they are given, the
+ * schedule refuses nothing, everything loaded is dropped once, everything ends, and the same seed
+ * gives the same result. Then the order of the published policies on a network small enough to
+ * think through.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/rng.h"
+#include "runtime/engine/simulate.h"
+
+#define NETWORKS_MOST 3
+#define LAYERS_MOST   12
+#define SHARDS_MOST   64
+
+struct random_workload {
+    struct sl_schedule_network networks[NETWORKS_MOST];
+    struct sl_schedule_layer layers[NETWORKS_MOST][LAYERS_MOST];
+    uint64_t shard_bytes[NETWORKS_MOST][SHARDS_MOST];
+    int network_count;
+    uint64_t weight_bytes, shards, units;
+};
+
+static void make_workload(uint64_t *rng, struct random_workload *workload)
+{
+    memset(workload, 0, sizeof(*workload));
+    workload->network_count = 1 + (int)sl_rng_below(rng, NETWORKS_MOST);
+    for (int n = 0; n < workload->network_count; n++) {
+        int layer_count = 1 + (int)sl_rng_below(rng, LAYERS_MOST), shard = 0;
+        for (int l = 0; l < layer_count; l++) {
+            int shards = (int)sl_rng_below(rng, 6);
+            workload->layers[n][l] = (struct sl_schedule_layer){
+                .shard_count = shards,
+                .fully_connected = l > layer_count / 2,
+                .run_ns = sl_rng_below(rng, 2000000),
+            };
+            for (int s = 0; s < shards; s++, shard++) {
+                workload->shard_bytes[n][shard] = 4096 * (1 + sl_rng_below(rng, 512));
+                workload->weight_bytes += workload->shard_bytes[n][shard];
+            }
+            workload->shards += (uint64_t)shards;
+            workload->units += shards ? (uint64_t)shards : 1;
+        }
+        workload->networks[n] = (struct sl_schedule_network){
+            .name = "random",
+            .layer_count = layer_count,
+            .layers = workload->layers[n],
+            .shard_bytes = workload->shard_bytes[n],
+        };
+    }
+}
+
+Test(policies, table_is_complete)
+{
+    struct sl_error error = {0};
+    cr_assert_eq(sl_policies_check(&error), 0, "%s", error.text);
+    cr_assert_not_null(sl_policy_find("linear"));
+    cr_assert_null(sl_policy_find("no-such-policy"));
+}
+
+Test(policies, always_end_and_drop_what_they_loaded)
+{
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        uint64_t rng = seed;
+        struct random_workload workload;
+        make_workload(&rng, &workload);
+        struct sl_device_model device = {
+            .bytes_per_s = 1000000 * (20 + sl_rng_below(&rng, 1000)),
+            .latency_ns = sl_rng_below(&rng, 200000),
+            .depth = 1 + (int)sl_rng_below(&rng, 32),
+        };
+        int rounds = 1 + (int)sl_rng_below(&rng, 3);
+        for (int p = 0; sl_policy_at(p); p++) {
+            const struct sl_policy *policy = sl_policy_at(p);
+            struct sl_schedule_options options = {.budget_bytes = UINT64_MAX};
+            struct sl_simulation first, second;
+            struct sl_error error = {0};
+            cr_assert_eq(sl_simulate(workload.networks, workload.network_count, policy, &options,
+                                     &device, rounds, &first, &error),
+                         0, "seed %llu, %s: %s", (unsigned long long)seed, policy->name,
+                         error.text);
+            cr_assert_eq(first.runs, workload.units * (uint64_t)rounds);
+            cr_assert_eq(first.requests_done, (size_t)workload.network_count * (size_t)rounds);
+            cr_assert_leq(first.bytes_read, workload.weight_bytes * (uint64_t)rounds);
+            cr_assert_leq(first.peak_bytes, workload.weight_bytes);
+            if (!policy->budgeted)
+                cr_assert_eq(first.drops, first.loads, "%s leaks shards", policy->name);
+            cr_assert_eq(sl_simulate(workload.networks, workload.network_count, policy, &options,
+                                     &device, rounds, &second, &error),
+                         0);
+            cr_assert_eq(first.makespan_ns, second.makespan_ns);
+            cr_assert_eq(first.peak_bytes, second.peak_bytes);
+            sl_simulation_free(&first);
+            sl_simulation_free(&second);
+        }
+    }
+}
+
+/* Two networks: convolution 2 MB, then fully connected 6 MB; 1 ms per MB of reading; runs of 4 ms
+ * and 1.2 ms. */
+static const struct sl_schedule_layer two_layers[] = {
+    {.shard_count = 2, .run_ns = 4000000},
+    {.shard_count = 6, .run_ns = 1200000, .fully_connected = true},
+};
+#define MB 1000000
+static const uint64_t eight_shards[] = {MB, MB, MB, MB, MB, MB, MB, MB};
+static const struct sl_schedule_network two_networks[] = {
+    {.name = "a", .layer_count = 2, .layers = two_layers, .shard_bytes = eight_shards},
+    {.name = "b", .layer_count = 2, .layers = two_layers, .shard_bytes = eight_shards},
+};
+
+static struct sl_simulation simulate_two(const char *policy)
+{
+    struct sl_device_model device = {.bytes_per_s = 1000 * MB, .depth = 64};
+    struct sl_schedule_options options = {.budget_bytes = UINT64_MAX};
+    struct sl_simulation result;
+    struct sl_error error = {0};
+    cr_assert_eq(
+        sl_simulate(two_networks, 2, sl_policy_find(policy), &options, &device, 1, &result, &error),
+        0, "%s", error.text);
+    free(result.request_end_ns);
+    result.request_end_ns = NULL;
+    return result;
+}
+
+Test(policies, bulk_loads_then_runs_each_network)
+{
+    struct sl_simulation result = simulate_two("bulk");
+    cr_expect_eq(result.makespan_ns, 2 * (8000000 + 5200000));
+    cr_expect_eq(result.peak_bytes, 8 * MB);
+}
+
+Test(policies, linear_holds_one_layer)
+{
+    struct sl_simulation result = simulate_two("linear");
+    cr_expect_eq(result.makespan_ns, 2 * (8000000 + 5200000));
+    cr_expect_eq(result.peak_bytes, 6 * MB);
+}
+
+/* Reads flow without a pause for 16 ms; the last layer is in at 16 and runs 1.2 ms. */
+Test(policies, partial_overlaps_and_is_unbounded)
+{
+    struct sl_simulation result = simulate_two("partial");
+    cr_expect_eq(result.makespan_ns, 17200000);
+    cr_expect_eq(result.peak_bytes, 16 * MB);
+}
+
+/* Convolutions (4 ms of reading, shared with the fully connected pipeline) come first for both. */
+Test(policies, deepeye_holds_convolutions_of_all_networks)
+{
+    struct sl_simulation deepeye = simulate_two("deepeye");
+    struct sl_simulation frugal = simulate_two("deepeye-frugal");
+    cr_expect_leq(deepeye.makespan_ns, 22400000);
+    cr_expect_leq(frugal.peak_bytes, 2 * 2 * MB + 6 * MB);
+    cr_expect_gt(deepeye.peak_bytes, frugal.peak_bytes);
+}
