@@ -33,8 +33,8 @@ struct sl_loader_options {
     bool buffered; /* do not ask for O_DIRECT */
     /* sim and fault only */
     uint64_t sim_bytes_per_s, sim_latency_ns;
-    int fault_errno;
-    uint64_t fault_every; /* every n-th read fails with fault_errno */
+    int fault_errno;      /* 0: the read claims success, but its second half is zero */
+    uint64_t fault_every; /* every n-th read fails with fault_errno; 0: none */
 };
 
 struct sl_loader;
@@ -47,13 +47,16 @@ struct sl_loader_ops {
     /* Opens a file for reading; returns its number >= 0 or -errno. O_DIRECT where the file system
      * takes it, else buffered with the pages dropped behind the read. */
     int (*add_file)(struct sl_loader *loader, const char *path, struct sl_error *error);
-    /* Optional hook: announces memory that destinations will lie in (registered buffers). A refusal
-     * is not an error: returns 0 and reads the ordinary way. May be called again with more. */
+    /* Optional hook: announces memory that destinations will lie in (registered buffers). All of it
+     * becomes resident and cannot be swapped, and it must stay mapped until close: for a pool
+     * within a budget, not for memory that is left to swap. A refusal is not an error: returns 0
+     * and reads the ordinary way. May be called again with more. */
     int (*add_memory)(struct sl_loader *loader, void *base, size_t bytes);
     /* Takes the read; never blocks on the device. 0 or -errno (nothing taken). */
     int (*submit)(struct sl_loader *loader, const struct sl_read *read, struct sl_error *error);
     /* Hands out at most `most` finished reads; waits up to timeout_ns (0: not at all, UINT64_MAX:
-     * for ever) until there is at least one. Returns how many. */
+     * for ever) until there is at least one. Returns how many; 0 at once when no read is
+     * outstanding, and 0 after a signal. */
     int (*reap)(struct sl_loader *loader, struct sl_completion *completions, int most,
                 uint64_t timeout_ns, struct sl_error *error);
     /* A descriptor that polls readable when reap would return something. */

@@ -1,0 +1,120 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "iouring/loaders.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/suggest.h"
+
+static const struct sl_loader_ops *const loaders[] = {
+    &sl_loader_uring,
+    &sl_loader_pread,
+    &sl_loader_sim,
+    &sl_loader_fault,
+};
+#define LOADER_COUNT ((int)(sizeof(loaders) / sizeof(loaders[0])))
+
+const struct sl_loader_ops *sl_loader_at(int index)
+{
+    return index >= 0 && index < LOADER_COUNT ? loaders[index] : NULL;
+}
+
+int sl_loaders_check(struct sl_error *error)
+{
+    for (int i = 0; i < LOADER_COUNT; i++) {
+        const struct sl_loader_ops *ops = loaders[i];
+        if (!ops->name || !ops->description)
+            return sl_error_set(error, EINVAL, "loader %d has no name or description", i);
+        if (!ops->open || !ops->add_file || !ops->submit || !ops->reap || !ops->event_fd ||
+            !ops->cancel || !ops->close)
+            return sl_error_set(error, EINVAL, "loader %s lacks a required hook", ops->name);
+        for (int j = 0; j < i; j++)
+            if (strcmp(ops->name, loaders[j]->name) == 0)
+                return sl_error_set(error, EINVAL, "two loaders are named %s", ops->name);
+    }
+    return 0;
+}
+
+/* Value of the sysctl (0 allowed, 1 only for its group, 2 for nobody); -1 before Linux 6.6. */
+static int io_uring_disabled(void)
+{
+    SL_AUTO_FILE FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+    int value = -1;
+
+    if (!file || fscanf(file, "%d", &value) != 1)
+        return -1;
+    return value;
+}
+
+static void explain(int code, char reason[160])
+{
+    const char *cause = strerror(-code);
+    char text[96];
+
+    if (code == -EPERM && io_uring_disabled() > 0) {
+        snprintf(text, sizeof(text), "EPERM: sysctl kernel.io_uring_disabled=%d",
+                 io_uring_disabled());
+        cause = text;
+    } else if (code == -EPERM || code == -EACCES) {
+        cause = "EPERM: a seccomp filter or security module, as containers have";
+    } else if (code == -ENOSYS) {
+        cause = "ENOSYS: this kernel or sandbox has none";
+    } else if (code == -ENOMEM) {
+        cause = "ENOMEM: no memory, or ulimit -l is too low";
+    }
+    snprintf(reason, 160, "io_uring denied (%s); reading with pread threads", cause);
+}
+
+static const struct sl_loader_ops *find(const char *name, struct sl_error *error)
+{
+    struct sl_suggestion suggestion = {.wanted = name};
+
+    for (int i = 0; i < LOADER_COUNT; i++) {
+        if (strcmp(loaders[i]->name, name) == 0)
+            return loaders[i];
+        sl_suggest(&suggestion, loaders[i]->name);
+    }
+    if (suggestion.best)
+        sl_error_set(error, EINVAL, "no loader is named %s; did you mean %s?", name,
+                     suggestion.best);
+    else
+        sl_error_set(error, EINVAL, "no loader is named %s; see: sluice list loaders", name);
+    return NULL;
+}
+
+int sl_loader_open(const char *name, const struct sl_loader_options *options,
+                   struct sl_loader **loader, char reason[160], struct sl_error *error)
+{
+    struct sl_error refusal = {0};
+
+    if (reason)
+        reason[0] = '\0';
+    if (name) {
+        const struct sl_loader_ops *ops = find(name, error);
+        return ops ? ops->open(options, loader, error) : -EINVAL;
+    }
+    int rc = sl_loader_uring.open(options, loader, &refusal);
+    if (rc == 0)
+        return 0;
+    rc = sl_loader_pread.open(options, loader, error);
+    if (rc == 0 && reason)
+        explain(refusal.code, reason);
+    return rc;
+}
+
+int sl_drop_page_cache(const char *path, struct sl_error *error)
+{
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return sl_error_errno(error, "cannot open %s", path);
+
+    /* Dirty pages stay. EINVAL and EROFS: a file system without anything to write back. */
+    if (fdatasync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        return sl_error_errno(error, "cannot write back %s", path);
+    int rc = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (rc)
+        return sl_error_set(error, rc, "cannot drop %s from the page cache: %s", path,
+                            strerror(rc));
+    return 0;
+}
