@@ -16,6 +16,7 @@
 #define SL_MAX_AXES    8
 #define SL_MAX_WEIGHTS 4 /* weight blobs of one layer */
 
+/* Every dimension is at least 1, the product below 2^40; dim beyond axes is 1. axes 0: a scalar. */
 struct sl_shape {
     int axes;
     int64_t dim[SL_MAX_AXES];
@@ -75,9 +76,11 @@ enum sl_layer_type {
 /* Caffe's name of a type ("Convolution"). */
 const char *sl_layer_type_name(enum sl_layer_type type);
 
-/* Convolution and Deconvolution over 2 spatial axes (1 spatial axis is imported as height 1).
- * Bottom N x C x H x W; weight 0 of a convolution: num_output x C/group x kernel_h x kernel_w, of a
- * deconvolution: C x num_output/group x kernel_h x kernel_w; weight 1 (if bias): num_output. */
+/* Convolution and Deconvolution over 2 spatial axes. With 1 spatial axis the blobs keep 3 axes,
+ * N x C x W, and weight 0 has 3; the parameters then say kernel_h = stride_h = 1, pad_h = 0, and
+ * the height of such a blob is 1. Bottom N x C x H x W; weight 0 of a convolution: num_output x
+ * C/group x kernel_h x kernel_w, of a deconvolution: C x num_output/group x kernel_h x kernel_w;
+ * weight 1 (if bias): num_output. */
 struct sl_convolution_parameters {
     int64_t num_output, group;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
@@ -119,7 +122,7 @@ struct sl_layer_parameters {
         } relu;
         struct {
             bool channel_shared;
-        } prelu; /* weight 0: C, or 1 when shared */
+        } prelu; /* weight 0: C, or a scalar (axes 0, count 1) when shared */
         struct {
             float alpha;
         } elu;
@@ -145,9 +148,9 @@ struct sl_layer_parameters {
         struct {
             int axis, num_axes;
             bool bias;
-        } scale; /* and Bias; weight 0 has the shape of bottom axes [axis, axis + num_axes); with
-                  * two bottoms the second is the factor (Bias: the addend) and weight 0 is absent
-                  */
+        } scale; /* and Bias; weight 0 has the shape of bottom axes [axis, axis + num_axes), a
+                  * scalar (axes 0) when num_axes is 0; with two bottoms the second is the factor
+                  * (Bias: the addend), and the weights are only Scale's bias, if any */
         struct {
             int axis;
         } softmax;
@@ -164,7 +167,7 @@ struct sl_layer_parameters {
         struct {
             bool across_spatial, channel_shared;
             float eps;
-        } normalize; /* weight 0: C, or 1 when shared */
+        } normalize; /* weight 0: C, or a scalar (axes 0) when shared */
         struct {
             int64_t offset[SL_MAX_AXES];
         } crop; /* per bottom axis */
@@ -236,7 +239,8 @@ struct sl_blob {
     const char *name;
     struct sl_shape shape;
     int producer;      /* layer index */
-    int last_consumer; /* layer index, -1 = none: an output of the network */
+    int last_consumer; /* layer index, -1 = none: an output of the network; the producer itself
+                        * when only a Silence layer took it */
 };
 
 struct sl_network {
