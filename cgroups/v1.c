@@ -82,7 +82,8 @@ static void v1_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
         .refaults = sl_control_sum(total(stat, "total_workingset_refault_anon"),
                                    total(stat, "total_workingset_refault_file")),
         .oom_kills = sl_control_value(texts[3], "oom_kill"),
-        .limit_hits = sl_control_number(texts[4]),
+        /* A charge is refused by one limit or the other. */
+        .limit_hits = sl_control_sum(sl_control_number(texts[4]), sl_control_number(texts[5])),
     };
 }
 
@@ -108,7 +109,7 @@ const struct sl_cgroup_version sl_cgroup_v1 = {
     .io_file = "blkio.throttle.read_bps_device",
     .cpu_file = "cpu.cfs_quota_us",
     .usage_files = {"memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.stat",
-                    "memory.oom_control", "memory.failcnt"},
+                    "memory.oom_control", "memory.failcnt", "memory.memsw.failcnt"},
     .plan = v1_plan,
     .parse_usage = v1_parse_usage,
     .own_limit = v1_own_limit,
