@@ -44,6 +44,7 @@ struct sl_policy_network {
     const int *layer_loading;    /* [layer]: its shards LOADING */
     const int *layer_resident;   /* [layer]: its shards RESIDENT or RUNNING */
     int first_absent;            /* lowest ABSENT shard that next_unit or a later unit needs; -1 */
+    int first_absent_behind;     /* lowest ABSENT shard whose unit has run in this request; -1 */
     int first_held;              /* lowest shard that is not ABSENT; -1 = none */
     uint64_t weight_bytes;       /* sum of shard_bytes */
     uint64_t activation_bytes;   /* activations + scratch of a request */

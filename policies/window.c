@@ -23,12 +23,7 @@ static int next_pass_shard(const struct sl_policy_network *network)
         return -1;
     if (!network->active || network->first_absent >= 0)
         return network->first_absent;
-    for (int unit = 0; unit < network->next_unit; unit++) {
-        int shard = network->unit_shard[unit];
-        if (shard >= 0 && network->residency[shard] == SL_SHARD_ABSENT)
-            return shard;
-    }
-    return -1;
+    return network->first_absent_behind;
 }
 
 /* The shard to load next over all networks, in the order in which they will be needed: the current

@@ -97,6 +97,7 @@ static int network_create(const struct sl_schedule_network *description,
         .layer_loading = state->layer_loading,
         .layer_resident = state->layer_resident,
         .first_absent = shards ? 0 : -1,
+        .first_absent_behind = -1,
         .first_held = -1,
         .weight_bytes = weight_bytes,
         .activation_bytes = description->activation_bytes,
@@ -173,10 +174,10 @@ const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule
     return &schedule->view;
 }
 
-/* First ABSENT shard at or after `from`, -1 = none. */
-static int absent_from(const struct sl_policy_network *network, int from)
+/* First ABSENT shard in [from, end), -1 = none. */
+static int absent_in(const struct sl_policy_network *network, int from, int end)
 {
-    for (int s = from; s < network->shard_count; s++) {
+    for (int s = from; s < end; s++) {
         if (network->residency[s] == SL_SHARD_ABSENT)
             return s;
     }
@@ -218,7 +219,10 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
         if (network->first_held < 0 || shard < network->first_held)
             network->first_held = shard;
         if (shard == network->first_absent)
-            network->first_absent = absent_from(network, shard + 1);
+            network->first_absent = absent_in(network, shard + 1, network->shard_count);
+        if (shard == network->first_absent_behind)
+            network->first_absent_behind =
+                absent_in(network, shard + 1, shard_from_unit(network, network->next_unit));
     } else if (to == SL_SHARD_ABSENT) {
         schedule->view.unrun_shards -= !state->ran[shard];
         schedule->view.used_bytes -= network->shard_bytes[shard];
@@ -229,8 +233,9 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
             network->first_held = next < network->shard_count ? next : -1;
         }
         bool needed = network->shard_unit[shard] >= network->next_unit;
-        if (needed && (network->first_absent < 0 || shard < network->first_absent))
-            network->first_absent = shard;
+        int *first = needed ? &network->first_absent : &network->first_absent_behind;
+        if (*first < 0 || shard < *first)
+            *first = shard;
     }
 }
 
@@ -372,7 +377,8 @@ bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
         return false;
     network->active = false;
     network->next_unit = 0;
-    network->first_absent = absent_from(network, shard_from_unit(network, 0));
+    network->first_absent = absent_in(network, 0, network->shard_count);
+    network->first_absent_behind = -1;
     return true;
 }
 
