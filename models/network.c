@@ -64,8 +64,7 @@ static bool rule_applies(const Caffe__NetStateRule *rule, const Caffe__NetState 
     return true;
 }
 
-/* Caffe's rule: with include, one must apply; without, no exclude may apply. */
-static bool layer_included(const Caffe__LayerParameter *layer, const Caffe__NetState *state)
+bool sl_layer_included(const Caffe__LayerParameter *layer, const Caffe__NetState *state)
 {
     bool included = layer->n_include == 0;
     for (size_t i = 0; i < layer->n_include; i++)
@@ -95,7 +94,7 @@ static int filter_layers(struct builder *builder)
             return sl_error_set(builder->error, -EINVAL,
                                 "layer '%.100s': give either include or exclude rules",
                                 layer->name ? layer->name : "");
-        if (layer_included(layer, state))
+        if (sl_layer_included(layer, state))
             builder->included[builder->included_count++] = layer;
     }
     return 0;

@@ -11,8 +11,7 @@
     X(deepeye)                                                                                     \
     X(deepeye_frugal)                                                                              \
     X(linear)                                                                                      \
-    X(partial)                                                                                     \
-    X(window)
+    X(partial)
 
 #define SL_POLICY_DECLARE(name) extern const struct sl_policy sl_policy_##name;
 #define SL_POLICY_ADDRESS(name) &sl_policy_##name,

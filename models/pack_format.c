@@ -1,0 +1,164 @@
+#include "models/pack_format.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "runtime/base/units.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packs hold little-endian numbers");
+
+/* The first byte keeps text tools away and the line ends show transfers in text mode, as in PNG. */
+static const unsigned char magic[8] = {0x89, 'S', 'L', 'U', '\r', '\n', 0x1a, '\n'};
+
+enum header_offset {
+    OFFSET_MAGIC = 0,
+    OFFSET_VERSION = 8,
+    OFFSET_INDEX_BYTES = 16,
+    OFFSET_INDEX_CHECKSUM = 24,
+    OFFSET_FILE_BYTES = 32,
+    OFFSET_BLOCK_CHECKSUM = SL_PACK_ALIGNMENT - 8, /* of all bytes before it */
+};
+
+void sl_pack_header_encode(const struct sl_pack_header *header,
+                           unsigned char block[SL_PACK_ALIGNMENT])
+{
+    memset(block, 0, SL_PACK_ALIGNMENT);
+    memcpy(block + OFFSET_MAGIC, magic, sizeof(magic));
+    memcpy(block + OFFSET_VERSION, &header->version, sizeof(header->version));
+    memcpy(block + OFFSET_INDEX_BYTES, &header->index_bytes, sizeof(header->index_bytes));
+    memcpy(block + OFFSET_INDEX_CHECKSUM, &header->index_checksum, sizeof(header->index_checksum));
+    memcpy(block + OFFSET_FILE_BYTES, &header->file_bytes, sizeof(header->file_bytes));
+    uint64_t checksum = XXH3_64bits(block, OFFSET_BLOCK_CHECKSUM);
+    memcpy(block + OFFSET_BLOCK_CHECKSUM, &checksum, sizeof(checksum));
+}
+
+int sl_pack_header_decode(const unsigned char block[SL_PACK_ALIGNMENT],
+                          struct sl_pack_header *header, struct sl_error *error)
+{
+    if (memcmp(block + OFFSET_MAGIC, magic, sizeof(magic)) != 0)
+        return sl_error_set(error, EBADMSG,
+                            "not a sluice pack; make one with `sluice import` or `sluice synth`");
+    uint64_t checksum;
+    memcpy(&checksum, block + OFFSET_BLOCK_CHECKSUM, sizeof(checksum));
+    if (checksum != XXH3_64bits(block, OFFSET_BLOCK_CHECKSUM))
+        return sl_error_set(error, EBADMSG, "block 0 is damaged; import the network again");
+    memcpy(&header->version, block + OFFSET_VERSION, sizeof(header->version));
+    memcpy(&header->index_bytes, block + OFFSET_INDEX_BYTES, sizeof(header->index_bytes));
+    memcpy(&header->index_checksum, block + OFFSET_INDEX_CHECKSUM, sizeof(header->index_checksum));
+    memcpy(&header->file_bytes, block + OFFSET_FILE_BYTES, sizeof(header->file_bytes));
+    if (header->version > SL_PACK_VERSION)
+        return sl_error_set(error, EPROTO,
+                            "the pack has format version %u, this sluice reads version %d; update "
+                            "sluice, or import the network again with this one",
+                            header->version, SL_PACK_VERSION);
+    if (header->version == 0)
+        return sl_error_set(error, EBADMSG,
+                            "format version 0 does not exist; import the network again");
+    return 0;
+}
+
+int64_t sl_pack_rows(const struct sl_layer *layer)
+{
+    if (layer->weight_count == 0)
+        return 0;
+    return layer->weights[0].shape.axes > 0 ? layer->weights[0].shape.dim[0] : 1;
+}
+
+bool sl_pack_row_sharded(const struct sl_layer *layer)
+{
+    if (layer->weight_count == 0)
+        return false;
+    return layer->type == SL_LAYER_CONVOLUTION ||
+           (layer->type == SL_LAYER_INNER_PRODUCT && !layer->parameters.inner_product.transpose);
+}
+
+/* Elements of a weight blob that rows [row_begin, row_end) hold. */
+static int64_t segment_count(const struct sl_layer *layer, int weight, int64_t row_begin,
+                             int64_t row_end)
+{
+    const struct sl_weight *blob = &layer->weights[weight];
+    int64_t rows = sl_pack_rows(layer);
+    if (weight > 0 && (blob->shape.axes == 0 || blob->shape.dim[0] != rows))
+        return row_begin == 0 && row_end > 0 ? blob->count : 0;
+    return rows > 0 ? blob->count / rows * (row_end - row_begin) : 0;
+}
+
+int sl_pack_shard_bytes(const struct sl_layer *layer, int64_t row_begin, int64_t row_end,
+                        uint64_t *bytes)
+{
+    uint64_t end = 0;
+    for (int weight = 0; weight < layer->weight_count; weight++) {
+        int64_t count = segment_count(layer, weight, row_begin, row_end);
+        if (count < 0 || (uint64_t)count > SL_PACK_SHARD_MOST_BYTES / sizeof(float))
+            return -EOVERFLOW;
+        if (count > 0)
+            end = sl_align_up(end, SL_SEGMENT_ALIGNMENT) + (uint64_t)count * sizeof(float);
+    }
+    if (end > SL_PACK_SHARD_MOST_BYTES)
+        return -EOVERFLOW;
+    *bytes = end;
+    return 0;
+}
+
+void sl_shard_segment(const struct sl_network *network, const struct sl_shard *shard, int weight,
+                      uint64_t *offset_bytes, int64_t *count)
+{
+    const struct sl_layer *layer = &network->layers[shard->layer];
+    uint64_t end = 0;
+    for (int before = 0; before < weight; before++) {
+        int64_t elements = segment_count(layer, before, shard->row_begin, shard->row_end);
+        if (elements > 0)
+            end = sl_align_up(end, SL_SEGMENT_ALIGNMENT) + (uint64_t)elements * sizeof(float);
+    }
+    *offset_bytes = sl_align_up(end, SL_SEGMENT_ALIGNMENT);
+    *count = segment_count(layer, weight, shard->row_begin, shard->row_end);
+}
+
+bool sl_pack_takes_activation(enum sl_layer_type type)
+{
+    return type == SL_LAYER_CONVOLUTION || type == SL_LAYER_INNER_PRODUCT ||
+           type == SL_LAYER_ELTWISE || type == SL_LAYER_SCALE || type == SL_LAYER_BATCH_NORM;
+}
+
+int sl_pack_check_preprocessing(const struct sl_preprocessing *preprocessing,
+                                const struct sl_network *network, struct sl_error *error)
+{
+    if (preprocessing->resize_short < 0 || preprocessing->resize_short > INT32_MAX ||
+        preprocessing->crop < 0 || preprocessing->crop > INT32_MAX)
+        return sl_error_set(error, EINVAL, "preprocessing: resize and crop must be positive sizes");
+    if (!isfinite(preprocessing->scale))
+        return sl_error_set(error, EINVAL, "preprocessing: scale is not a finite number");
+    if (preprocessing->mean_count == 0)
+        return 0;
+    for (int i = 0; i < preprocessing->mean_count; i++)
+        if (!isfinite(preprocessing->mean[i]))
+            return sl_error_set(error, EINVAL, "preprocessing: mean value %d is not finite", i);
+    const struct sl_shape *input =
+        network->input_count > 0 ? &network->blobs[network->inputs[0]].shape : NULL;
+    int64_t channels = input && input->axes > 1 ? input->dim[1] : 0;
+    const struct sl_shape *shape = &preprocessing->mean_shape;
+    char text[SL_SHAPE_TEXT_BYTES];
+    if (shape->axes == 0) {
+        if (preprocessing->mean_count != channels)
+            return sl_error_set(error, EINVAL,
+                                "preprocessing: %d mean values, but the input has %lld channels; "
+                                "give one value per channel",
+                                preprocessing->mean_count, (long long)channels);
+        return 0;
+    }
+    int64_t count = 1;
+    for (int axis = 0; axis < shape->axes && axis < SL_MAX_AXES; axis++)
+        if (shape->dim[axis] < 1 || __builtin_mul_overflow(count, shape->dim[axis], &count))
+            return sl_error_set(error, EINVAL, "preprocessing: the mean has an impossible shape");
+    if (shape->axes != 3 || shape->dim[0] != channels || count != preprocessing->mean_count)
+        return sl_error_set(error, EINVAL,
+                            "preprocessing: a mean of shape %s with %d values does not fit an "
+                            "input of %lld channels; give the mean file of this network",
+                            sl_shape_text(shape, text), preprocessing->mean_count,
+                            (long long)channels);
+    return 0;
+}
