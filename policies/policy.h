@@ -39,9 +39,12 @@ struct sl_policy_network {
     const int *unit_shard;       /* [unit], -1: none */
     const int *shard_unit;       /* [shard]: the unit that uses it */
     const uint8_t *residency;    /* [shard], enum sl_residency */
+    const uint8_t *ran;          /* [shard]: in memory and has run since it was loaded */
+    const uint8_t *pinned;       /* [shard]: planned to stay in memory across requests */
     const int *layer_loading;    /* [layer]: its shards LOADING */
     const int *layer_resident;   /* [layer]: its shards RESIDENT or RUNNING */
     int first_absent;            /* lowest ABSENT shard that next_unit or a later unit needs; -1 */
+    int first_absent_behind;     /* lowest ABSENT shard whose unit has run in this request; -1 */
     int first_held;              /* lowest shard that is not ABSENT; -1 = none */
     uint64_t weight_bytes;       /* sum of shard_bytes */
     uint64_t activation_bytes;   /* activations + scratch of a request */
@@ -60,7 +63,8 @@ struct sl_policy_view {
     uint64_t budget_bytes; /* for shards; UINT64_MAX: none given */
     uint64_t used_bytes;   /* shards loading, resident or running, all networks */
     int reads_in_flight;   /* shards LOADING, all networks */
-    int depth;             /* --depth: shards ahead (window); 0 = policy's own choice */
+    int unrun_shards;      /* loading or in memory, and not run since; all networks */
+    int depth;             /* --depth: most shards ahead of the run (window); 0 = no bound */
     int executors_idle;    /* executors that could take a RUN now */
 };
 

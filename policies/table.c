@@ -11,7 +11,8 @@
     X(deepeye)                                                                                     \
     X(deepeye_frugal)                                                                              \
     X(linear)                                                                                      \
-    X(partial)
+    X(partial)                                                                                     \
+    X(window)
 
 #define SL_POLICY_DECLARE(name) extern const struct sl_policy sl_policy_##name;
 #define SL_POLICY_ADDRESS(name) &sl_policy_##name,

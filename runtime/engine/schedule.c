@@ -14,7 +14,7 @@ struct network_state {
     uint64_t *shard_bytes;
     int *unit_layer, *unit_shard, *shard_unit;
     int *layer_loading, *layer_resident;
-    uint8_t *residency;
+    uint8_t *residency, *ran, *pinned;
 };
 
 struct sl_schedule {
@@ -49,10 +49,14 @@ static int network_create(const struct sl_schedule_network *description,
     state->layer_loading = array_of((size_t)description->layer_count, sizeof(int));
     state->layer_resident = array_of((size_t)description->layer_count, sizeof(int));
     state->residency = array_of((size_t)shards, sizeof(*state->residency));
+    state->ran = array_of((size_t)shards, sizeof(*state->ran));
+    state->pinned = array_of((size_t)shards, sizeof(*state->pinned));
     if (!state->name || !state->layers || !state->shard_bytes || !state->unit_layer ||
         !state->unit_shard || !state->shard_unit || !state->layer_loading ||
-        !state->layer_resident || !state->residency)
+        !state->layer_resident || !state->residency || !state->ran || !state->pinned)
         return -ENOMEM;
+    if (description->pinned)
+        memcpy(state->pinned, description->pinned, (size_t)shards);
     int unit = 0, shard = 0;
     uint64_t weight_bytes = 0;
     for (int l = 0; l < description->layer_count; l++) {
@@ -88,9 +92,12 @@ static int network_create(const struct sl_schedule_network *description,
         .unit_shard = state->unit_shard,
         .shard_unit = state->shard_unit,
         .residency = state->residency,
+        .ran = state->ran,
+        .pinned = state->pinned,
         .layer_loading = state->layer_loading,
         .layer_resident = state->layer_resident,
         .first_absent = shards ? 0 : -1,
+        .first_absent_behind = -1,
         .first_held = -1,
         .weight_bytes = weight_bytes,
         .activation_bytes = description->activation_bytes,
@@ -113,6 +120,8 @@ void sl_schedule_free(struct sl_schedule *schedule)
         free(state->layer_loading);
         free(state->layer_resident);
         free(state->residency);
+        free(state->ran);
+        free(state->pinned);
     }
     free(schedule->states);
     free(schedule->networks);
@@ -165,10 +174,10 @@ const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule
     return &schedule->view;
 }
 
-/* First ABSENT shard at or after `from`, -1 = none. */
-static int absent_from(const struct sl_policy_network *network, int from)
+/* First ABSENT shard in [from, end), -1 = none. */
+static int absent_in(const struct sl_policy_network *network, int from, int end)
 {
-    for (int s = from; s < network->shard_count; s++) {
+    for (int s = from; s < end; s++) {
         if (network->residency[s] == SL_SHARD_ABSENT)
             return s;
     }
@@ -204,12 +213,18 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
     schedule->view.reads_in_flight += (to == SL_SHARD_LOADING) - (from == SL_SHARD_LOADING);
     state->residency[shard] = (uint8_t)to;
     if (to == SL_SHARD_LOADING) {
+        state->ran[shard] = 0;
+        schedule->view.unrun_shards++;
         schedule->view.used_bytes += network->shard_bytes[shard];
         if (network->first_held < 0 || shard < network->first_held)
             network->first_held = shard;
         if (shard == network->first_absent)
-            network->first_absent = absent_from(network, shard + 1);
+            network->first_absent = absent_in(network, shard + 1, network->shard_count);
+        if (shard == network->first_absent_behind)
+            network->first_absent_behind =
+                absent_in(network, shard + 1, shard_from_unit(network, network->next_unit));
     } else if (to == SL_SHARD_ABSENT) {
+        schedule->view.unrun_shards -= !state->ran[shard];
         schedule->view.used_bytes -= network->shard_bytes[shard];
         if (shard == network->first_held) {
             int next = shard + 1;
@@ -218,8 +233,9 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
             network->first_held = next < network->shard_count ? next : -1;
         }
         bool needed = network->shard_unit[shard] >= network->next_unit;
-        if (needed && (network->first_absent < 0 || shard < network->first_absent))
-            network->first_absent = shard;
+        int *first = needed ? &network->first_absent : &network->first_absent_behind;
+        if (*first < 0 || shard < *first)
+            *first = shard;
     }
 }
 
@@ -348,8 +364,11 @@ bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
 {
     struct sl_policy_network *network = &schedule->networks[n];
     int shard = network->unit_shard[unit];
-    if (shard >= 0)
+    if (shard >= 0) {
         set_residency(schedule, n, shard, SL_SHARD_RESIDENT);
+        schedule->view.unrun_shards -= !schedule->states[n].ran[shard];
+        schedule->states[n].ran[shard] = 1;
+    }
     network->running = false;
     schedule->view.executors_idle++;
     schedule->runs_in_flight--;
@@ -358,7 +377,8 @@ bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
         return false;
     network->active = false;
     network->next_unit = 0;
-    network->first_absent = absent_from(network, shard_from_unit(network, 0));
+    network->first_absent = absent_in(network, 0, network->shard_count);
+    network->first_absent_behind = -1;
     return true;
 }
 

@@ -16,12 +16,13 @@ struct sl_schedule_network {
     int layer_count;
     const struct sl_schedule_layer *layers;
     const uint64_t *shard_bytes; /* all shards, in layer order */
+    const uint8_t *pinned;       /* [shard]: see struct sl_policy_network; NULL: none */
     uint64_t activation_bytes;
 };
 
 struct sl_schedule_options {
     uint64_t budget_bytes; /* UINT64_MAX: none */
-    int depth;             /* 0: policy's own choice */
+    int depth;             /* 0: no bound */
 };
 
 struct sl_schedule;

@@ -14,11 +14,14 @@
 #define NETWORKS_MOST 3
 #define LAYERS_MOST   12
 #define SHARDS_MOST   64
+/* The largest shard that make_workload makes. */
+#define LEAST_BUDGET (4096 * 512)
 
 struct random_workload {
     struct sl_schedule_network networks[NETWORKS_MOST];
     struct sl_schedule_layer layers[NETWORKS_MOST][LAYERS_MOST];
     uint64_t shard_bytes[NETWORKS_MOST][SHARDS_MOST];
+    uint8_t pinned[NETWORKS_MOST][SHARDS_MOST];
     int network_count;
     uint64_t weight_bytes, shards, units;
 };
@@ -52,6 +55,23 @@ static void make_workload(uint64_t *rng, struct random_workload *workload)
     }
 }
 
+/* Pins shards at random within bytes. */
+static void pin_some(uint64_t *rng, struct random_workload *workload, uint64_t bytes)
+{
+    for (int n = 0; n < workload->network_count; n++) {
+        struct sl_schedule_network *network = &workload->networks[n];
+        int shard_count = 0;
+        for (int l = 0; l < network->layer_count; l++)
+            shard_count += network->layers[l].shard_count;
+        for (int s = 0; s < shard_count; s++) {
+            bool pin = network->shard_bytes[s] <= bytes && sl_rng_below(rng, 2);
+            workload->pinned[n][s] = pin;
+            bytes -= pin ? network->shard_bytes[s] : 0;
+        }
+        network->pinned = workload->pinned[n];
+    }
+}
+
 Test(policies, table_is_complete)
 {
     struct sl_error error = {0};
@@ -72,9 +92,16 @@ Test(policies, always_end_and_drop_what_they_loaded)
             .depth = 1 + (int)sl_rng_below(&rng, 32),
         };
         int rounds = 1 + (int)sl_rng_below(&rng, 3);
+        uint64_t budget_bytes =
+            LEAST_BUDGET +
+            sl_rng_below(&rng, workload.weight_bytes + workload.weight_bytes / 4 + 1);
+        pin_some(&rng, &workload, budget_bytes - LEAST_BUDGET);
         for (int p = 0; sl_policy_at(p); p++) {
             const struct sl_policy *policy = sl_policy_at(p);
-            struct sl_schedule_options options = {.budget_bytes = UINT64_MAX};
+            struct sl_schedule_options options = {
+                .budget_bytes = policy->budgeted ? budget_bytes : UINT64_MAX,
+                .depth = (int)sl_rng_below(&rng, 4),
+            };
             struct sl_simulation first, second;
             struct sl_error error = {0};
             cr_assert_eq(sl_simulate(workload.networks, workload.network_count, policy, &options,
@@ -85,6 +112,7 @@ Test(policies, always_end_and_drop_what_they_loaded)
             cr_assert_eq(first.requests_done, (size_t)workload.network_count * (size_t)rounds);
             cr_assert_leq(first.bytes_read, workload.weight_bytes * (uint64_t)rounds);
             cr_assert_leq(first.peak_bytes, workload.weight_bytes);
+            cr_assert_leq(first.peak_bytes, options.budget_bytes);
             if (!policy->budgeted)
                 cr_assert_eq(first.drops, first.loads, "%s leaks shards", policy->name);
             cr_assert_eq(sl_simulate(workload.networks, workload.network_count, policy, &options,
@@ -145,6 +173,24 @@ Test(policies, partial_overlaps_and_is_unbounded)
     struct sl_simulation result = simulate_two("partial");
     cr_expect_eq(result.makespan_ns, 17200000);
     cr_expect_eq(result.peak_bytes, 16 * MB);
+}
+
+/* With three quarters pinned of 8 MB, a pass after the first reads the other quarter. */
+Test(policies, pins_stay_across_requests)
+{
+    static const uint8_t pinned[8] = {1, 1, 1, 0, 1, 1, 1, 0};
+    struct sl_schedule_network network = two_networks[0];
+    network.pinned = pinned;
+    struct sl_device_model device = {.bytes_per_s = 1000 * MB, .depth = 64};
+    struct sl_schedule_options options = {.budget_bytes = 7 * MB};
+    struct sl_simulation result;
+    struct sl_error error = {0};
+    cr_assert_eq(
+        sl_simulate(&network, 1, sl_policy_find("window"), &options, &device, 5, &result, &error), 0,
+        "%s", error.text);
+    cr_expect_eq(result.bytes_read, (6 + 5 * 2) * MB);
+    cr_expect_eq(result.peak_bytes, 7 * MB);
+    sl_simulation_free(&result);
 }
 
 /* Convolutions (4 ms of reading, shared with the fully connected pipeline) come first for both. */

@@ -1,0 +1,108 @@
+/* cgroup v2: one unified hierarchy, "max" for no limit, swap counted apart from memory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cgroups/version.h"
+#include "runtime/base/file.h"
+
+static void set_bytes(struct sl_cgroup_setting *setting, const char *file, uint64_t bytes)
+{
+    setting->controller = "memory";
+    setting->file = file;
+    if (bytes == SL_NO_LIMIT)
+        snprintf(setting->value, sizeof(setting->value), "max");
+    else
+        snprintf(setting->value, sizeof(setting->value), "%llu", (unsigned long long)bytes);
+}
+
+static size_t v2_plan(const struct sl_limits *now, const struct sl_limits *wanted,
+                      const struct sl_device *device,
+                      struct sl_cgroup_setting settings[SL_SETTINGS_MOST])
+{
+    size_t count = 0;
+    /* A lower memory limit pushes pages out at once: the swap limit must already hold. */
+    if (wanted->swap_bytes != now->swap_bytes)
+        set_bytes(&settings[count++], "memory.swap.max", wanted->swap_bytes);
+    if (wanted->memory_bytes != now->memory_bytes)
+        set_bytes(&settings[count++], "memory.max", wanted->memory_bytes);
+    if (wanted->read_bytes_per_s != now->read_bytes_per_s) {
+        struct sl_cgroup_setting *setting = &settings[count++];
+        setting->controller = "io";
+        setting->file = "io.max";
+        if (wanted->read_bytes_per_s == SL_NO_LIMIT)
+            snprintf(setting->value, sizeof(setting->value), "%u:%u rbps=max", device->major,
+                     device->minor);
+        else
+            snprintf(setting->value, sizeof(setting->value), "%u:%u rbps=%llu", device->major,
+                     device->minor, (unsigned long long)wanted->read_bytes_per_s);
+    }
+    if (wanted->cpus != now->cpus) {
+        unsigned quota, period;
+        sl_cpu_quota(wanted->cpus ? wanted->cpus : 1, &quota, &period);
+        struct sl_cgroup_setting *setting = &settings[count++];
+        setting->controller = "cpu";
+        setting->file = "cpu.max";
+        if (wanted->cpus)
+            snprintf(setting->value, sizeof(setting->value), "%u %u", quota, period);
+        else
+            snprintf(setting->value, sizeof(setting->value), "max %u", period);
+    }
+    return count;
+}
+
+static void v2_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
+                           struct sl_cgroup_usage *usage)
+{
+    const char *stat = texts[2], *events = texts[3];
+    *usage = (struct sl_cgroup_usage){
+        .memory_bytes = sl_control_number(texts[0]),
+        .memory_peak_bytes = sl_control_number(texts[1]),
+        .anonymous_bytes = sl_control_value(stat, "anon"),
+        .file_bytes = sl_control_value(stat, "file"),
+        .swap_bytes = sl_control_number(texts[4]),
+        .major_faults = sl_control_value(stat, "pgmajfault"),
+        .refaults = sl_control_sum(sl_control_value(stat, "workingset_refault_anon"),
+                                   sl_control_value(stat, "workingset_refault_file")),
+        .oom_kills = sl_control_value(events, "oom_kill"),
+        .limit_hits = sl_control_value(events, "max"),
+    };
+}
+
+static uint64_t v2_own_limit(const char *directory, const char *mount_point)
+{
+    char current[PATH_MAX / 2], path[PATH_MAX], text[64];
+    uint64_t least = SL_NO_LIMIT;
+    size_t mount_length = strlen(mount_point);
+    snprintf(current, sizeof(current), "%s", directory);
+    /* Every ancestor limits. The root has no memory.max, unless a namespace made some other group
+     * look like the root. */
+    for (;;) {
+        snprintf(path, sizeof(path), "%s/memory.max", current);
+        if (sl_file_read_text(path, text, sizeof(text)) > 0) {
+            uint64_t limit = sl_control_number(text);
+            least = limit < least ? limit : least;
+        }
+        char *slash = strrchr(current, '/');
+        if (!slash || (size_t)(slash - current) < mount_length)
+            return least;
+        *slash = '\0';
+    }
+}
+
+const struct sl_cgroup_version sl_cgroup_v2 = {
+    .name = "v2",
+    .number = 2,
+    .memory = "memory",
+    .io = "io",
+    .cpu = "cpu",
+    .shared_directory = true,
+    .memory_file = "memory.max",
+    .swap_file = "memory.swap.max",
+    .io_file = "io.max",
+    .cpu_file = "cpu.max",
+    .usage_files = {"memory.current", "memory.peak", "memory.stat", "memory.events",
+                    "memory.swap.current"},
+    .plan = v2_plan,
+    .parse_usage = v2_parse_usage,
+    .own_limit = v2_own_limit,
+};

@@ -1,0 +1,100 @@
+/* window: shards are loaded in the order of the runs, as far ahead as budget and depth
+ * allow, and dropped after their run. What is pinned stays across requests, and when the end of a
+ * request has been loaded the window goes on at the start of the next one. With pins chosen well a
+ * pass reads no more than W - budget + one window, where least-recently-used caching reads W.
+ *
+ * Pins come with the schedule; without any, nothing stays. */
+#include "policies/view.h"
+
+/* The shard of the unit that ran last, when it is not needed again before the next pass. */
+static int spent_shard(const struct sl_policy_network *network)
+{
+    int unit = (network->next_unit ? network->next_unit : network->unit_count) - 1;
+    int shard = network->unit_shard[unit];
+    bool spent = shard >= 0 && network->residency[shard] == SL_SHARD_RESIDENT &&
+                 network->ran[shard] && !network->pinned[shard];
+    return spent ? shard : -1;
+}
+
+/* First ABSENT shard of the pass after the active one (of the coming pass when none is active). */
+static int next_pass_shard(const struct sl_policy_network *network)
+{
+    if (!network->waiting && !network->requests_left)
+        return -1;
+    if (!network->active || network->first_absent >= 0)
+        return network->first_absent;
+    return network->first_absent_behind;
+}
+
+/* The shard to load next over all networks, in the order in which they will be needed: the current
+ * network, those that wait, then the next pass. Nothing is loaded before what is needed sooner, or
+ * memory could fill with shards that wait for one that finds no room. Sets *network. */
+static int wanted_shard(const struct sl_policy_view *view, int current, int *network)
+{
+    if (current >= 0 && view->networks[current].first_absent >= 0) {
+        *network = current;
+        return view->networks[current].first_absent;
+    }
+    for (int n = 0; n < view->network_count; n++) {
+        *network = n;
+        if (n != current && view->networks[n].waiting && view->networks[n].first_absent >= 0)
+            return view->networks[n].first_absent;
+    }
+    for (int n = 0; n < view->network_count; n++) {
+        *network = n;
+        int shard = next_pass_shard(&view->networks[n]);
+        if (shard >= 0)
+            return shard;
+    }
+    return -1;
+}
+
+static struct sl_step window_next(void *state, const struct sl_policy_view *view)
+{
+    (void)state;
+    for (int n = 0; n < view->network_count; n++) {
+        int shard = spent_shard(&view->networks[n]);
+        if (shard >= 0)
+            return sl_step_make(SL_STEP_DROP, n, shard);
+    }
+    int current = sl_view_current(view);
+    if (current >= 0 && !view->networks[current].active)
+        return sl_step_make(SL_STEP_ADMIT, current, 0);
+    int network;
+    int shard = wanted_shard(view, current, &network);
+    if (shard >= 0 && (!view->depth || view->unrun_shards < view->depth) &&
+        view->networks[network].shard_bytes[shard] <= view->budget_bytes - view->used_bytes)
+        return sl_step_make(SL_STEP_LOAD, network, shard);
+    if (current < 0 || view->networks[current].running)
+        return SL_WAIT;
+    const struct sl_policy_network *active = &view->networks[current];
+    int next = active->unit_shard[active->next_unit];
+    if (next >= 0 && active->residency[next] != SL_SHARD_RESIDENT)
+        return SL_WAIT;
+    return sl_step_make(SL_STEP_RUN, current, active->next_unit);
+}
+
+/* One shard must fit beside the pins. */
+static uint64_t window_least_budget(const struct sl_policy_view *view)
+{
+    uint64_t pinned = 0, largest = 0;
+    for (int n = 0; n < view->network_count; n++) {
+        const struct sl_policy_network *network = &view->networks[n];
+        for (int s = 0; s < network->shard_count; s++) {
+            if (network->pinned[s])
+                pinned += network->shard_bytes[s];
+            else if (network->shard_bytes[s] > largest)
+                largest = network->shard_bytes[s];
+        }
+    }
+    return pinned + largest;
+}
+
+const struct sl_policy sl_policy_window = {
+    .name = "window",
+    .description = "shards read a bounded distance ahead of the run, dropped after it",
+    .executors = 1,
+    .budgeted = true,
+    .next = window_next,
+    .least_budget = window_least_budget,
+};

@@ -1,0 +1,18 @@
+/* The bound: a time that no schedule can beat on this device with this memory. */
+#ifndef SLUICE_ENGINE_BOUND_H
+#define SLUICE_ENGINE_BOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Steps in execution order: step k needs bytes[k] in memory and computes for run_ns[k]. For any
+ * stretch i..j, sum(bytes) - memory_bytes must arrive while it runs, so it takes at least
+ * max(sum(run_ns), (sum(bytes) - memory_bytes) / bytes_per_s); disjoint stretches add up. In a cold
+ * pass the first stretch finds nothing in memory. The best partition is found by dynamic
+ * programming in O(count^2): count is meant to be layers (for more than 2,000 steps, neighbours are
+ * merged, which can only lower the bound). bytes_per_s 0: the device costs nothing. */
+uint64_t sl_bound_ns(const uint64_t *bytes, const uint64_t *run_ns, size_t count,
+                     uint64_t memory_bytes, double bytes_per_s, bool cold);
+
+#endif

@@ -1,0 +1,74 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "runtime/base/rng.h"
+#include "runtime/engine/bound.h"
+#include "runtime/engine/simulate.h"
+
+#define MS 1000000
+
+Test(bound, of_cases_one_can_think_through)
+{
+    const uint64_t bytes[] = {4000, 4000, 4000}, run_ns[] = {1 * MS, 2 * MS, 1 * MS};
+    /* 1000 bytes per ms: 12 ms of reading; the last layer's run cannot overlap any read. */
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 3, UINT64_MAX, 1e6, true), 12 * MS);
+    /* Nothing but runs when the device is free. */
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 3, 0, 0, true), 4 * MS);
+    /* A warm pass with 8000 of 12000 bytes in memory reads the rest: 4 ms, as long as the runs. */
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 3, 8000, 1e6, false), 4 * MS);
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 3, 6000, 1e6, false), 6 * MS);
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 0, 0, 1e6, true), 0);
+}
+
+/* A cold read of a heavy first layer, then long runs: the stretches add up. */
+Test(bound, adds_disjoint_stretches)
+{
+    const uint64_t bytes[] = {10000, 0}, run_ns[] = {0, 10 * MS};
+    cr_expect_eq(sl_bound_ns(bytes, run_ns, 2, UINT64_MAX, 1e6, true), 20 * MS);
+}
+
+/* No policy beats it in the simulator, whose device is the bound's. */
+Test(bound, no_simulated_policy_beats_it)
+{
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        uint64_t rng = seed, bytes[20], run_ns[20];
+        struct sl_schedule_layer layers[20];
+        int count = 1 + (int)sl_rng_below(&rng, 20);
+        for (int l = 0; l < count; l++) {
+            bytes[l] = 4096 * (1 + sl_rng_below(&rng, 256));
+            run_ns[l] = sl_rng_below(&rng, 2 * MS);
+            layers[l] = (struct sl_schedule_layer){.shard_count = 1, .run_ns = run_ns[l]};
+        }
+        struct sl_schedule_network network = {
+            .name = "random", .layer_count = count, .layers = layers, .shard_bytes = bytes};
+        struct sl_device_model device = {.bytes_per_s = 1000000 * (1 + sl_rng_below(&rng, 2000)),
+                                         .depth = 8};
+        uint64_t budget_bytes = (2 << 20) + sl_rng_below(&rng, 4 << 20);
+        for (int p = 0; sl_policy_at(p); p++) {
+            struct sl_schedule_options options = {
+                .budget_bytes = sl_policy_at(p)->budgeted ? budget_bytes : UINT64_MAX};
+            uint64_t bound_ns = sl_bound_ns(bytes, run_ns, (size_t)count, options.budget_bytes,
+                                            (double)device.bytes_per_s, true);
+            struct sl_simulation result;
+            struct sl_error error = {0};
+            cr_assert_eq(
+                sl_simulate(&network, 1, sl_policy_at(p), &options, &device, 1, &result, &error), 0,
+                "%s", error.text);
+            uint64_t rounding_ns = (uint64_t)count;
+            cr_assert_geq(result.makespan_ns + rounding_ns, bound_ns, "seed %llu: %s beats it",
+                          (unsigned long long)seed, sl_policy_at(p)->name);
+            sl_simulation_free(&result);
+        }
+    }
+}
+
+Test(bound, merges_many_steps)
+{
+    static uint64_t bytes[10000], run_ns[10000];
+    for (int k = 0; k < 10000; k++) {
+        bytes[k] = 1 << 20;
+        run_ns[k] = 1000;
+    }
+    uint64_t bound_ns = sl_bound_ns(bytes, run_ns, 10000, 0, 1e9, true);
+    cr_expect_eq(bound_ns, UINT64_C(10000) << 20);
+}
