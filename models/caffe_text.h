@@ -7,6 +7,7 @@
 #include "runtime/base/error.h"
 
 struct Caffe__NetParameter;
+struct sl_shape;
 
 /* Parses text (length bytes, need not be NUL-terminated) into a V2 message: every field of every
  * message by reflection over protobuf-c descriptors; then upgraded (V0, V1, old input headers).
@@ -18,13 +19,14 @@ int sl_caffe_parse(const char *name, const char *text, size_t length,
 int sl_caffe_read(const char *path, struct Caffe__NetParameter **message, struct sl_error *error);
 void sl_caffe_free(struct Caffe__NetParameter *message);
 
-/* Upgrades in place: V1 `layers` to `layer` (types, include/exclude, blobs_lr dropped, Normal/
- * DataParameter transforms dropped), legacy pads. The message must come from the protobuf-c
- * allocator. */
+/* Upgrades in place, by Caffe's rules: V0 layers (padding layers merged), V1 `layers` to `layer`
+ * (types, parameters, rules, blobs; lists of rates to `param`), input headers to one Input layer
+ * "input" in front. Errors (-EINVAL, -E2BIG, -ENOMEM) name the layer; the message is then only good
+ * for sl_caffe_free. It must come from the protobuf-c allocator. */
 int sl_caffe_upgrade(struct Caffe__NetParameter *message, struct sl_error *error);
 
-/* Mean file (a binary BlobProto): C x H x W floats, malloc'd, owned by the caller. */
-struct sl_shape;
+/* Mean file (a binary BlobProto): C x H x W floats, malloc'd, owned by the caller. -EBADMSG with the
+ * file offset when it is damaged or no mean file. Blocks on I/O. */
 int sl_mean_read(const char *path, float **values, struct sl_shape *shape, struct sl_error *error);
 
 #endif

@@ -17,7 +17,7 @@
 #define DEEPEST              64
 #define LONGEST_NAME         127
 #define LONGEST_NUMBER       127
-#define MOST_BYTES           ((size_t)256 << 20)
+#define MOST_BYTES           ((size_t)64 << 20)
 #define BYTES_PER_ALLOCATION 32 /* charged for the allocator's own use */
 
 struct reader {
@@ -135,7 +135,7 @@ static int parse_integer(struct reader *reader, const struct place *place, uint6
     int negative = most_negative ? accept(reader, '-') : 0;
     if (negative < 0)
         return negative;
-    uint64_t magnitude;
+    uint64_t magnitude = 0;
     int result = parse_magnitude(reader, place, what, &magnitude);
     if (result < 0)
         return result;
