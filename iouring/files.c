@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
@@ -19,10 +21,15 @@
 /* A read that brings nothing this often in a row is given up. */
 #define FRUITLESS_MOST 1000
 
-/* Alignment that direct reads of fd need; 0: not possible. Before Linux 6.1 there is no way to ask
- * and a block is enough for every file system. */
+/* Alignment that direct reads of fd need; 0: not possible. Before Linux 6.1, and for file systems
+ * that do not answer, there is no way to ask, and a block is enough. tmpfs takes O_DIRECT and
+ * ignores it: its pages are the file. */
 static uint32_t direct_alignment(int fd)
 {
+    struct statfs file_system;
+
+    if (fstatfs(fd, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC)
+        return 0;
 #ifdef STATX_DIOALIGN
     struct statx status;
 

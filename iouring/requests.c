@@ -243,8 +243,10 @@ void sl_loader_note(struct sl_loader *loader, const char *format, ...)
     vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
 
-    size_t used = strlen(loader->notes);
-    if (strstr(loader->notes, line) || used + strlen(line) + 3 > sizeof(loader->notes))
+    size_t used = strlen(loader->notes), length = strlen(line);
+    size_t separator = used > 0 ? 2 : 0;
+    if (strstr(loader->notes, line) || used + separator + length >= sizeof(loader->notes))
         return;
-    snprintf(loader->notes + used, sizeof(loader->notes) - used, "%s%s", used ? "; " : "", line);
+    memcpy(loader->notes + used, "; ", separator);
+    memcpy(loader->notes + used + separator, line, length + 1);
 }
