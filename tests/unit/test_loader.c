@@ -1,0 +1,682 @@
+/* Every loader keeps the contract of iouring/loader.h. The same cases run over each that reads
+ * data; what differs (sim, fault, selection) follows. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "iouring/loader.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/rng.h"
+#include "runtime/base/units.h"
+
+#define BLOCK         4096u
+#define POISON        0xA5
+#define SECOND_NS     UINT64_C(1000000000)
+#define PATTERN_BYTES (9 * SL_MIB + 1234) /* ends inside a block; more than two pieces */
+
+/* The 8 bytes at offset 8 i of the file with this key. */
+static uint64_t pattern_word(uint64_t key, uint64_t i)
+{
+    return sl_mix64(key + i * SL_SPLITMIX_GAMMA);
+}
+
+static unsigned char pattern_byte(uint64_t key, uint64_t offset)
+{
+    return (unsigned char)(pattern_word(key, offset / 8) >> (offset % 8 * 8));
+}
+
+/* Makes a file that is unlinked by the caller; directory "" is the default for tests. */
+static void make_file(const char *directory, char path[128], uint64_t key, uint64_t bytes)
+{
+    const char *chosen = directory[0] ? directory : getenv("TMPDIR");
+
+    snprintf(path, 128, "%s/sluice-loader-XXXXXX", chosen && chosen[0] ? chosen : "/var/tmp");
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0, "cannot make %s", path);
+    unsigned char *content = malloc(bytes + 8);
+    for (uint64_t i = 0; i < bytes; i += 8) {
+        uint64_t word = pattern_word(key, i / 8);
+        memcpy(content + i, &word, 8);
+    }
+    cr_assert_eq(write(fd, content, bytes), (ssize_t)bytes);
+    free(content);
+    cr_assert_eq(fsync(fd), 0);
+    close(fd);
+}
+
+static void remove_file(char (*path)[128])
+{
+    unlink(*path);
+}
+
+#define TEMPORARY_FILE(name, key, bytes)                                                           \
+    SL_AUTO(remove_file) char name[128];                                                           \
+    make_file("", name, key, bytes)
+
+static void *take_memory(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(memory, MAP_FAILED);
+    memset(memory, POISON, bytes);
+    return memory;
+}
+
+static void close_loader(struct sl_loader **loader)
+{
+    if (*loader)
+        (*loader)->ops->close(*loader);
+}
+
+#define LOADER SL_AUTO(close_loader) struct sl_loader *
+
+static struct sl_loader *open_loader(const char *name, const struct sl_loader_options *options)
+{
+    struct sl_loader *loader = NULL;
+    struct sl_error error = {0};
+
+    cr_assert_eq(sl_loader_open(name, options, &loader, NULL, &error), 0, "%s: %s",
+                 name ? name : "default", error.text);
+    return loader;
+}
+
+static int add_file(struct sl_loader *loader, const char *path)
+{
+    struct sl_error error = {0};
+    int file = loader->ops->add_file(loader, path, &error);
+
+    cr_assert_geq(file, 0, "%s", error.text);
+    return file;
+}
+
+static void submit(struct sl_loader *loader, const struct sl_read *read)
+{
+    struct sl_error error = {0};
+
+    cr_assert_eq(loader->ops->submit(loader, read, &error), 0, "%s", error.text);
+}
+
+/* Reaps `count` reads; results by tag. */
+static void reap_all(struct sl_loader *loader, int count, int *results)
+{
+    struct sl_error error = {0};
+
+    while (count > 0) {
+        struct sl_completion completions[5];
+        int got = loader->ops->reap(loader, completions, 5, 10 * SECOND_NS, &error);
+        cr_assert_gt(got, 0, "%s: no read finished in time %s", loader->ops->name, error.text);
+        for (int i = 0; i < got; i++) {
+            cr_assert_geq(completions[i].completed_ns, completions[i].submitted_ns);
+            results[completions[i].tag] = completions[i].result;
+        }
+        count -= got;
+    }
+}
+
+static int read_one(struct sl_loader *loader, const struct sl_read *read)
+{
+    struct sl_read tagged = *read;
+    int result = 1;
+
+    tagged.tag = 0;
+    submit(loader, &tagged);
+    reap_all(loader, 1, &result);
+    return result;
+}
+
+static size_t cached_pages(const char *path)
+{
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    size_t count = 0;
+
+    cr_assert(fd >= 0 && fstat(fd, &status) == 0);
+    size_t pages = ((size_t)status.st_size + BLOCK - 1) / BLOCK;
+    void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    SL_AUTO_FREE unsigned char *present = malloc(pages);
+    cr_assert(mapping != MAP_FAILED && mincore(mapping, (size_t)status.st_size, present) == 0);
+    for (size_t i = 0; i < pages; i++)
+        count += present[i] & 1;
+    munmap(mapping, (size_t)status.st_size);
+    return count;
+}
+
+/* The bytes of the file, then zeroes. */
+static void expect_bytes(const struct sl_read *read, uint64_t key, uint64_t file_bytes)
+{
+    const unsigned char *bytes = read->destination;
+
+    for (uint64_t i = 0; i < read->length; i++) {
+        uint64_t position = read->offset + i;
+        unsigned char wanted = position < file_bytes ? pattern_byte(key, position) : 0;
+        if (bytes[i] != wanted)
+            cr_assert_fail("read %llu: byte %llu of the file is %02x, not %02x",
+                           (unsigned long long)read->tag, (unsigned long long)position, bytes[i],
+                           wanted);
+    }
+}
+
+/* What the conformance cases run on: every loader that reads data, direct and buffered. */
+struct variant {
+    char name[16];
+    bool buffered;
+};
+
+static struct variant variants[] = {
+    {"uring", false}, {"uring", true}, {"pread", false}, {"pread", true}, {"fault", false},
+};
+
+static bool can_run(const struct variant *variant)
+{
+    struct sl_loader_options options = {.depth = 1};
+    struct sl_loader *loader = NULL;
+    struct sl_error error = {0};
+
+    if (sl_loader_open(variant->name, &options, &loader, NULL, &error) < 0) {
+        cr_log_warn("skipped: %s cannot run here: %s", variant->name, error.text);
+        return false;
+    }
+    loader->ops->close(loader);
+    return true;
+}
+
+#define CONFORMANCE(case_name)                                                                     \
+    ParameterizedTestParameters(loader, case_name)                                                 \
+    {                                                                                              \
+        return cr_make_param_array(struct variant, variants,                                       \
+                                   sizeof(variants) / sizeof(variants[0]));                        \
+    }                                                                                              \
+    static void case_name##_case(const struct variant *variant);                                   \
+    ParameterizedTest(struct variant *variant, loader, case_name)                                  \
+    {                                                                                              \
+        if (!can_run(variant))                                                                     \
+            cr_skip_test("skipped: %s cannot run here", variant->name);                            \
+        case_name##_case(variant);                                                                 \
+    }                                                                                              \
+    static void case_name##_case(const struct variant *variant)
+
+static void expect_poison(const char *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)from[i] != POISON)
+            cr_assert_fail("byte %zu beside a destination was written", i);
+}
+
+/* Many sizes and offsets, far more reads than depth. Every byte must be there at the moment its
+ * completion is handed out, each completion comes once, and nothing beside a destination changes.
+ */
+CONFORMANCE(random_reads)
+{
+    enum { READS = 200 };
+    TEMPORARY_FILE(path, 1, PATTERN_BYTES);
+    uint64_t blocks = sl_align_up(PATTERN_BYTES, BLOCK) / BLOCK;
+    struct sl_loader_options options = {.depth = 7, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    int file = add_file(loader, path);
+    uint64_t random = 7;
+    struct sl_error error = {0};
+    static struct sl_read reads[READS];
+    bool reaped[READS] = {false};
+    size_t total = BLOCK;
+
+    for (int i = 0; i < READS; i++) {
+        uint64_t first = sl_rng_below(&random, blocks);
+        uint64_t most = blocks - first < 80 ? blocks - first : 80;
+        reads[i] = (struct sl_read){
+            .tag = (uint64_t)i,
+            .file = file,
+            .offset = first * BLOCK,
+            .length = (1 + sl_rng_below(&random, most)) * BLOCK,
+        };
+        total += reads[i].length + BLOCK;
+    }
+    char *memory = take_memory(total);
+    char *next = memory + BLOCK;
+    for (int i = 0; i < READS; i++) {
+        reads[i].destination = next;
+        next += reads[i].length + BLOCK;
+        submit(loader, &reads[i]);
+    }
+    for (int left = READS; left > 0;) {
+        struct sl_completion done[3];
+        int got = loader->ops->reap(loader, done, 3, 10 * SECOND_NS, &error);
+        cr_assert(got > 0 && got <= 3, "%d %s", got, error.text);
+        for (int i = 0; i < got; i++) {
+            cr_assert_lt(done[i].tag, READS);
+            const struct sl_read *read = &reads[done[i].tag];
+            cr_assert_not(reaped[done[i].tag]);
+            reaped[done[i].tag] = true;
+            cr_assert_eq(done[i].result, 0, "%s", strerror(-done[i].result));
+            expect_bytes(read, 1, PATTERN_BYTES);
+            expect_poison((char *)read->destination - BLOCK, BLOCK);
+            expect_poison((char *)read->destination + read->length, BLOCK);
+        }
+        left -= got;
+    }
+    cr_assert_eq(loader->ops->reap(loader, &(struct sl_completion){0}, 1, UINT64_MAX, &error), 0,
+                 "nothing is outstanding");
+    munmap(memory, total);
+}
+
+CONFORMANCE(whole_file_in_one_read)
+{
+    TEMPORARY_FILE(path, 2, PATTERN_BYTES);
+    struct sl_loader_options options = {.depth = 1, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    uint64_t length = sl_align_up(PATTERN_BYTES, BLOCK);
+    struct sl_read read = {
+        .file = add_file(loader, path), .length = length, .destination = take_memory(length)};
+
+    cr_assert_eq(read_one(loader, &read), 0);
+    expect_bytes(&read, 2, PATTERN_BYTES);
+    munmap(read.destination, length);
+}
+
+CONFORMANCE(end_of_file)
+{
+    static const struct {
+        uint64_t file_bytes, offset, length;
+        int result;
+    } cases[] = {
+        {5 * BLOCK, 4 * BLOCK, BLOCK, 0},
+        {5 * BLOCK, 4 * BLOCK, 2 * BLOCK, -ENODATA},
+        {5 * BLOCK, 5 * BLOCK, BLOCK, -ENODATA},
+        {5 * BLOCK, 500 * BLOCK, BLOCK, -ENODATA},
+        {5 * BLOCK + 1, 5 * BLOCK, BLOCK, 0},
+        {5 * BLOCK + 513, 0, 6 * BLOCK, 0},
+        {5 * BLOCK + 512, 3 * BLOCK, 4 * BLOCK, -ENODATA},
+        {6 * BLOCK - 1, 5 * BLOCK, BLOCK, 0},
+        {6 * BLOCK - 1, 5 * BLOCK, 2 * BLOCK, -ENODATA},
+        {100, 0, BLOCK, 0},
+        {0, 0, BLOCK, -ENODATA},
+    };
+    struct sl_loader_options options = {.depth = 2, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    char *memory = take_memory(8 * BLOCK);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        TEMPORARY_FILE(path, i, cases[i].file_bytes);
+        struct sl_read read = {
+            .file = add_file(loader, path),
+            .offset = cases[i].offset,
+            .length = cases[i].length,
+            .destination = memory,
+        };
+        memset(memory, POISON, 8 * BLOCK);
+        int result = read_one(loader, &read);
+        cr_assert_eq(result, cases[i].result, "case %zu: %s", i, strerror(-result));
+        if (result == 0)
+            expect_bytes(&read, i, cases[i].file_bytes);
+    }
+    munmap(memory, 8 * BLOCK);
+}
+
+CONFORMANCE(file_cut_while_open)
+{
+    TEMPORARY_FILE(path, 3, SL_MIB);
+    struct sl_loader_options options = {.depth = 2, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    struct sl_read read = {
+        .file = add_file(loader, path), .length = SL_MIB, .destination = take_memory(SL_MIB)};
+
+    cr_assert_eq(truncate(path, 100 * BLOCK + 5), 0);
+    cr_assert_eq(read_one(loader, &read), -ENODATA);
+    read.length = 101 * BLOCK;
+    cr_assert_eq(read_one(loader, &read), 0);
+    expect_bytes(&read, 3, 100 * BLOCK + 5);
+    munmap(read.destination, SL_MIB);
+}
+
+CONFORMANCE(two_files)
+{
+    TEMPORARY_FILE(one, 4, SL_MIB);
+    TEMPORARY_FILE(two, 5, SL_MIB);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    char *memory = take_memory(8 * 64 * BLOCK);
+    struct sl_read reads[8];
+    int results[8];
+    int first = add_file(loader, one);
+
+    for (int i = 0; i < 8; i++) {
+        /* The second file comes while the first is being read. */
+        int file = i == 4 ? add_file(loader, two) : i > 4 ? reads[4].file : first;
+        reads[i] = (struct sl_read){
+            .tag = (uint64_t)i,
+            .file = file,
+            .offset = (uint64_t)(i % 4) * 64 * BLOCK,
+            .length = 64 * BLOCK,
+            .destination = memory + i * 64 * BLOCK,
+        };
+        submit(loader, &reads[i]);
+    }
+    cr_assert_neq(first, reads[4].file);
+    reap_all(loader, 8, results);
+    for (int i = 0; i < 8; i++) {
+        cr_assert_eq(results[i], 0);
+        expect_bytes(&reads[i], i < 4 ? 4 : 5, SL_MIB);
+    }
+    munmap(memory, 8 * 64 * BLOCK);
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, timeout_ms) == 1;
+}
+
+CONFORMANCE(event_descriptor)
+{
+    enum { READS = 12 };
+    TEMPORARY_FILE(path, 6, READS * 16 * BLOCK);
+    struct sl_loader_options options = {.depth = 3, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    int fd = loader->ops->event_fd(loader);
+    char *memory = take_memory(READS * 16 * BLOCK);
+    struct sl_completion done;
+    struct sl_error error = {0};
+    int file = add_file(loader, path);
+
+    cr_assert_not(readable(fd, 0));
+    for (int i = 0; i < READS; i++) {
+        struct sl_read read = {
+            .tag = (uint64_t)i,
+            .file = file,
+            .offset = (uint64_t)i * 16 * BLOCK,
+            .length = 16 * BLOCK,
+            .destination = memory + i * 16 * BLOCK,
+        };
+        submit(loader, &read);
+    }
+    /* Driven by the descriptor alone, one at a time: it must stay readable while reads are left. */
+    for (int left = READS; left > 0;) {
+        cr_assert(readable(fd, 10000), "%d reads left and no event", left);
+        int got = loader->ops->reap(loader, &done, 1, 0, &error);
+        cr_assert_geq(got, 0, "%s", error.text);
+        cr_assert(got == 0 || done.result == 0);
+        left -= got;
+    }
+    cr_assert_eq(loader->ops->reap(loader, &done, 1, 0, &error), 0);
+    cr_assert_not(readable(fd, 0));
+    munmap(memory, READS * 16 * BLOCK);
+}
+
+CONFORMANCE(cancel)
+{
+    enum { READS = 40 };
+    TEMPORARY_FILE(path, 8, PATTERN_BYTES);
+    struct sl_loader_options options = {.depth = 2, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    uint64_t length = sl_align_up(PATTERN_BYTES, BLOCK);
+    char *memory = take_memory(READS * length / 4);
+    static struct sl_read reads[READS];
+    int results[READS], cancelled = 0;
+    int file = add_file(loader, path);
+
+    /* A busy machine may finish all reads before we cancel, but not round after round. */
+    for (int round = 0; round < 100 && cancelled == 0; round++) {
+        for (int i = 0; i < READS; i++) {
+            reads[i] = (struct sl_read){
+                .tag = (uint64_t)i,
+                .file = file,
+                .length = sl_align_up(length / 4, BLOCK) - BLOCK,
+                .destination = memory + (uint64_t)i * (sl_align_up(length / 4, BLOCK) - BLOCK),
+            };
+            submit(loader, &reads[i]);
+            results[i] = 1;
+        }
+        loader->ops->cancel(loader);
+        cr_assert(readable(loader->ops->event_fd(loader), 10000));
+        reap_all(loader, READS, results);
+        for (int i = 0; i < READS; i++) {
+            cr_assert(results[i] == 0 || results[i] == -ECANCELED, "%d", results[i]);
+            cancelled += results[i] != 0;
+            if (results[i] == 0)
+                expect_bytes(&reads[i], 8, PATTERN_BYTES);
+        }
+    }
+    cr_assert_gt(cancelled, 0);
+    cr_assert_eq(read_one(loader, &reads[0]), 0, "usable after a cancel");
+    expect_bytes(&reads[0], 8, PATTERN_BYTES);
+    munmap(memory, READS * length / 4);
+}
+
+CONFORMANCE(cancel_of_nothing)
+{
+    struct sl_loader_options options = {.depth = 2, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    struct sl_completion done;
+    struct sl_error error = {0};
+
+    loader->ops->cancel(loader);
+    cr_assert_eq(loader->ops->reap(loader, &done, 1, UINT64_MAX, &error), 0);
+}
+
+/* After close the memory is the caller's again: nothing may write into it. */
+CONFORMANCE(close_with_reads_in_flight)
+{
+    TEMPORARY_FILE(path, 9, PATTERN_BYTES);
+    struct sl_loader_options options = {.depth = 8, .buffered = variant->buffered};
+    char *memory = take_memory(8 * SL_MIB);
+    char *other = take_memory(8 * SL_MIB);
+
+    for (int round = 0; round < 5; round++) {
+        struct sl_loader *loader = open_loader(variant->name, &options);
+        int file = add_file(loader, path);
+        for (uint64_t i = 0; i < 64; i++) {
+            struct sl_read read = {
+                .tag = i,
+                .file = file,
+                .offset = i % 8 * SL_MIB,
+                .length = SL_MIB,
+                .destination = memory + i % 8 * SL_MIB,
+            };
+            submit(loader, &read);
+        }
+        loader->ops->close(loader);
+        memset(memory, POISON, 8 * SL_MIB);
+
+        LOADER again = open_loader(variant->name, &options);
+        struct sl_read read = {
+            .file = add_file(again, path), .length = 8 * SL_MIB, .destination = other};
+        cr_assert_eq(read_one(again, &read), 0);
+        expect_poison(memory, 8 * SL_MIB);
+    }
+    munmap(memory, 8 * SL_MIB);
+    munmap(other, 8 * SL_MIB);
+}
+
+CONFORMANCE(errors_of_one_read_stay_there)
+{
+    TEMPORARY_FILE(path, 10, SL_MIB);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    int file = add_file(loader, path);
+    char *memory = take_memory(SL_MIB);
+    void *forbidden = mmap(NULL, BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct sl_read reads[3];
+    int results[3];
+
+    for (int i = 0; i < 3; i++) {
+        reads[i] = (struct sl_read){
+            .tag = (uint64_t)i,
+            .file = file,
+            .length = BLOCK,
+            .destination = i == 1 ? forbidden : memory + i * BLOCK,
+        };
+        submit(loader, &reads[i]);
+    }
+    reap_all(loader, 3, results);
+    cr_assert_eq(results[0], 0);
+    cr_assert_eq(results[1], -EFAULT, "%s", strerror(-results[1]));
+    cr_assert_eq(results[2], 0);
+    expect_bytes(&reads[0], 10, SL_MIB);
+    munmap(forbidden, BLOCK);
+    munmap(memory, SL_MIB);
+}
+
+CONFORMANCE(refused_reads)
+{
+    TEMPORARY_FILE(path, 11, SL_MIB);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    int file = add_file(loader, path);
+    char *memory = take_memory(2 * BLOCK);
+    const struct sl_read bad[] = {
+        {.file = file + 1, .length = BLOCK, .destination = memory},
+        {.file = -1, .length = BLOCK, .destination = memory},
+        {.file = file, .length = 0, .destination = memory},
+        {.file = file, .length = 512, .destination = memory},
+        {.file = file, .offset = 512, .length = BLOCK, .destination = memory},
+        {.file = file, .length = BLOCK, .destination = memory + 8},
+        {.file = file, .length = BLOCK, .destination = NULL},
+        {.file = file, .length = SL_READ_MOST_BYTES + BLOCK, .destination = memory},
+        {.file = file, .offset = UINT64_MAX - BLOCK + 1, .length = BLOCK, .destination = memory},
+        {.file = file, .offset = UINT64_C(1) << 63, .length = BLOCK, .destination = memory},
+    };
+    struct sl_completion done;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct sl_error error = {0};
+        cr_assert_eq(loader->ops->submit(loader, &bad[i], &error), -EINVAL, "case %zu", i);
+        cr_assert_neq(error.text[0], '\0');
+        cr_assert_eq(loader->ops->reap(loader, &done, 1, 0, &error), 0);
+    }
+    munmap(memory, 2 * BLOCK);
+}
+
+CONFORMANCE(refused_files)
+{
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    struct sl_error error = {0};
+    TEMPORARY_FILE(fifo, 12, 0);
+
+    unlink(fifo);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    cr_assert_eq(loader->ops->add_file(loader, "/no/such/file", &error), -ENOENT);
+    cr_assert(strstr(error.text, "/no/such/file"), "%s", error.text);
+    cr_assert_eq(loader->ops->add_file(loader, "/", &error), -EISDIR);
+    cr_assert_eq(loader->ops->add_file(loader, fifo, &error), -EINVAL, "%s", error.text);
+}
+
+CONFORMANCE(announced_memory)
+{
+    enum { READS = 16, SPAN = 32 * BLOCK };
+    TEMPORARY_FILE(path, 13, READS * SPAN);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    char *memory = take_memory(READS * SPAN);
+    struct sl_read reads[READS];
+    int results[READS];
+    int file = add_file(loader, path);
+
+    /* Two announced regions; one read crosses out of the second, some lie in none. */
+    if (loader->ops->add_memory) {
+        cr_assert_eq(loader->ops->add_memory(loader, memory, 4 * SPAN), 0);
+        cr_assert_eq(loader->ops->add_memory(loader, memory + 6 * SPAN, 2 * SPAN + BLOCK), 0);
+    }
+    cr_assert_eq(strstr(loader->notes, "not registered"), NULL, "%s", loader->notes);
+    for (int i = 0; i < READS; i++) {
+        reads[i] = (struct sl_read){
+            .tag = (uint64_t)i,
+            .file = file,
+            .offset = (uint64_t)i * SPAN,
+            .length = SPAN,
+            .destination = memory + i * SPAN,
+        };
+        submit(loader, &reads[i]);
+    }
+    reap_all(loader, READS, results);
+    for (int i = 0; i < READS; i++) {
+        cr_assert_eq(results[i], 0, "%s", strerror(-results[i]));
+        expect_bytes(&reads[i], 13, READS * SPAN);
+    }
+    munmap(memory, READS * SPAN);
+}
+
+struct handover {
+    struct sl_loader *loader;
+    struct sl_read read;
+};
+
+static void *submit_in_thread(void *argument)
+{
+    struct handover *handover = argument;
+
+    submit(handover->loader, &handover->read);
+    return NULL;
+}
+
+/* One thread at a time, but any: opened here, submitted there, by a thread that ends, reaped here.
+ */
+CONFORMANCE(thread_to_thread)
+{
+    TEMPORARY_FILE(path, 14, PATTERN_BYTES);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    uint64_t length = sl_align_up(PATTERN_BYTES, BLOCK);
+    struct handover handover = {
+        .loader = loader,
+        .read = {.file = add_file(loader, path),
+                 .length = length,
+                 .destination = take_memory(length)},
+    };
+    pthread_t thread;
+    int result = 1;
+
+    cr_assert_eq(pthread_create(&thread, NULL, submit_in_thread, &handover), 0);
+    pthread_join(thread, NULL);
+    reap_all(loader, 1, &result);
+    cr_assert_eq(result, 0, "%s", strerror(-result));
+    expect_bytes(&handover.read, 14, PATTERN_BYTES);
+    munmap(handover.read.destination, length);
+}
+
+/* tmpfs has no O_DIRECT worth the name: the loader says so and reads all the same. */
+CONFORMANCE(file_system_without_direct_reads)
+{
+    SL_AUTO(remove_file) char path[128] = "";
+
+    if (access("/dev/shm", W_OK) != 0)
+        cr_skip_test("skipped: /dev/shm is not writable");
+    make_file("/dev/shm", path, 15, SL_MIB);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    struct sl_read read = {
+        .file = add_file(loader, path), .length = SL_MIB, .destination = take_memory(SL_MIB)};
+
+    cr_assert_eq(read_one(loader, &read), 0);
+    expect_bytes(&read, 15, SL_MIB);
+    cr_assert_not(loader->direct);
+    cr_assert(variant->buffered ? !loader->notes[0] : !!strstr(loader->notes, "is read buffered"),
+              "%s", loader->notes);
+    munmap(read.destination, SL_MIB);
+}
+
+/* Neither direct nor buffered reads leave pages in the page cache, which the cgroup would pay. */
+CONFORMANCE(page_cache_stays_empty)
+{
+    TEMPORARY_FILE(path, 16, PATTERN_BYTES);
+    struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
+    struct sl_error error = {0};
+    cr_assert_eq(sl_drop_page_cache(path, &error), 0, "%s", error.text);
+    if (cached_pages(path) > 0)
+        cr_skip_test("skipped: the file system keeps its pages");
+
+    LOADER loader = open_loader(variant->name, &options);
+    struct sl_read read = {.file = add_file(loader, path),
+                           .length = 8 * SL_MIB,
+                           .destination = take_memory(8 * SL_MIB)};
+    cr_assert_eq(read_one(loader, &read), 0);
+    cr_assert_eq(cached_pages(path), 0);
+    munmap(read.destination, 8 * SL_MIB);
+}
