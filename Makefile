@@ -2,9 +2,14 @@
 .PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
         bench-kernels bench-loader install uninstall clean help man depcheck
 
+# Generated sources are kept.
+.SECONDARY:
+
 BUILD  ?= build
 PREFIX ?= /usr/local
-CC     ?= gcc
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
