@@ -87,4 +87,12 @@ unit: $(BUILD)/unit_tests
 clean:
 	rm -rf $(BUILD)
 
+# ---- bench-loader: the loaders beside fio ----------------------------------------------------
+$(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-loader: $(BUILD)/bench_loader
+	sh scripts/bench_loader.sh $(BUILD)
+# ----------------------------------------------------------------------------------------------
+
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)
