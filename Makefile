@@ -2,14 +2,9 @@
 .PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
         bench-kernels bench-loader install uninstall clean help man depcheck
 
-# Generated sources are kept.
-.SECONDARY:
-
 BUILD  ?= build
 PREFIX ?= /usr/local
-ifeq ($(origin CC),default)
-CC     := gcc
-endif
+CC     ?= gcc
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -24,7 +19,10 @@ LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -ljpeg -lpng -lm -ldl
 PROTOS   := $(wildcard models/*.proto)
 GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 GEN_H    := $(GEN_C:.c=.h)
-LIB_C    := $(filter-out %.inc.c,$(wildcard runtime/base/*.c runtime/engine/*.c iouring/*.c \
+# Files for the instruction sets of x86-64 are built for it only.
+MACHINE  := $(shell $(CC) -dumpmachine)
+NOT_HERE := %.inc.c $(if $(filter x86_64-%,$(MACHINE)),,%_avx2.c %_avx512.c)
+LIB_C    := $(filter-out $(NOT_HERE),$(wildcard runtime/base/*.c runtime/engine/*.c iouring/*.c \
             cgroups/*.c kernels/*.c policies/*.c models/*.c models/layers/*.c)) \
             $(wildcard runtime/*.c)
 REPORT_C := $(wildcard runtime/report/*.c)
@@ -86,13 +84,5 @@ unit: $(BUILD)/unit_tests
 
 clean:
 	rm -rf $(BUILD)
-
-# ---- bench-loader: the loaders beside fio ----------------------------------------------------
-$(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluice.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
-
-bench-loader: $(BUILD)/bench_loader
-	sh scripts/bench_loader.sh $(BUILD)
-# ----------------------------------------------------------------------------------------------
 
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)

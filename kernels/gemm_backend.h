@@ -1,0 +1,18 @@
+/* A back-end of the product: one file and one line in the table of kernels/gemm.c. */
+#ifndef SLUICE_KERNELS_GEMM_BACKEND_H
+#define SLUICE_KERNELS_GEMM_BACKEND_H
+
+#include "kernels/gemm.h"
+
+struct sl_gemm_backend {
+    const char *name;
+    /* Makes it ready when it is selected; NULL: always ready. 0 or -errno. */
+    int (*load)(struct sl_error *error);
+    /* The contracts of sl_gemm_run and sl_gemm_scratch_bytes. */
+    void (*run)(const struct sl_gemm *gemm, void *scratch);
+    size_t (*scratch_bytes)(int64_t columns);
+};
+
+extern const struct sl_gemm_backend sl_gemm_openblas;
+
+#endif

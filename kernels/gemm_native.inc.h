@@ -1,0 +1,271 @@
+/* The native product, compiled once per instruction set (kernels/isa_*.c).
+ *
+ * Loop nest, outside in: a block of k; a panel of columns, packed into a buffer that stays in the
+ * first-level cache; tiles of TILE_ROWS rows whose sums stay in registers. A is read in place, as
+ * it came from storage; the rows of the next tile are prefetched, since their short pieces are too
+ * many streams for the hardware to follow. Between blocks of k the exact partial sums stay in C, so
+ * blocking does not change any bit. */
+#include <assert.h>
+
+#include "kernels/gemm.h"
+#include "kernels/simd.h"
+
+#if defined(__AVX512F__)
+#define TILE_ROWS    8
+#define TILE_VECTORS 3
+#elif defined(__aarch64__)
+#define TILE_ROWS    8
+#define TILE_VECTORS 2
+#elif defined(__AVX2__)
+#define TILE_ROWS    4
+#define TILE_VECTORS 3
+#else
+#define TILE_ROWS    4
+#define TILE_VECTORS 2
+#endif
+
+static_assert(TILE_VECTORS * SL_LANES <= SL_GEMM_PANEL_COLUMNS, "scratch holds a panel");
+
+#define PREFETCH_STEP 16 /* floats of a cache line */
+
+struct tile {
+    const float *a, *next_a; /* next_a: rows to prefetch meanwhile */
+    int64_t a_stride, depth;
+    const float *panel;
+    float *c;
+    int64_t c_stride;
+    int last_lanes; /* columns in the last vector, 1..SL_LANES */
+    bool accumulate, finish;
+    const float *bias;
+    enum sl_activation activation;
+    float slope;
+};
+
+SL_INLINE void tile_step(sl_vector sum[TILE_ROWS][TILE_VECTORS], const float *a, int64_t a_stride,
+                         const float *panel_row, const int rows, const int vectors)
+{
+    sl_vector b[TILE_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        b[v] = sl_vector_load(panel_row + v * SL_LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        sl_vector weight = sl_vector_all(a[r * a_stride]);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = sl_vector_fma(weight, b[v], sum[r][v]);
+    }
+}
+
+SL_INLINE void tile_multiply(sl_vector sum[TILE_ROWS][TILE_VECTORS], const struct tile *tile,
+                             const int rows, const int vectors)
+{
+    const float *a = tile->a, *next_a = tile->next_a, *panel = tile->panel;
+    const int64_t a_stride = tile->a_stride, width = vectors * SL_LANES;
+    int64_t k = 0;
+    for (; k + PREFETCH_STEP <= tile->depth; k += PREFETCH_STEP) {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            __builtin_prefetch(next_a + r * a_stride + k);
+#pragma GCC unroll 4
+        for (int i = 0; i < PREFETCH_STEP; i++, panel += width)
+            tile_step(sum, a + k + i, a_stride, panel, rows, vectors);
+    }
+    for (; k < tile->depth; k++, panel += width)
+        tile_step(sum, a + k, a_stride, panel, rows, vectors);
+}
+
+SL_INLINE void tile_run(const struct tile *tile, const int rows, const int vectors)
+{
+    sl_vector sum[TILE_ROWS][TILE_VECTORS];
+    const int last = vectors - 1;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        const float *c = tile->c + r * tile->c_stride;
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            sum[r][v] = (sl_vector){0};
+            if (tile->accumulate)
+                sum[r][v] = v < last ? sl_vector_load(c + v * SL_LANES)
+                                     : sl_vector_load_part(c + v * SL_LANES, tile->last_lanes);
+        }
+    }
+    tile_multiply(sum, tile, rows, vectors);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        float *c = tile->c + r * tile->c_stride;
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            sl_vector value = sum[r][v];
+            if (tile->finish && tile->bias)
+                value += tile->bias[r];
+            if (tile->finish && tile->activation == SL_ACTIVATION_RELU)
+                value = sl_vector_relu(value, tile->slope);
+            if (v < last || tile->last_lanes == SL_LANES)
+                sl_vector_store(c + v * SL_LANES, value);
+            else
+                sl_vector_store_part(c + v * SL_LANES, value, tile->last_lanes);
+        }
+    }
+}
+
+#define DEFINE_TILE(rows, vectors)                                                                 \
+    static void tile_##rows##x##vectors(const struct tile *tile)                                   \
+    {                                                                                              \
+        tile_run(tile, rows, vectors);                                                             \
+    }
+#define DEFINE_TILES(vectors)                                                                      \
+    DEFINE_TILE(1, vectors) DEFINE_TILE(2, vectors) DEFINE_TILE(4, vectors)
+DEFINE_TILES(1)
+DEFINE_TILES(2)
+#if TILE_VECTORS == 3
+DEFINE_TILES(3)
+#endif
+#if TILE_ROWS == 8
+DEFINE_TILE(8, 1)
+DEFINE_TILE(8, 2)
+#if TILE_VECTORS == 3
+DEFINE_TILE(8, 3)
+#endif
+#endif
+
+#if TILE_VECTORS == 3
+#define TILES(rows)                                                                                \
+    {                                                                                              \
+        tile_##rows##x1, tile_##rows##x2, tile_##rows##x3                                          \
+    }
+#else
+#define TILES(rows)                                                                                \
+    {                                                                                              \
+        tile_##rows##x1, tile_##rows##x2                                                           \
+    }
+#endif
+
+/* Tallest first; any number of rows is a sum of these heights. */
+static const int tile_heights[] = {
+#if TILE_ROWS == 8
+    8,
+#endif
+    4, 2, 1};
+static void (*const tiles[][TILE_VECTORS])(const struct tile *) = {
+#if TILE_ROWS == 8
+    TILES(8),
+#endif
+    TILES(4), TILES(2), TILES(1)};
+
+/* Where the columns [first, first + columns) of a row of B lie: consecutive pieces. */
+struct pieces {
+    int count;
+    int32_t length[SL_GEMM_PANEL_COLUMNS];
+    int64_t source[SL_GEMM_PANEL_COLUMNS];
+    int64_t reach; /* floats from the row's start that copying whole vectors may read */
+};
+
+static void find_pieces(const struct sl_gemm *gemm, int64_t first, int64_t columns,
+                        struct pieces *pieces)
+{
+    pieces->count = 0;
+    pieces->reach = 0;
+    for (int64_t done = 0; done < columns;) {
+        int64_t n = first + done, in_run = n % gemm->run;
+        int64_t length = gemm->run - in_run < columns - done ? gemm->run - in_run : columns - done;
+        int64_t source = n / gemm->run * gemm->pitch + in_run;
+        int64_t reach = source + (length + SL_LANES - 1) / SL_LANES * SL_LANES;
+        pieces->length[pieces->count] = (int32_t)length;
+        pieces->source[pieces->count++] = source;
+        pieces->reach = reach > pieces->reach ? reach : pieces->reach;
+        done += length;
+    }
+}
+
+/* Copies whole vectors: what a piece writes beyond its end, the next piece or row overwrites. */
+SL_INLINE void pack_row(const float *row, const struct pieces *pieces, float *panel)
+{
+    for (int i = 0; i < pieces->count; i++) {
+        const float *source = row + pieces->source[i];
+        for (int32_t x = 0; x < pieces->length[i]; x += SL_LANES)
+            sl_vector_store(panel + x, sl_vector_load(source + x));
+        panel += pieces->length[i];
+    }
+}
+
+static void pack_row_exactly(const float *row, const struct pieces *pieces, float *panel)
+{
+    for (int i = 0; i < pieces->count; i++) {
+        memcpy(panel, row + pieces->source[i], (size_t)pieces->length[i] * sizeof *panel);
+        panel += pieces->length[i];
+    }
+}
+
+/* Rows [k, k + depth) of B at the columns of pieces, as depth rows of width floats. */
+static void pack_panel(const struct sl_gemm *gemm, const struct pieces *pieces, int64_t k,
+                       int64_t depth, int64_t width, float *panel)
+{
+    int64_t tap = k % gemm->taps;
+    const float *channel = gemm->b + k / gemm->taps * gemm->channel_stride;
+    for (int64_t i = 0; i < depth; i++, panel += width) {
+        const float *row = channel + gemm->tap_offset[tap];
+        if (pieces->reach <= gemm->b_end - row)
+            pack_row(row, pieces, panel);
+        else
+            pack_row_exactly(row, pieces, panel);
+        if (++tap == gemm->taps) {
+            tap = 0;
+            channel += gemm->channel_stride;
+        }
+    }
+}
+
+/* All rows of C at one panel of columns, for one block of k. */
+static void multiply_panel(const struct sl_gemm *gemm, struct tile *tile, int vectors, float *c)
+{
+    const float *a = tile->a;
+    int64_t row = 0;
+    for (size_t height = 0; row < gemm->rows; height++) {
+        int rows = tile_heights[height];
+        for (; row + rows <= gemm->rows; row += rows) {
+            tile->a = a + row * gemm->a_stride;
+            /* Rows beyond the end are never read, only prefetched. */
+            int64_t next = row + 2 * rows <= gemm->rows ? row + rows : row;
+            tile->next_a = a + next * gemm->a_stride;
+            tile->c = c + row * gemm->c_stride;
+            tile->bias = gemm->bias ? gemm->bias + row : NULL;
+            tiles[height][vectors - 1](tile);
+        }
+    }
+}
+
+static void native_gemm(const struct sl_gemm *gemm, void *scratch)
+{
+    float *panel = scratch;
+    int64_t vectors = (gemm->columns + SL_LANES - 1) / SL_LANES;
+    int64_t panels = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
+    int64_t blocks = (gemm->depth + SL_GEMM_BLOCK_DEPTH - 1) / SL_GEMM_BLOCK_DEPTH;
+    int64_t block_depth = (gemm->depth + blocks - 1) / blocks;
+    for (int64_t k = 0; k < gemm->depth; k += block_depth) {
+        int64_t depth = block_depth < gemm->depth - k ? block_depth : gemm->depth - k;
+        struct tile tile = {
+            .a_stride = gemm->a_stride,
+            .depth = depth,
+            .panel = panel,
+            .c_stride = gemm->c_stride,
+            .accumulate = gemm->accumulate || k > 0,
+            .finish = gemm->finish && k + depth == gemm->depth,
+            .activation = gemm->activation,
+            .slope = gemm->slope,
+        };
+        int64_t column = 0;
+        for (int64_t i = 0; i < panels; i++) {
+            int width = (int)(vectors / panels + (i < vectors % panels));
+            int64_t left = gemm->columns - column;
+            int64_t columns = width * SL_LANES < left ? width * SL_LANES : left;
+            struct pieces pieces;
+            find_pieces(gemm, column, columns, &pieces);
+            pack_panel(gemm, &pieces, k, depth, width * SL_LANES, panel);
+            tile.a = gemm->a + k;
+            tile.last_lanes = (int)(columns - (width - 1) * SL_LANES);
+            multiply_panel(gemm, &tile, width, gemm->c + column);
+            column += columns;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/* Inner loops that exist once per instruction set, chosen at run time. Every element's sequence of
+ * operations is the same in all of them, so sets with fused multiply-add give the same bits. */
+#ifndef SLUICE_KERNELS_ISA_H
+#define SLUICE_KERNELS_ISA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/gemm.h"
+#include "runtime/base/error.h"
+
+/* Row dots: y[r] = sum over k of w[r * w_stride + k] * x[k] for r in [0, rows), in 32 virtual
+ * lanes (lane l sums the k with k mod 32 = l, in order), reduced pairwise: l + 16, 8, 4, 2, 1. */
+struct sl_row_dots {
+    const float *w;
+    int64_t w_stride;
+    const float *x; /* reads stay inside [x, x + depth) */
+    int64_t rows, depth;
+    float *y;
+};
+
+/* One row of a depthwise convolution: y[x] = sum over taps t of w[t] * (b + offset[t])[x] for x in
+ * [0, columns), taps in order; may read up to SL_ISA_SLACK floats beyond b's last column. */
+#define SL_ISA_SLACK 16
+struct sl_depthwise_row {
+    const float *w;
+    const float *b;
+    const int32_t *offset;
+    int64_t taps, columns;
+    float *y;
+    float bias;
+    enum sl_activation activation;
+    float slope;
+};
+
+struct sl_isa {
+    const char *name;
+    void (*gemm)(const struct sl_gemm *gemm, void *scratch);
+    void (*row_dots)(const struct sl_row_dots *dots);
+    void (*depthwise_row)(const struct sl_depthwise_row *row);
+};
+
+/* The best that this processor has, or the one that was forced. Any thread. */
+const struct sl_isa *sl_isa(void);
+
+/* Forces an instruction set by name ("avx512", "avx2", "neon", "generic"), NULL: the best again.
+ * -EINVAL when this build or processor has not got it. For tests and benchmarks; no kernel may be
+ * running. */
+int sl_kernels_force_isa(const char *name, struct sl_error *error);
+
+#endif

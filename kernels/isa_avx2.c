@@ -1,0 +1,13 @@
+/* The inner loops for x86-64 with AVX2 and FMA. */
+#include "kernels/isa.h"
+
+#include "kernels/gemm_native.inc.h"
+#include "kernels/rows_native.inc.h"
+
+extern const struct sl_isa sl_isa_avx2;
+const struct sl_isa sl_isa_avx2 = {
+    .name = "avx2",
+    .gemm = native_gemm,
+    .row_dots = native_row_dots,
+    .depthwise_row = native_depthwise_row,
+};

@@ -1,0 +1,13 @@
+/* The inner loops for x86-64 with AVX-512. */
+#include "kernels/isa.h"
+
+#include "kernels/gemm_native.inc.h"
+#include "kernels/rows_native.inc.h"
+
+extern const struct sl_isa sl_isa_avx512;
+const struct sl_isa sl_isa_avx512 = {
+    .name = "avx512",
+    .gemm = native_gemm,
+    .row_dots = native_row_dots,
+    .depthwise_row = native_depthwise_row,
+};
