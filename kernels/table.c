@@ -5,6 +5,9 @@
 #include "kernels/kernel.h"
 
 #define KERNELS(ROW)                                                                               \
+    ROW(SL_LAYER_CONVOLUTION, convolution)                                                         \
+    ROW(SL_LAYER_DECONVOLUTION, deconvolution)                                                     \
+    ROW(SL_LAYER_INNER_PRODUCT, inner_product)                                                     \
     ROW(SL_LAYER_POOLING, pooling)                                                                 \
     ROW(SL_LAYER_RELU, relu)                                                                       \
     ROW(SL_LAYER_PRELU, prelu)                                                                     \
