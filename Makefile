@@ -2,9 +2,14 @@
 .PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
         bench-kernels bench-loader install uninstall clean help man depcheck
 
+# Generated sources are kept.
+.SECONDARY:
+
 BUILD  ?= build
 PREFIX ?= /usr/local
-CC     ?= gcc
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -84,5 +89,13 @@ unit: $(BUILD)/unit_tests
 
 clean:
 	rm -rf $(BUILD)
+
+# ---- bench-loader: the loaders beside fio ----------------------------------------------------
+$(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-loader: $(BUILD)/bench_loader
+	sh scripts/bench_loader.sh $(BUILD)
+# ----------------------------------------------------------------------------------------------
 
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)
