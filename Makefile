@@ -87,6 +87,26 @@ $(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
 unit: $(BUILD)/unit_tests
 	$(BUILD)/unit_tests $(UNIT_FLAGS)
 
+# --- system tests: what the kernel enforces (cgroups, swap, throttling); skip without rights ---
+SYSTEM_C     := $(wildcard tests/system/test_*.c)
+SYSTEM_O     := $(call objects,$(SYSTEM_C))
+SYSTEM_TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,\
+                $(filter-out $(SYSTEM_C),$(wildcard tests/system/*.c)))
+
+$(BUILD)/tests/%: tests/system/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 -O2 -g $(WARNINGS) -pthread $< -o $@
+
+$(BUILD)/system_tests: $(SYSTEM_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
+	$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
+
+# One after the other: they measure memory, swap and time of the whole machine.
+system: $(BUILD)/system_tests
+	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
+
+-include $(SYSTEM_O:.o=.d)
+# --- end of system tests ---
+
 clean:
 	rm -rf $(BUILD)
 

@@ -15,11 +15,9 @@
 
 static struct sl_cell shell(const char *command)
 {
-    static char *argv[4];
-    argv[0] = "/bin/sh";
-    argv[1] = "-c";
+    static char program[] = "/bin/sh", option[] = "-c";
+    static char *argv[4] = {program, option};
     argv[2] = (char *)command;
-    argv[3] = NULL;
     return (struct sl_cell){.argv = argv, .limits = {SL_NO_LIMIT, 0, SL_NO_LIMIT, NULL, 0}};
 }
 
@@ -183,7 +181,8 @@ Test(supervisor, worker_gets_no_signals_or_masks_of_ours)
 
 Test(supervisor, programs_that_cannot_be_started)
 {
-    char *missing[] = {"/nowhere/worker", NULL}, *plain[] = {"/etc/passwd", NULL}, *none[] = {NULL};
+    char nowhere[] = "/nowhere/worker", not_executable[] = "/etc/passwd";
+    char *missing[] = {nowhere, NULL}, *plain[] = {not_executable, NULL}, *none[] = {NULL};
     struct sl_cell cell = shell("");
     struct sl_outcome outcome = {.exit_code = 42};
     struct sl_error error;
