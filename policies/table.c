@@ -5,9 +5,8 @@
 
 #define SL_POLICY_EXECUTORS_MOST 4
 
-/* One line per policy: X(name) lists sl_policy_<name>, which a file of this folder defines. */
+/* One line per policy: X(name) lists sl_policy_<name>, which policies/<name>.c defines. */
 #define SL_POLICIES(X)                                                                             \
-    X(auto)                                                                                        \
     X(bulk)                                                                                        \
     X(deepeye)                                                                                     \
     X(deepeye_frugal)                                                                              \

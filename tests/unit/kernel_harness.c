@@ -8,6 +8,7 @@
 #include "models/caffe_text.h"
 #include "models/pack.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/text.h"
 
 struct sl_network *harness_network(const char *prototxt)
 {
@@ -20,6 +21,26 @@ struct sl_network *harness_network(const char *prototxt)
     result = sl_network_build(message, &options, &network, &error);
     sl_caffe_free(message);
     cr_assert_eq(result, 0, "%s\n%s", error.text, prototxt);
+    return network;
+}
+
+struct sl_network *harness_layer_network(const char *const bottoms[4], const char *layer)
+{
+    struct sl_text text = {0};
+    for (int b = 0; b < 4 && bottoms[b]; b++) {
+        sl_text_add(&text, "layer { name: '%c' type: 'Input' top: '%c' input_param { shape {",
+                    'a' + b, 'a' + b);
+        char *rest;
+        for (const char *at = bottoms[b]; *at; at = *rest ? rest + 1 : rest)
+            sl_text_add(&text, " dim: %ld", strtol(at, &rest, 10));
+        sl_text_add(&text, " } } }\n");
+    }
+    sl_text_add(&text, "layer { name: 'tested' %s", layer);
+    for (int b = 0; b < 4 && bottoms[b]; b++)
+        sl_text_add(&text, " bottom: '%c'", 'a' + b);
+    sl_text_add(&text, " }\n");
+    struct sl_network *network = harness_network(text.bytes);
+    sl_text_free(&text);
     return network;
 }
 

@@ -25,6 +25,10 @@ struct harness_options {
 /* Builds the network of a prototxt text; fails the test when that is not possible. */
 struct sl_network *harness_network(const char *prototxt);
 
+/* The network of one layer: the shapes of its bottoms ("2x3x5x7", named a, b, c, d; NULL: no more)
+ * and its text, without name and bottoms. It is the last layer. */
+struct sl_network *harness_layer_network(const char *const bottoms[4], const char *layer);
+
 /* Allocates without filling: blobs hold NaN, weights 0. Released by harness_free. */
 void harness_create(struct harness *harness, const struct sl_network *network);
 void harness_free(struct harness *harness);

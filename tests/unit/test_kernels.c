@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "kernel_harness.h"
-#include "runtime/base/cleanup.h"
 #include "runtime/base/rng.h"
-#include "runtime/base/text.h"
 
 #define MOST_NMSE 1e-7
 
@@ -22,8 +20,7 @@ Test(kernels, table_is_complete)
         cr_assert_not_null(sl_kernel_find((enum sl_layer_type)type)->reference);
 }
 
-/* One layer: the shapes of its bottoms ("2x3x5x7", named a, b, c, d) and its text, without name and
- * bottoms. */
+/* One layer, as harness_layer_network takes it, and how to fill it. */
 struct layer_case {
     const char *bottoms[4];
     const char *layer;
@@ -34,21 +31,7 @@ struct layer_case {
 
 static struct sl_network *case_network(const struct layer_case *test)
 {
-    struct sl_text text = {0};
-    for (int b = 0; b < 4 && test->bottoms[b]; b++) {
-        sl_text_add(&text, "layer { name: '%c' type: 'Input' top: '%c' input_param { shape {",
-                    'a' + b, 'a' + b);
-        char *rest;
-        for (const char *at = test->bottoms[b]; *at; at = *rest ? rest + 1 : rest)
-            sl_text_add(&text, " dim: %ld", strtol(at, &rest, 10));
-        sl_text_add(&text, " } } }\n");
-    }
-    sl_text_add(&text, "layer { name: 'tested' %s", test->layer);
-    for (int b = 0; b < 4 && test->bottoms[b]; b++)
-        sl_text_add(&text, " bottom: '%c'", 'a' + b);
-    sl_text_add(&text, " }\n");
-    struct sl_network *network = harness_network(text.bytes);
-    sl_text_free(&text);
+    struct sl_network *network = harness_layer_network(test->bottoms, test->layer);
     if (test->relu) {
         struct sl_layer *layer = &network->layers[network->layer_count - 1];
         layer->activation = SL_ACTIVATION_RELU;
