@@ -2,9 +2,14 @@
 .PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
         bench-kernels bench-loader install uninstall clean help man depcheck
 
+# Generated sources are kept.
+.SECONDARY:
+
 BUILD  ?= build
 PREFIX ?= /usr/local
-CC     ?= gcc
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -82,7 +87,35 @@ $(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
 unit: $(BUILD)/unit_tests
 	$(BUILD)/unit_tests $(UNIT_FLAGS)
 
+# --- system tests: what the kernel enforces (cgroups, swap, throttling); skip without rights ---
+SYSTEM_C     := $(wildcard tests/system/test_*.c)
+SYSTEM_O     := $(call objects,$(SYSTEM_C))
+SYSTEM_TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,\
+                $(filter-out $(SYSTEM_C),$(wildcard tests/system/*.c)))
+
+$(BUILD)/tests/%: tests/system/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 -O2 -g $(WARNINGS) -pthread $< -o $@
+
+$(BUILD)/system_tests: $(SYSTEM_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
+	$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
+
+# One after the other: they measure memory, swap and time of the whole machine.
+system: $(BUILD)/system_tests
+	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
+
+-include $(SYSTEM_O:.o=.d)
+# --- end of system tests ---
+
 clean:
 	rm -rf $(BUILD)
+
+# ---- bench-loader: the loaders beside fio ----------------------------------------------------
+$(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-loader: $(BUILD)/bench_loader
+	sh scripts/bench_loader.sh $(BUILD)
+# ----------------------------------------------------------------------------------------------
 
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)

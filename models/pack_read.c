@@ -145,6 +145,12 @@ static int build_network(const Sluice__PackIndex *index, const struct sl_network
     if (message->n_layer > SL_PACK_LAYERS_MOST)
         return damaged(error, "it has too many layers");
     int result = sl_network_build(message, options, &pack->network, error);
+    /* What import wrote can only be refused because of the batch. */
+    if (result == -EINVAL && (!options || options->batch == 0)) {
+        result = -EBADMSG;
+        if (error)
+            error->code = result;
+    }
     if (result)
         return result;
     struct sl_network *network = pack->network;

@@ -92,6 +92,7 @@ struct sl_policy {
     int executors;           /* RUNs that may be in progress at once (deepeye: 2) */
     int lanes;               /* layers it loads at once for the record; 0 = unbounded */
     bool budgeted;           /* keeps used_bytes <= budget_bytes always */
+    bool planned;            /* wants pins from the planner (runtime/engine/planner.h) */
     size_t state_bytes;      /* of its state, zero-initialised by the engine; may be 0 */
     struct sl_step (*next)(void *state, const struct sl_policy_view *view);
     /* Optional, budgeted policies: least budget_bytes that can run this view; 0 = any. */

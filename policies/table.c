@@ -5,8 +5,9 @@
 
 #define SL_POLICY_EXECUTORS_MOST 4
 
-/* One line per policy: X(name) lists sl_policy_<name>, which policies/<name>.c defines. */
+/* One line per policy: X(name) lists sl_policy_<name>, which a file of this folder defines. */
 #define SL_POLICIES(X)                                                                             \
+    X(auto)                                                                                        \
     X(bulk)                                                                                        \
     X(deepeye)                                                                                     \
     X(deepeye_frugal)                                                                              \

@@ -1,9 +1,9 @@
-/* window: shards are loaded in the order of the runs, as far ahead as budget and depth
+/* window and auto: shards are loaded in the order of the runs, as far ahead as budget and depth
  * allow, and dropped after their run. What is pinned stays across requests, and when the end of a
  * request has been loaded the window goes on at the start of the next one. With pins chosen well a
  * pass reads no more than W - budget + one window, where least-recently-used caching reads W.
  *
- * Pins come with the schedule; without any, nothing stays. */
+ * window runs without pins; those of auto come from runtime/engine/planner.h. */
 #include "policies/view.h"
 
 /* The shard of the unit that ran last, when it is not needed again before the next pass. */
@@ -95,6 +95,16 @@ const struct sl_policy sl_policy_window = {
     .description = "shards read a bounded distance ahead of the run, dropped after it",
     .executors = 1,
     .budgeted = true,
+    .next = window_next,
+    .least_budget = window_least_budget,
+};
+
+const struct sl_policy sl_policy_auto = {
+    .name = "auto",
+    .description = "window with the pins and the distance that the planner found best",
+    .executors = 1,
+    .budgeted = true,
+    .planned = true,
     .next = window_next,
     .least_budget = window_least_budget,
 };

@@ -15,13 +15,12 @@
 #include "runtime/base/suggest.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/network_state.h"
-#include "runtime/engine/schedule.h"
+#include "runtime/engine/planner.h"
+#include "runtime/engine/workload.h"
 
 #define ENGINE_QUEUE_DEPTH    16
 #define ENGINE_REAPED_AT_ONCE 32
 #define ENGINE_THREADS_MOST   64
-/* For policies that weigh run times before any was measured: what one core does with a network. */
-#define ENGINE_FLOPS_PER_THREAD 40e9
 
 struct sl_engine {
     struct sl_engine_options options;
@@ -35,6 +34,9 @@ struct sl_engine {
     struct sl_executor **executors; /* made with the first batch, policy->executors of them */
     int executor_count;
     int executors_busy;
+    struct sl_workload workload;
+    struct sl_schedule_options schedule_options;
+    bool planned_again;           /* with measured times */
     struct sl_schedule *schedule; /* lives across batches, for what stays resident */
     int wake_fd;
     volatile int interrupted;
@@ -79,6 +81,7 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->policy = policy;
+    engine->schedule_options = (struct sl_schedule_options){options->budget_bytes, options->depth};
     engine->threads = options->threads ? options->threads : usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
@@ -111,6 +114,7 @@ void sl_engine_free(struct sl_engine *engine)
         sl_network_state_free(engine->networks[n], engine->pool);
     free(engine->networks);
     sl_schedule_free(engine->schedule);
+    sl_workload_free(&engine->workload);
     sl_pool_free(engine->pool);
     if (engine->wake_fd >= 0)
         close(engine->wake_fd);
@@ -167,49 +171,65 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
     return engine->networks[network]->outputs[output];
 }
 
-static int create_schedule(struct sl_engine *engine, struct sl_error *error)
+static void give_slot(struct sl_engine *engine, int network, int shard)
 {
-    size_t layer_total = 0, shard_total = 0;
+    struct sl_network_state *state = engine->networks[network];
+    sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[shard],
+                 sl_shard_memory(&state->pack->shards[shard]));
+    state->slots[shard] = NULL;
+}
+
+/* Until the first batch has been measured: an SSD of the middle kind. */
+static const struct sl_device_model first_device_model = {
+    .bytes_per_s = 500000000, .latency_ns = 100000, .depth = ENGINE_QUEUE_DEPTH};
+
+/* Pins for the passes to come; replaces those of a living schedule. */
+static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device,
+                     uint64_t passes, struct sl_error *error)
+{
+    struct sl_plan plan;
+    int result = sl_plan_make(engine->workload.networks, engine->network_count,
+                              &engine->schedule_options, device, passes, &plan, error);
+    if (result)
+        return result;
     for (int n = 0; n < engine->network_count; n++) {
-        layer_total += (size_t)engine->networks[n]->network->layer_count;
-        shard_total += (size_t)engine->networks[n]->pack->shard_count;
+        sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
+        int shard;
+        while ((shard = sl_schedule_drop_unpinned(engine->schedule, n)) >= 0)
+            give_slot(engine, n, shard);
     }
-    SL_AUTO_FREE struct sl_schedule_network *networks =
-        calloc((size_t)engine->network_count + 1, sizeof(*networks));
-    SL_AUTO_FREE struct sl_schedule_layer *layers = calloc(layer_total + 1, sizeof(*layers));
-    SL_AUTO_FREE uint64_t *bytes = calloc(shard_total + 1, sizeof(*bytes));
-    if (!networks || !layers || !bytes)
-        return sl_error_set(error, -ENOMEM, "no memory for the schedule");
-    struct sl_schedule_layer *layer = layers;
-    uint64_t *shard_bytes = bytes;
-    for (int n = 0; n < engine->network_count; n++) {
-        const struct sl_network_state *state = engine->networks[n];
-        networks[n] = (struct sl_schedule_network){
-            .name = state->network->name,
-            .layer_count = state->network->layer_count,
-            .layers = layer,
-            .shard_bytes = shard_bytes,
-            .activation_bytes = state->plan.bytes,
-        };
-        bool connected = false;
-        for (int l = 0; l < state->network->layer_count; l++) {
-            int shards = state->pack->layer_first_shard[l + 1] - state->pack->layer_first_shard[l];
-            /* Layers without weights go with the one before them. */
-            if (shards)
-                connected = sl_layer_is_fully_connected(state->network, l);
-            *layer++ = (struct sl_schedule_layer){
-                .shard_count = shards,
-                .fully_connected = connected,
-                .run_ns = (uint64_t)(state->network->layers[l].flops * 1e9 /
-                                     (ENGINE_FLOPS_PER_THREAD * engine->threads)),
-            };
-        }
-        for (int s = 0; s < state->pack->shard_count; s++)
-            *shard_bytes++ = sl_shard_memory(&state->pack->shards[s]);
+    sl_plan_free(&plan);
+    return 0;
+}
+
+static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    int result = 0;
+    if (!engine->workload.networks)
+        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
+                                    &engine->workload, error);
+    if (result)
+        return result;
+    result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
+                                &engine->schedule_options, &engine->schedule, error);
+    if (!result && engine->policy->planned)
+        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
+    if (result) {
+        sl_schedule_free(engine->schedule);
+        engine->schedule = NULL;
     }
-    struct sl_schedule_options options = {engine->options.budget_bytes, engine->options.depth};
-    return sl_schedule_create(networks, engine->network_count, engine->policy, &options,
-                              &engine->schedule, error);
+    return result;
+}
+
+/* After the first batch its run times and read rate are known, and the pins are chosen again. */
+static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    struct sl_device_model device = first_device_model;
+    if (!engine->policy->planned || engine->planned_again || !more ||
+        !sl_workload_measure(&engine->workload, engine->networks, &device))
+        return 0;
+    engine->planned_again = true;
+    return plan_pins(engine, &device, more, error);
 }
 
 static int create_executors(struct sl_engine *engine, struct sl_error *error)
@@ -352,14 +372,6 @@ static void start_run(struct sl_engine *engine, const struct sl_step *step)
     collect_runs(engine);
 }
 
-static void drop(struct sl_engine *engine, const struct sl_step *step)
-{
-    struct sl_network_state *state = engine->networks[step->network];
-    sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[step->index],
-                 sl_shard_memory(&state->pack->shards[step->index]));
-    state->slots[step->index] = NULL;
-}
-
 /* Carries out the policy's steps until it waits. A run in the loop's own thread takes long enough
  * for reads to finish, so they are collected after it. */
 static int follow_policy(struct sl_engine *engine, struct sl_error *error)
@@ -383,7 +395,7 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             result = reap_reads(engine, error);
             break;
         case SL_STEP_DROP:
-            drop(engine, &step);
+            give_slot(engine, step.network, step.index);
             break;
         }
         if (result)
@@ -439,11 +451,8 @@ static void drain(struct sl_engine *engine)
     engine->executors_busy = 0;
     for (int n = 0; n < engine->network_count; n++) {
         struct sl_network_state *state = engine->networks[n];
-        for (int s = 0; s < state->pack->shard_count; s++) {
-            sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[s],
-                         sl_shard_memory(&state->pack->shards[s]));
-            state->slots[s] = NULL;
-        }
+        for (int s = 0; s < state->pack->shard_count; s++)
+            give_slot(engine, n, s);
         sl_network_state_give_arena(state, engine->pool);
     }
     sl_schedule_free(engine->schedule);
@@ -470,7 +479,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
 {
     if (!engine->network_count)
         return sl_error_set(error, -EINVAL, "there is no network to run");
-    int result = engine->schedule ? 0 : create_schedule(engine, error);
+    int result = engine->schedule ? 0 : create_schedule(engine, more, error);
     if (!result && !engine->executors)
         result = create_executors(engine, error);
     if (result)
@@ -490,7 +499,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     *makespan_ns = sl_now_ns() - begin_ns;
     for (int n = 0; n < engine->network_count; n++)
         results[n] = engine->networks[n]->result;
-    return 0;
+    return plan_again(engine, more, error);
 }
 
 void sl_engine_interrupt(struct sl_engine *engine)

@@ -382,6 +382,24 @@ bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
     return true;
 }
 
+void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned)
+{
+    memcpy(schedule->states[network].pinned, pinned,
+           (size_t)schedule->networks[network].shard_count);
+}
+
+int sl_schedule_drop_unpinned(struct sl_schedule *schedule, int n)
+{
+    const struct sl_policy_network *network = &schedule->networks[n];
+    for (int s = 0; s < network->shard_count; s++) {
+        if (network->residency[s] != SL_SHARD_RESIDENT || !network->ran[s] || network->pinned[s])
+            continue;
+        set_residency(schedule, n, s, SL_SHARD_ABSENT);
+        return s;
+    }
+    return -1;
+}
+
 bool sl_schedule_idle(const struct sl_schedule *schedule)
 {
     return !anything_left(schedule);

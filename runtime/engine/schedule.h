@@ -49,6 +49,12 @@ int sl_schedule_next(struct sl_schedule *schedule, uint64_t now_ns, struct sl_st
 void sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard);
 bool sl_schedule_ran(struct sl_schedule *schedule, int network, int unit);
 
+/* Replaces the pins of a network between its requests. */
+void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned);
+/* Makes one shard of the network absent that ran and is not pinned (after sl_schedule_pin) and
+ * returns it; -1 = there is none. */
+int sl_schedule_drop_unpinned(struct sl_schedule *schedule, int network);
+
 /* No request active or waiting. */
 bool sl_schedule_idle(const struct sl_schedule *schedule);
 

@@ -498,3 +498,31 @@ Test(attempts, cancelled_reads_stop_between_attempts)
     cr_assert_eq(attempt.request.result, 0);
     close(attempt.file.fd);
 }
+
+/* What a kernel without RWF_DONTCACHE does behind a buffered read. */
+Test(attempts, pages_are_dropped_behind)
+{
+    SL_AUTO(remove_file) char path[64];
+    make_file(path, FILE_BYTES);
+    struct sl_file *file = NULL;
+    MEMORY memory = take_memory(FILE_BYTES);
+    unsigned char present[FILE_BYTES / BLOCK];
+    int cached = 0;
+
+    cr_assert_eq(sl_drop_page_cache(path, NULL), 0);
+    cr_assert_eq(sl_file_open(path, true, &file, NULL), 0);
+    cr_assert_not(file->direct);
+    file->drop_behind = true;
+    void *mapping = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, file->fd, 0);
+    cr_assert_eq(pread(file->fd, memory, FILE_BYTES, 0), FILE_BYTES);
+    cr_assert_eq(mincore(mapping, FILE_BYTES, present), 0);
+    for (int i = 0; i < FILE_BYTES / BLOCK; i++)
+        cached += present[i] & 1;
+    cr_assert_gt(cached, 0, "there is something to drop");
+    sl_file_drop_behind(file, BLOCK, FILE_BYTES - BLOCK);
+    cr_assert_eq(mincore(mapping, FILE_BYTES, present), 0);
+    for (int i = 16; i < FILE_BYTES / BLOCK; i++)
+        cr_assert_eq(present[i] & 1, 0, "page %d is still cached", i);
+    munmap(mapping, FILE_BYTES);
+    sl_file_close(file);
+}

@@ -1,0 +1,209 @@
+#include "iouring/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "iouring/loader.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/rng.h"
+#include "runtime/base/stats.h"
+#include "runtime/base/units.h"
+
+#define SMALL_BYTES     4096u
+#define LATENCY_SAMPLES 9
+#define DEPTH_MOST      8
+
+static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
+static const int depths[] = {1, 2, DEPTH_MOST};
+
+struct measurement {
+    struct sl_loader *loader;
+    int file;
+    uint64_t file_bytes; /* whole blocks of SMALL_BYTES */
+    char *memory;        /* one large block: all reads share it, nobody looks at the data */
+    uint64_t random;
+    uint64_t bytes, finished_ns; /* read so far, and when the last of it came */
+};
+
+/* One read at a random place, so that neither the device's read-ahead nor what the last cell read
+ * flatters this one. */
+static int read_somewhere(struct measurement *measurement, uint64_t block, struct sl_error *error)
+{
+    uint64_t places = (measurement->file_bytes - block) / SMALL_BYTES + 1;
+    struct sl_read read = {
+        .tag = block,
+        .file = measurement->file,
+        .offset = sl_rng_below(&measurement->random, places) * SMALL_BYTES,
+        .length = block,
+        .destination = measurement->memory,
+    };
+
+    return measurement->loader->ops->submit(measurement->loader, &read, error);
+}
+
+/* Waits for at least one read; returns how many came, or -errno. */
+static int collect(struct measurement *measurement, struct sl_error *error)
+{
+    struct sl_completion done[DEPTH_MOST];
+    int count;
+
+    do
+        count = measurement->loader->ops->reap(measurement->loader, done, DEPTH_MOST, UINT64_MAX,
+                                               error);
+    while (count == 0); /* a signal */
+    for (int i = 0; i < count; i++) {
+        if (done[i].result < 0)
+            return sl_error_set(error, done[i].result, "a read failed: %s",
+                                strerror(-done[i].result));
+        measurement->bytes += done[i].tag;
+        measurement->finished_ns = done[i].completed_ns;
+    }
+    return count;
+}
+
+/* Keeps `depth` reads in flight until time is up, and waits for the rest: a rate counts all bytes
+ * until the last completion. */
+static int measure_rate(struct measurement *measurement, uint64_t budget_ns,
+                        struct sl_device_rate *rate, struct sl_error *error)
+{
+    uint64_t start = sl_now_ns();
+    int outstanding = 0, rc;
+
+    measurement->bytes = 0;
+    do {
+        while (outstanding < rate->depth) {
+            rc = read_somewhere(measurement, rate->block_bytes, error);
+            if (rc < 0)
+                return rc;
+            outstanding++;
+        }
+        rc = collect(measurement, error);
+        if (rc < 0)
+            return rc;
+        outstanding -= rc;
+    } while (sl_now_ns() - start < budget_ns);
+    while (outstanding > 0) {
+        rc = collect(measurement, error);
+        if (rc < 0)
+            return rc;
+        outstanding -= rc;
+    }
+    uint64_t elapsed = measurement->finished_ns - start;
+    rate->bytes_per_s =
+        (uint64_t)((unsigned __int128)measurement->bytes * 1000000000u / (elapsed ? elapsed : 1));
+    return 0;
+}
+
+static int measure_latency(struct measurement *measurement, uint64_t budget_ns,
+                           uint64_t *latency_ns, struct sl_error *error)
+{
+    uint64_t samples[LATENCY_SAMPLES], begin = sl_now_ns();
+    size_t count = 0;
+
+    do {
+        uint64_t start = sl_now_ns();
+        int rc = read_somewhere(measurement, SMALL_BYTES, error);
+        if (rc == 0)
+            rc = collect(measurement, error);
+        if (rc < 0)
+            return rc;
+        samples[count++] = measurement->finished_ns - start;
+    } while (count < LATENCY_SAMPLES && sl_now_ns() - begin < budget_ns);
+    sl_sort_u64(samples, count);
+    *latency_ns = samples[count / 2];
+    return 0;
+}
+
+static void choose_best(struct sl_device_probe *probe)
+{
+    for (int i = 0; i < SL_DEVICE_RATES; i++)
+        if (probe->rates[i].bytes_per_s > probe->best_bytes_per_s)
+            probe->best_bytes_per_s = probe->rates[i].bytes_per_s;
+
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < SL_DEVICE_RATES; i++) {
+        const struct sl_device_rate *rate = &probe->rates[i];
+        uint64_t ahead = rate->block_bytes * (uint64_t)rate->depth;
+        if (rate->bytes_per_s == 0 || rate->bytes_per_s < probe->best_bytes_per_s / 10 * 9 ||
+            ahead >= least)
+            continue;
+        least = ahead;
+        probe->best_block_bytes = rate->block_bytes;
+        probe->best_depth = rate->depth;
+    }
+}
+
+static int measure(struct measurement *measurement, uint64_t budget_ns,
+                   struct sl_device_probe *probe, struct sl_error *error)
+{
+    uint64_t start = sl_now_ns(), share = budget_ns / (SL_DEVICE_RATES + 1);
+    int cell = 0;
+
+    int rc = measure_latency(measurement, share, &probe->latency_ns, error);
+    for (size_t i = 0; i < sizeof(block_sizes) / sizeof(block_sizes[0]); i++) {
+        for (size_t j = 0; rc == 0 && j < sizeof(depths) / sizeof(depths[0]); j++) {
+            struct sl_device_rate *rate = &probe->rates[cell++];
+            *rate = (struct sl_device_rate){.block_bytes = block_sizes[i], .depth = depths[j]};
+            /* A slow device gets no second budget. */
+            if (block_sizes[i] <= measurement->file_bytes && sl_now_ns() - start < 2 * budget_ns)
+                rc = measure_rate(measurement, share, rate, error);
+        }
+    }
+    if (rc == 0)
+        choose_best(probe);
+    return rc;
+}
+
+static int open_measurement(struct measurement *measurement, const char *path,
+                            struct sl_error *error)
+{
+    const struct sl_loader_options options = {.depth = DEPTH_MOST};
+    struct stat status;
+
+    int rc = sl_drop_page_cache(path, error);
+    if (rc == 0)
+        rc = sl_loader_open(NULL, &options, &measurement->loader, NULL, error);
+    if (rc < 0)
+        return rc;
+    measurement->file = measurement->loader->ops->add_file(measurement->loader, path, error);
+    if (measurement->file < 0)
+        return measurement->file;
+    if (stat(path, &status) != 0)
+        return sl_error_errno(error, "cannot stat %s", path);
+    measurement->file_bytes = (uint64_t)status.st_size / SMALL_BYTES * SMALL_BYTES;
+    if (measurement->file_bytes == 0)
+        return sl_error_set(error, ENODATA, "%s is too small to measure the device with", path);
+    measurement->memory =
+        mmap(NULL, SL_MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (measurement->memory == MAP_FAILED) {
+        measurement->memory = NULL;
+        return sl_error_errno(error, "no memory to measure the device with");
+    }
+    return 0;
+}
+
+int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
+                    struct sl_error *error)
+{
+    struct measurement measurement = {.random = sl_now_ns()};
+    struct sl_device_probe found = {0};
+
+    int rc = open_measurement(&measurement, path, error);
+    if (rc == 0)
+        rc = measure(&measurement, budget_ns, &found, error);
+    if (rc == 0) {
+        found.direct = measurement.loader->direct;
+        found.loader = measurement.loader->ops->name;
+        *probe = found;
+    } else {
+        sl_error_wrap(error, "device probe");
+    }
+    if (measurement.loader)
+        measurement.loader->ops->close(measurement.loader);
+    if (measurement.memory)
+        munmap(measurement.memory, SL_MIB);
+    return rc;
+}

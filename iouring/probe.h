@@ -1,0 +1,38 @@
+/* What a device does, measured through a file on it: rates by block size and queue depth, and the
+ * latency of one small read. For plan, tune and doctor. */
+#ifndef SLUICE_IOURING_PROBE_H
+#define SLUICE_IOURING_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/error.h"
+
+struct sl_device_rate {
+    uint64_t block_bytes;
+    int depth;
+    uint64_t bytes_per_s; /* 0: the file is smaller than a block, or time ran out */
+};
+
+#define SL_DEVICE_RATES 9
+
+struct sl_device_probe {
+    struct sl_device_rate rates[SL_DEVICE_RATES]; /* all blocks x all depths, ascending */
+    uint64_t best_bytes_per_s;                    /* the highest rate */
+    /* The smallest read-ahead (block x depth) that reaches 90 % of it. */
+    uint64_t best_block_bytes;
+    int best_depth;
+    uint64_t latency_ns; /* median of single reads of 4 KiB */
+    bool direct;         /* false: no O_DIRECT here; then rates may be those of the page cache */
+    const char *loader;  /* that measured; static */
+};
+
+/* Measures for about budget_ns (50 ms is enough for a rough idea; a device that is slower than that
+ * per block takes longer: each cell reads at least one block, at most 1 MiB). Reads the file at
+ * spread offsets with O_DIRECT; it should be 16 MiB or larger, and -ENODATA when it is less than
+ * one block of 4096. Needs 1 MiB of memory. The file is not changed; its pages are dropped from the
+ * page cache. Blocks; any thread. On failure *probe is untouched. */
+int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
+                    struct sl_error *error);
+
+#endif

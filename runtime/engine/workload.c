@@ -1,0 +1,92 @@
+#include "runtime/engine/workload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "runtime/base/units.h"
+
+/* What one thread does with a network, before any run was measured. */
+#define WORKLOAD_FLOPS_PER_THREAD 40e9
+/* A batch that read less says little of the device. */
+#define WORKLOAD_LEAST_READ_BYTES (4 * SL_MIB)
+
+void sl_workload_free(struct sl_workload *workload)
+{
+    free(workload->networks);
+    free(workload->layers);
+    free(workload->shard_bytes);
+    *workload = (struct sl_workload){0};
+}
+
+static void describe_layers(const struct sl_network_state *state, int threads,
+                            struct sl_schedule_layer *layers)
+{
+    const int *first_shard = state->pack->layer_first_shard;
+    bool connected = false;
+    for (int l = 0; l < state->network->layer_count; l++) {
+        int shard_count = first_shard[l + 1] - first_shard[l];
+        /* Layers without weights go with the one before them. */
+        if (shard_count)
+            connected = sl_layer_is_fully_connected(state->network, l);
+        layers[l] = (struct sl_schedule_layer){
+            .shard_count = shard_count,
+            .fully_connected = connected,
+            .run_ns = (uint64_t)(state->network->layers[l].flops * 1e9 /
+                                 (WORKLOAD_FLOPS_PER_THREAD * threads)),
+        };
+    }
+}
+
+int sl_workload_create(struct sl_network_state *const *states, int count, int threads,
+                       struct sl_workload *workload, struct sl_error *error)
+{
+    size_t layer_total = 1, shard_total = 1;
+    for (int n = 0; n < count; n++) {
+        layer_total += (size_t)states[n]->network->layer_count;
+        shard_total += (size_t)states[n]->pack->shard_count;
+    }
+    *workload = (struct sl_workload){
+        .networks = calloc((size_t)count + 1, sizeof(*workload->networks)),
+        .network_count = count,
+        .layers = calloc(layer_total, sizeof(*workload->layers)),
+        .shard_bytes = calloc(shard_total, sizeof(*workload->shard_bytes)),
+    };
+    if (!workload->networks || !workload->layers || !workload->shard_bytes) {
+        sl_workload_free(workload);
+        return sl_error_set(error, -ENOMEM, "no memory for the schedule");
+    }
+    struct sl_schedule_layer *layers = workload->layers;
+    uint64_t *shard_bytes = workload->shard_bytes;
+    for (int n = 0; n < count; n++) {
+        const struct sl_network_state *state = states[n];
+        workload->networks[n] = (struct sl_schedule_network){
+            .name = state->network->name,
+            .layer_count = state->network->layer_count,
+            .layers = layers,
+            .shard_bytes = shard_bytes,
+            .activation_bytes = state->plan.bytes,
+        };
+        describe_layers(state, threads, layers);
+        layers += state->network->layer_count;
+        for (int s = 0; s < state->pack->shard_count; s++)
+            *shard_bytes++ = sl_shard_memory(&state->pack->shards[s]);
+    }
+    return 0;
+}
+
+bool sl_workload_measure(struct sl_workload *workload, struct sl_network_state *const *states,
+                         struct sl_device_model *device)
+{
+    uint64_t read_bytes = 0, load_ns = 0;
+    struct sl_schedule_layer *layer = workload->layers;
+    for (int n = 0; n < workload->network_count; n++) {
+        read_bytes += states[n]->result.read_bytes;
+        load_ns += states[n]->result.load_ns;
+        for (int l = 0; l < workload->networks[n].layer_count; l++, layer++)
+            layer->run_ns = states[n]->times[l].run_ns;
+    }
+    if (read_bytes < WORKLOAD_LEAST_READ_BYTES || !load_ns)
+        return false;
+    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)load_ns);
+    return true;
+}
