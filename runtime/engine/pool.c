@@ -1,15 +1,19 @@
 #include "runtime/engine/pool.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "runtime/base/units.h"
 
-#define POOL_PAGE       4096
-#define POOL_KEPT_MOST  4
-#define POOL_KEPT_BYTES (UINT64_C(4) << 20)
+#define POOL_PAGE             4096
+#define POOL_KEPT_MOST        1024
+#define POOL_KEPT_BYTES_LOOSE (4 * SL_MIB) /* kept at most when slots have no bound */
 
+/* A free slot that is still mapped, and so holds its pages. */
 struct kept {
     void *memory;
     uint64_t bytes;
@@ -17,52 +21,89 @@ struct kept {
 
 struct sl_pool {
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
-    struct kept kept[POOL_KEPT_MOST]; /* free slots still mapped */
+    uint64_t slots_bound;
+    struct kept kept[POOL_KEPT_MOST]; /* oldest first */
+    int kept_count;
     uint64_t kept_bytes;
 };
 
 int sl_pool_create(struct sl_pool **pool, struct sl_error *error)
 {
     *pool = calloc(1, sizeof(**pool));
-    return *pool ? 0 : sl_error_set(error, -ENOMEM, "no memory for the pool");
+    if (!*pool)
+        return sl_error_set(error, -ENOMEM, "no memory for the pool");
+    (*pool)->slots_bound = UINT64_MAX;
+    return 0;
+}
+
+void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
+{
+    pool->slots_bound = bytes;
+}
+
+static void forget_kept(struct sl_pool *pool, int index)
+{
+    pool->kept_bytes -= pool->kept[index].bytes;
+    pool->kept_count--;
+    memmove(&pool->kept[index], &pool->kept[index + 1],
+            (size_t)(pool->kept_count - index) * sizeof(pool->kept[0]));
+}
+
+static void unmap_oldest(struct sl_pool *pool)
+{
+    munmap(pool->kept[0].memory, pool->kept[0].bytes);
+    forget_kept(pool, 0);
 }
 
 void sl_pool_free(struct sl_pool *pool)
 {
     if (!pool)
         return;
-    for (int i = 0; i < POOL_KEPT_MOST; i++) {
-        if (pool->kept[i].memory)
-            munmap(pool->kept[i].memory, pool->kept[i].bytes);
-    }
+    while (pool->kept_count)
+        unmap_oldest(pool);
     free(pool);
 }
 
-/* Only pieces of exactly the wanted number of pages are reused, so that giving back needs no record
- * of what a piece really measures. */
+/* The youngest kept slot of exactly this size: its pages are the likeliest to be in a cache. */
 static void *take_kept(struct sl_pool *pool, uint64_t bytes)
 {
-    for (int i = 0; i < POOL_KEPT_MOST; i++) {
-        struct kept *kept = &pool->kept[i];
-        if (!kept->memory || kept->bytes != bytes)
+    for (int i = pool->kept_count - 1; i >= 0; i--) {
+        if (pool->kept[i].bytes != bytes)
             continue;
-        void *memory = kept->memory;
-        pool->kept_bytes -= bytes;
-        *kept = (struct kept){0};
+        void *memory = pool->kept[i].memory;
+        forget_kept(pool, i);
         return memory;
     }
     return NULL;
+}
+
+static int make_room_for_slot(struct sl_pool *pool, uint64_t bytes, struct sl_error *error)
+{
+    uint64_t used = pool->used[SL_POOL_SLOTS];
+    if (bytes > pool->slots_bound - used)
+        return sl_error_set(error, -ENOBUFS,
+                            "a slot of %" PRIu64 " bytes does not fit: %" PRIu64 " of %" PRIu64
+                            " are taken",
+                            bytes, used, pool->slots_bound);
+    while (pool->kept_count && bytes > pool->slots_bound - used - pool->kept_bytes)
+        unmap_oldest(pool);
+    return 0;
 }
 
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
     bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
-    void *memory = purpose == SL_POOL_SLOTS ? take_kept(pool, bytes) : NULL;
+    void *memory = NULL;
+    if (purpose == SL_POOL_SLOTS) {
+        memory = take_kept(pool, bytes);
+        if (!memory && make_room_for_slot(pool, bytes, error))
+            return NULL;
+    }
     if (!memory) {
         memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) {
-            sl_error_errno(error, "cannot map %llu bytes", (unsigned long long)bytes);
+            sl_error_errno(error, "cannot map %" PRIu64 " bytes", bytes);
             return NULL;
         }
     }
@@ -72,18 +113,11 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
     return memory;
 }
 
-static int keep(struct sl_pool *pool, void *memory, uint64_t bytes)
+static bool may_keep(const struct sl_pool *pool, uint64_t bytes)
 {
-    if (pool->kept_bytes + bytes > POOL_KEPT_BYTES)
-        return 0;
-    for (int i = 0; i < POOL_KEPT_MOST; i++) {
-        if (pool->kept[i].memory)
-            continue;
-        pool->kept[i] = (struct kept){memory, bytes};
-        pool->kept_bytes += bytes;
-        return 1;
-    }
-    return 0;
+    if (pool->kept_count == POOL_KEPT_MOST)
+        return false;
+    return pool->slots_bound != UINT64_MAX || pool->kept_bytes + bytes <= POOL_KEPT_BYTES_LOOSE;
 }
 
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes)
@@ -92,8 +126,12 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
         return;
     bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
     pool->used[purpose] -= bytes;
-    if (purpose != SL_POOL_SLOTS || !keep(pool, memory, bytes))
+    if (purpose != SL_POOL_SLOTS || !may_keep(pool, bytes)) {
         munmap(memory, bytes);
+        return;
+    }
+    pool->kept[pool->kept_count++] = (struct kept){memory, bytes};
+    pool->kept_bytes += bytes;
 }
 
 uint64_t sl_pool_peak(const struct sl_pool *pool, enum sl_pool_purpose purpose)

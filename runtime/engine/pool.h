@@ -19,9 +19,14 @@ int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);
 
+/* Slots, taken or kept, never hold more than bytes together (UINT64_MAX: no such bound). Before the
+ * first slot is taken. */
+void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
+
 /* Memory of at least bytes, aligned to a page, content undefined; NULL with an error when the
- * kernel gives none. Slots given back are kept for the next taker up to a few MiB, so that a policy
- * that drops and loads in turn does not fault every page anew. One thread at a time. */
+ * kernel gives none or the bound of slots would be passed. Slots given back are kept mapped for the
+ * next taker of the same size, within the bound (a few MiB without one), so that loading in turn
+ * does not fault every page anew. One thread at a time. */
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error);
 /* bytes as given to sl_pool_take. NULL is fine. */
