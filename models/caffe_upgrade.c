@@ -8,6 +8,10 @@
 #include "models/caffe_text.h"
 #include "models/reflect.h"
 
+/* Far above what networks have: they keep hostile files from costing much time. */
+#define MOST_INPUTS  1024
+#define MOST_WEIGHTS 1024 /* of one layer */
+
 /* Names of V1 layer types by their numbers (enum V1LayerParameter.LayerType). */
 static const char *const v1_types[] = {
     [CAFFE__V1_LAYER_PARAMETER__LAYER_TYPE__ACCURACY] = "Accuracy",
@@ -105,6 +109,9 @@ static int upgrade_param_lists(Caffe__V1LayerParameter *old, Caffe__LayerParamet
         most = old->n_blobs_lr;
     if (old->n_weight_decay > most)
         most = old->n_weight_decay;
+    if (most > MOST_WEIGHTS)
+        return sl_error_set(error, -E2BIG, "layer '%s' (V1) has settings for %zu weights",
+                            layer->name ? layer->name : "", most);
     for (size_t i = 0; i < most; i++) {
         Caffe__ParamSpec *spec = param_spec(layer, i);
         if (!spec)
@@ -155,15 +162,15 @@ static int upgrade_v1(Caffe__NetParameter *network, struct sl_error *error)
                             "both 'layer' and 'layers' are used (%zu and %zu times): use 'layer' "
                             "for all",
                             network->n_layer, network->n_layers);
-    const ProtobufCFieldDescriptor *layers = field_of(&network->base, "layer");
+    free(network->layer);
+    network->layer = malloc(network->n_layers * sizeof(*network->layer));
+    if (!network->layer)
+        return no_memory(error);
     for (size_t i = 0; i < network->n_layers; i++) {
         ProtobufCMessage *layer = sl_reflect_new(&caffe__layer_parameter__descriptor);
         if (!layer)
             return no_memory(error);
-        if (sl_reflect_add(&network->base, layers, &layer) < 0) {
-            protobuf_c_message_free_unpacked(layer, NULL);
-            return no_memory(error);
-        }
+        network->layer[network->n_layer++] = (Caffe__LayerParameter *)layer;
         int result = upgrade_v1_layer(network->layers[i], (Caffe__LayerParameter *)layer, error);
         if (result < 0)
             return result;
@@ -201,6 +208,8 @@ static int add_input_shape(const Caffe__NetParameter *network, size_t i,
 static int check_input_header(const Caffe__NetParameter *network, struct sl_error *error)
 {
     size_t inputs = network->n_input, shapes = network->n_input_shape, dims = network->n_input_dim;
+    if (inputs > MOST_INPUTS)
+        return sl_error_set(error, -E2BIG, "%zu inputs (at most %d)", inputs, MOST_INPUTS);
     if (shapes && dims)
         return sl_error_set(error, -EINVAL,
                             "both input_shape and input_dim are given: use input_shape");

@@ -10,8 +10,10 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 
-/* A message takes up to 40 times its bytes in memory. */
+/* A message takes up to 40 times its bytes in memory. Fields of one message are bounded as well:
+ * protobuf-c merges what is given again and again in quadratic time. */
 #define LARGEST_STRUCTURE_BYTES ((size_t)4 << 20)
+#define LARGEST_MESSAGE_BYTES   ((size_t)64 << 10)
 #define MOST_LAYERS             16384
 
 /* What to leave out of a message, and which fields hold messages to look into. */
@@ -49,9 +51,14 @@ static int check_room(struct sl_wire *wire, const struct sl_text *out, uint64_t 
     return 0;
 }
 
-/* Copies file bytes [begin, end) to out. */
-static int copy_bytes(struct sl_wire *wire, uint64_t begin, uint64_t end, struct sl_text *out)
+/* Copies file bytes [begin, end) to out and takes them from the room that their message has. */
+static int copy_bytes(struct sl_wire *wire, uint64_t begin, uint64_t end, size_t *room,
+                      struct sl_text *out)
 {
+    if (end - begin > *room)
+        return sl_wire_error(wire, begin, "more than %zu KiB in one message besides the weights",
+                             LARGEST_MESSAGE_BYTES >> 10);
+    *room -= (size_t)(end - begin);
     int result = check_room(wire, out, end - begin);
     wire->position = begin;
     while (result == 0 && wire->position < end) {
@@ -70,7 +77,7 @@ static int copy_bytes(struct sl_wire *wire, uint64_t begin, uint64_t end, struct
 static int copy_message(struct sl_wire *wire, uint64_t end, const struct level *level,
                         struct sl_text *out)
 {
-    size_t layers = 0;
+    size_t layers = 0, room = LARGEST_MESSAGE_BYTES;
     while (wire->position < end) {
         struct sl_wire_field field;
         int result = sl_wire_field(wire, end, &field);
@@ -92,7 +99,7 @@ static int copy_message(struct sl_wire *wire, uint64_t end, const struct level *
                 sl_text_add_bytes(out, content.bytes ? content.bytes : "", content.length);
             }
         } else if (result == 0 && field.number != level->dropped) {
-            result = copy_bytes(wire, field.tag_begin, field.end, out);
+            result = copy_bytes(wire, field.tag_begin, field.end, &room, out);
         }
         if (result < 0)
             return result;

@@ -340,7 +340,7 @@ static int store(struct reader *reader, const struct place *place, union value *
 {
     const ProtobufCFieldDescriptor *field = place->field;
     int result = charge(reader, sl_reflect_value_bytes(field));
-    if (result == 0 && sl_reflect_add(place->message, field, value) < 0)
+    if (result == 0 && sl_reflect_add_many(place->message, field, value) < 0)
         result = no_memory(reader);
     if (result == 0)
         return 0;

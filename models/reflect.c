@@ -79,15 +79,13 @@ ProtobufCMessage *sl_reflect_new(const ProtobufCMessageDescriptor *descriptor)
     return message;
 }
 
-/* The array doubles whenever the count is a power of two, so that no capacity need be kept. */
 static int append(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                  const void *value)
+                  const void *value, size_t capacity)
 {
     size_t *count = member(message, field->quantifier_offset);
     size_t bytes = sl_reflect_value_bytes(field);
     char *array = pointer_at(message, field);
-    if ((*count & (*count - 1)) == 0) {
-        size_t capacity = *count ? *count * 2 : 1;
+    if (capacity > *count) {
         if (capacity > SIZE_MAX / bytes)
             return -ENOMEM;
         array = realloc(array, capacity * bytes);
@@ -100,14 +98,34 @@ static int append(ProtobufCMessage *message, const ProtobufCFieldDescriptor *fie
     return 0;
 }
 
-int sl_reflect_add(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                   const void *value)
+static void set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const void *value)
 {
-    if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        return append(message, field, value);
     memcpy(member(message, field->offset), value, sl_reflect_value_bytes(field));
     if (!is_pointer(field))
         *(protobuf_c_boolean *)member(message, field->quantifier_offset) = 1;
+}
+
+int sl_reflect_add(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                   const void *value)
+{
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t count = *(size_t *)member(message, field->quantifier_offset);
+        return append(message, field, value, count + 1);
+    }
+    set(message, field, value);
+    return 0;
+}
+
+int sl_reflect_add_many(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                        const void *value)
+{
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        /* Arrays double at powers of two, so that no capacity need be kept. */
+        size_t count = *(size_t *)member(message, field->quantifier_offset);
+        bool full = (count & (count - 1)) == 0;
+        return append(message, field, value, !full ? 0 : count ? 2 * count : 1);
+    }
+    set(message, field, value);
     return 0;
 }
 

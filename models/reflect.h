@@ -27,6 +27,11 @@ ProtobufCMessage *sl_reflect_new(const ProtobufCMessageDescriptor *descriptor);
 int sl_reflect_add(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
                    const void *value);
 
+/* The same in amortised constant time, for messages from sl_reflect_new whose repeated fields this
+ * function alone has filled. */
+int sl_reflect_add_many(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                        const void *value);
+
 /* Moves the value of one field to another of the same type in another message; a singular value
  * may move to a repeated field. An unset source does nothing. 0, -ENOMEM, or -EEXIST when the
  * target is singular and set. */

@@ -172,8 +172,8 @@ int sl_wire_field(struct sl_wire *wire, uint64_t end, struct sl_wire_field *fiel
         break;
     default:
         return sl_wire_error(wire, field->tag_begin,
-                             "field %u has the wire type %u, which Caffe "
-                             "never writes",
+                             "field %u has the wire type %u, which Caffe never writes: the file is "
+                             "damaged or of another kind",
                              (unsigned)field->number, (unsigned)(tag & 7));
     }
     field->begin = wire->position;
