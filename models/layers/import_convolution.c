@@ -4,7 +4,8 @@
 /* A size for each spatial axis: from the _h and _w fields, or from a list with one value for all
  * axes, one for each, or none (the default). */
 struct field {
-    const char *name;
+    const char *name; /* of the list */
+    const char *stem; /* of the fields <stem>_h and <stem>_w */
     size_t count;
     const uint32_t *list;
     bool has_h, has_w;
@@ -21,7 +22,7 @@ static int decode(struct sl_layer_import *import, const struct field *field, int
         if (spatial != 2 || field->count ||
             (field->fallback < 0 && !(field->has_h && field->has_w)))
             return sl_import_fail(import, "give either %s or both %s_h and %s_w (2 spatial axes)",
-                                  field->name, field->name, field->name);
+                                  field->name, field->stem, field->stem);
         value[0] = field->has_h ? field->h : field->fallback;
         value[1] = field->has_w ? field->w : field->fallback;
     } else if (field->count == 0) {
@@ -47,42 +48,42 @@ static int decode(struct sl_layer_import *import, const struct field *field, int
 static int decode_window(struct sl_layer_import *import, const Caffe__ConvolutionParameter *message,
                          int spatial, struct sl_convolution_parameters *out)
 {
-    const struct field kernel = {
-        "kernel_size",
-        message->n_kernel_size,
-        message->kernel_size,
-        message->has_kernel_h,
-        message->has_kernel_w,
-        message->kernel_h,
-        message->kernel_w,
-        1,
-        -1,
-    };
-    const struct field stride = {
-        "stride",
-        message->n_stride,
-        message->stride,
-        message->has_stride_h,
-        message->has_stride_w,
-        message->stride_h,
-        message->stride_w,
-        1,
-        1,
-    };
-    const struct field pad = {
-        "pad",
-        message->n_pad,
-        message->pad,
-        message->has_pad_h,
-        message->has_pad_w,
-        message->pad_h,
-        message->pad_w,
-        0,
-        0,
-    };
-    const struct field dilation = {
-        "dilation", message->n_dilation, message->dilation, false, false, 0, 0, 1, 1,
-    };
+    const struct field kernel = {.name = "kernel_size",
+                                 .stem = "kernel",
+                                 .count = message->n_kernel_size,
+                                 .list = message->kernel_size,
+                                 .has_h = message->has_kernel_h,
+                                 .has_w = message->has_kernel_w,
+                                 .h = message->kernel_h,
+                                 .w = message->kernel_w,
+                                 .least = 1,
+                                 .fallback = -1};
+    const struct field stride = {.name = "stride",
+                                 .stem = "stride",
+                                 .count = message->n_stride,
+                                 .list = message->stride,
+                                 .has_h = message->has_stride_h,
+                                 .has_w = message->has_stride_w,
+                                 .h = message->stride_h,
+                                 .w = message->stride_w,
+                                 .least = 1,
+                                 .fallback = 1};
+    const struct field pad = {.name = "pad",
+                              .stem = "pad",
+                              .count = message->n_pad,
+                              .list = message->pad,
+                              .has_h = message->has_pad_h,
+                              .has_w = message->has_pad_w,
+                              .h = message->pad_h,
+                              .w = message->pad_w,
+                              .least = 0,
+                              .fallback = 0};
+    const struct field dilation = {.name = "dilation",
+                                   .stem = "dilation",
+                                   .count = message->n_dilation,
+                                   .list = message->dilation,
+                                   .least = 1,
+                                   .fallback = 1};
     int result = decode(import, &kernel, spatial, &out->kernel_h, &out->kernel_w);
     if (!result)
         result = decode(import, &stride, spatial, &out->stride_h, &out->stride_w);
