@@ -32,7 +32,8 @@ int sl_caffemodel_structure(const char *path, struct Caffe__NetParameter **messa
 /* Deterministic weights. Rule: key = FNV-1a 64 of "<layer>/<blob index>" xor seed; u_i of
  * sl_rng_signed_unit(key, i), i = 1, 2, ...; Convolution, InnerProduct, Deconvolution: blob 0 =
  * u * sqrt(6 / fan_in), fan_in = count / shape[0], blob 1 = 0.1 u; BatchNorm: 0.1 u, 1 + 0.5 u, 1;
- * Scale: 1 + 0.2 u, 0.1 u; PReLU: 0.25 + 0.1 u. Seed 0 gives the reference weights. */
+ * Scale: 1 + 0.2 u, 0.1 u; PReLU: 0.25 + 0.1 u. Not in the reference rule: Normalize as Scale, Bias
+ * 0.1 u. Seed 0 gives the reference weights. */
 int sl_synthetic_weights_open(uint64_t seed, struct sl_weight_source **source,
                               struct sl_error *error);
 
