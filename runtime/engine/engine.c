@@ -8,11 +8,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "cgroups/cgroup.h"
 #include "iouring/loader.h"
 #include "policies/policy.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/suggest.h"
+#include "runtime/base/units.h"
+#include "runtime/engine/budget.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/planner.h"
@@ -34,6 +37,8 @@ struct sl_engine {
     struct sl_executor **executors; /* made with the first batch, policy->executors of them */
     int executor_count;
     int executors_busy;
+    uint64_t scratch_bytes; /* of each executor */
+    struct sl_budget budget;
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
     bool planned_again;           /* with measured times */
@@ -81,7 +86,6 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->policy = policy;
-    engine->schedule_options = (struct sl_schedule_options){options->budget_bytes, options->depth};
     engine->threads = options->threads ? options->threads : usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
@@ -202,16 +206,64 @@ static int plan_pins(struct sl_engine *engine, const struct sl_device_model *dev
     return 0;
 }
 
+/* What slots may take of the budget, or of the limit that this process runs under. The policies
+ * with a budget have one request active at a time. */
+static int divide_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_budget *budget = &engine->budget;
+    *budget = (struct sl_budget){.total_bytes = engine->options.budget_bytes};
+    if (budget->total_bytes == UINT64_MAX)
+        budget->total_bytes = sl_cgroup_own_limit();
+    budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
+    for (int n = 0; n < engine->network_count; n++) {
+        uint64_t bytes = engine->networks[n]->plan.bytes;
+        budget->activation_bytes =
+            bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
+    }
+    budget->activation_bytes += sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    return sl_budget_divide(budget, error);
+}
+
+static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    char given[SL_UNIT_TEXT_BYTES], least[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
+    const struct sl_budget *budget = &engine->budget;
+    uint64_t shards = 0;
+    int result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
+                                          engine->policy, &shards, error);
+    if (result)
+        return result;
+    uint64_t overhead = sl_budget_overhead(budget);
+    return sl_error_set(
+        error, -ENOBUFS,
+        "a budget of %s is too small for policy %s: it needs at least %" PRIu64
+        " bytes (%s: shards %s, activations %s, scratch %s, the process %s, reserve %s)",
+        sl_format_size(budget->total_bytes, given), engine->policy->name, shards + overhead,
+        sl_format_size(shards + overhead, least), sl_format_size(shards, parts[0]),
+        sl_format_size(budget->activation_bytes, parts[1]),
+        sl_format_size(budget->scratch_bytes, parts[2]),
+        sl_format_size(budget->process_bytes, parts[3]),
+        sl_format_size(budget->reserve_bytes, parts[4]));
+}
+
 static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     int result = 0;
-    if (!engine->workload.networks)
+    engine->schedule_options = (struct sl_schedule_options){UINT64_MAX, engine->options.depth};
+    if (engine->policy->budgeted) {
+        result = divide_budget(engine, error);
+        engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
+        sl_pool_bound_slots(engine->pool, engine->budget.shard_bytes);
+    }
+    if (!result && !engine->workload.networks)
         result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
                                     &engine->workload, error);
     if (result)
         return result;
     result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
                                 &engine->schedule_options, &engine->schedule, error);
+    if (result == -ENOBUFS)
+        return refuse_budget(engine, error);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
     if (result) {
@@ -235,17 +287,16 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
 static int create_executors(struct sl_engine *engine, struct sl_error *error)
 {
     int count = engine->policy->executors;
-    uint64_t scratch_bytes = 0;
     for (int n = 0; n < engine->network_count; n++) {
         uint64_t bytes = sl_network_state_scratch(engine->networks[n], engine->threads);
-        scratch_bytes = bytes > scratch_bytes ? bytes : scratch_bytes;
+        engine->scratch_bytes = bytes > engine->scratch_bytes ? bytes : engine->scratch_bytes;
     }
     engine->executors = calloc((size_t)count, sizeof(*engine->executors));
     if (!engine->executors)
         return sl_error_set(error, -ENOMEM, "no memory for %d executors", count);
     while (engine->executor_count < count) {
         int result =
-            sl_executor_create(engine->threads, scratch_bytes, engine->pool, count > 1,
+            sl_executor_create(engine->threads, engine->scratch_bytes, engine->pool, count > 1,
                                engine->wake_fd, &engine->executors[engine->executor_count], error);
         if (result)
             return result;
@@ -479,9 +530,9 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
 {
     if (!engine->network_count)
         return sl_error_set(error, -EINVAL, "there is no network to run");
-    int result = engine->schedule ? 0 : create_schedule(engine, more, error);
-    if (!result && !engine->executors)
-        result = create_executors(engine, error);
+    int result = engine->executors ? 0 : create_executors(engine, error);
+    if (!result && !engine->schedule)
+        result = create_schedule(engine, more, error);
     if (result)
         return result;
     uint64_t begin_ns = sl_now_ns();

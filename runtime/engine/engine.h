@@ -14,7 +14,7 @@ struct sl_engine_options {
     int threads;           /* of each kernel; 0: the CPUs this process may use */
     int depth;             /* shards ahead; 0: the policy's choice */
     int queue_depth;       /* reads in flight in the kernel; 0: 8 */
-    uint64_t budget_bytes; /* UINT64_MAX: none */
+    uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
     bool verify;           /* checksum every shard after its read */
     bool events;           /* record an event per load and run (trace, per-layer rows) */
 };

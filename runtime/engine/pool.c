@@ -134,6 +134,11 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
     pool->kept_bytes += bytes;
 }
 
+uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose)
+{
+    return pool->used[purpose];
+}
+
 uint64_t sl_pool_peak(const struct sl_pool *pool, enum sl_pool_purpose purpose)
 {
     return pool->peak[purpose];

@@ -32,6 +32,8 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 /* bytes as given to sl_pool_take. NULL is fine. */
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
 
+/* Bytes taken now for a purpose. */
+uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose);
 /* Most bytes that were taken at once for a purpose. */
 uint64_t sl_pool_peak(const struct sl_pool *pool, enum sl_pool_purpose purpose);
 

@@ -169,6 +169,18 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
     return 0;
 }
 
+int sl_schedule_least_budget(const struct sl_schedule_network *networks, int network_count,
+                             const struct sl_policy *policy, uint64_t *bytes,
+                             struct sl_error *error)
+{
+    const struct sl_schedule_options unlimited = {.budget_bytes = UINT64_MAX};
+    SL_AUTO(cleanup_schedule) struct sl_schedule *schedule = NULL;
+    int result = sl_schedule_create(networks, network_count, policy, &unlimited, &schedule, error);
+    if (!result)
+        *bytes = policy->least_budget ? policy->least_budget(&schedule->view) : 0;
+    return result;
+}
+
 const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule)
 {
     return &schedule->view;

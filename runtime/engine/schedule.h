@@ -33,6 +33,11 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
                        struct sl_schedule **schedule, struct sl_error *error);
 void sl_schedule_free(struct sl_schedule *schedule);
 
+/* Least budget_bytes with which sl_schedule_create succeeds; 0 for policies that take no budget. */
+int sl_schedule_least_budget(const struct sl_schedule_network *networks, int network_count,
+                             const struct sl_policy *policy, uint64_t *bytes,
+                             struct sl_error *error);
+
 const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule);
 
 /* A request of a network arrives; more_to_come: how many will follow (view's requests_left). */

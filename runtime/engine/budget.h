@@ -1,0 +1,27 @@
+/* From what sluice may use in all to what shards may take. */
+#ifndef SLUICE_ENGINE_BUDGET_H
+#define SLUICE_ENGINE_BUDGET_H
+
+#include <stdint.h>
+
+#include "runtime/base/error.h"
+
+/* Where the bytes of a budget go. */
+struct sl_budget {
+    uint64_t total_bytes;      /* UINT64_MAX: no budget */
+    uint64_t process_bytes;    /* resident now: program, libraries, heap, stacks, page tables */
+    uint64_t activation_bytes; /* blobs of the requests that may be active at once */
+    uint64_t scratch_bytes;    /* of all executors */
+    uint64_t reserve_bytes;    /* for what the kernel charges besides */
+    uint64_t shard_bytes;      /* what is left; UINT64_MAX without a budget */
+};
+
+/* Fills process, reserve and shard bytes from the other members; call when everything but slots,
+ * activations and scratch is in place. shard_bytes is 0 when nothing is left. -EIO when /proc
+ * cannot be read. */
+int sl_budget_divide(struct sl_budget *budget, struct sl_error *error);
+
+/* Everything but shards. */
+uint64_t sl_budget_overhead(const struct sl_budget *budget);
+
+#endif
