@@ -29,7 +29,7 @@ MACHINE  := $(shell $(CC) -dumpmachine)
 NOT_HERE := %.inc.c $(if $(filter x86_64-%,$(MACHINE)),,%_avx2.c %_avx512.c)
 LIB_C    := $(filter-out $(NOT_HERE),$(wildcard runtime/base/*.c runtime/engine/*.c iouring/*.c \
             cgroups/*.c kernels/*.c policies/*.c models/*.c models/layers/*.c)) \
-            $(wildcard runtime/*.c)
+            $(wildcard runtime/*.c runtime/input/*.c)
 REPORT_C := $(wildcard runtime/report/*.c)
 CLI_C    := $(wildcard runtime/cli/*.c)
 TEST_C   := $(wildcard tests/unit/*.c)

@@ -1,0 +1,15 @@
+/* What the files of the public API share. */
+#ifndef SLUICE_RUNTIME_API_H
+#define SLUICE_RUNTIME_API_H
+
+#include "models/pack.h"
+#include "runtime/sluice.h"
+
+struct sl_model {
+    struct sl_pack *pack;
+};
+
+/* Fills the public view of a blob of the network. */
+void sl_blob_view(const struct sl_network *network, int blob, struct sl_blob_info *view);
+
+#endif

@@ -1,0 +1,180 @@
+#include "runtime/api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iouring/loader.h"
+#include "runtime/base/suggest.h"
+
+#ifndef SL_COMMIT
+#define SL_COMMIT ""
+#endif
+
+_Static_assert(SL_BLOB_AXES == SL_MAX_AXES, "public and internal shapes have the same axes");
+
+const char *sl_version(void)
+{
+    return SL_VERSION;
+}
+
+const char *sl_commit(void)
+{
+    return SL_COMMIT;
+}
+
+int sl_model_open(const char *path, struct sl_model **model, struct sl_error *error)
+{
+    struct sl_model *opened = calloc(1, sizeof(*opened));
+    if (!opened)
+        return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
+    int code = sl_pack_open(path, NULL, &opened->pack, error);
+    if (code < 0) {
+        free(opened);
+        return code;
+    }
+    *model = opened;
+    return 0;
+}
+
+void sl_model_close(struct sl_model *model)
+{
+    if (!model)
+        return;
+    sl_pack_close(model->pack);
+    free(model);
+}
+
+static uint64_t layer_bytes(const struct sl_pack *pack, int layer)
+{
+    uint64_t bytes = 0;
+    for (int shard = pack->layer_first_shard[layer]; shard < pack->layer_first_shard[layer + 1];
+         shard++)
+        bytes += pack->shards[shard].bytes;
+    return bytes;
+}
+
+void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
+{
+    const struct sl_pack *pack = model->pack;
+    const struct sl_network *network = pack->network;
+    uint64_t largest = 0;
+    for (int layer = 0; layer < network->layer_count; layer++) {
+        uint64_t bytes = layer_bytes(pack, layer);
+        largest = bytes > largest ? bytes : largest;
+    }
+    *info = (struct sl_model_info){
+        .name = network->name,
+        .path = pack->path,
+        .layer_count = network->layer_count,
+        .input_count = network->input_count,
+        .output_count = network->output_count,
+        .shard_count = pack->shard_count,
+        .label_count = pack->preprocessing.label_count,
+        .weight_bytes = pack->weight_bytes,
+        .file_bytes = pack->file_bytes,
+        .largest_layer_bytes = largest,
+        .identity = pack->index_checksum,
+        .flops = network->flops,
+        .folded = pack->folded,
+    };
+}
+
+void sl_blob_view(const struct sl_network *network, int blob, struct sl_blob_info *view)
+{
+    const struct sl_blob *source = &network->blobs[blob];
+    *view = (struct sl_blob_info){
+        .name = source->name,
+        .axes = source->shape.axes,
+        .count = sl_shape_count(&source->shape),
+    };
+    memcpy(view->shape, source->shape.dim, (size_t)source->shape.axes * sizeof(view->shape[0]));
+}
+
+int sl_model_input(const struct sl_model *model, int input, struct sl_blob_info *blob,
+                   struct sl_error *error)
+{
+    const struct sl_network *network = model->pack->network;
+    if (input < 0 || input >= network->input_count)
+        return sl_error_set(error, -ERANGE, "%s has no input %d, only %d", network->name, input,
+                            network->input_count);
+    sl_blob_view(network, network->inputs[input], blob);
+    return 0;
+}
+
+int sl_model_output(const struct sl_model *model, int output, struct sl_blob_info *blob,
+                    struct sl_error *error)
+{
+    const struct sl_network *network = model->pack->network;
+    if (output < 0 || output >= network->output_count)
+        return sl_error_set(error, -ERANGE, "%s has no output %d, only %d", network->name, output,
+                            network->output_count);
+    sl_blob_view(network, network->outputs[output], blob);
+    return 0;
+}
+
+int sl_model_find_input(const struct sl_model *model, const char *name, struct sl_error *error)
+{
+    const struct sl_network *network = model->pack->network;
+    struct sl_suggestion suggestion = {.wanted = name};
+    for (int input = 0; input < network->input_count; input++) {
+        const char *candidate = network->blobs[network->inputs[input]].name;
+        if (!strcmp(candidate, name))
+            return input;
+        sl_suggest(&suggestion, candidate);
+    }
+    if (suggestion.best)
+        return sl_error_set(error, -ENOENT, "%s has no input '%s'; did you mean '%s'?",
+                            network->name, name, suggestion.best);
+    return sl_error_set(error, -ENOENT, "%s has no input '%s'; `sluice inspect %s` lists them",
+                        network->name, name, model->pack->path);
+}
+
+int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info *info,
+                   struct sl_error *error)
+{
+    const struct sl_pack *pack = model->pack;
+    const struct sl_network *network = pack->network;
+    if (layer < 0 || layer >= network->layer_count)
+        return sl_error_set(error, -ERANGE, "%s has no layer %d, only %d", network->name, layer,
+                            network->layer_count);
+    const struct sl_layer *source = &network->layers[layer];
+    *info = (struct sl_layer_info){
+        .name = source->name,
+        .type = sl_layer_type_name(source->type),
+        .activation = source->activation == SL_ACTIVATION_RELU ? "ReLU" : "",
+        .weight_bytes = layer_bytes(pack, layer),
+        .shard_count = pack->layer_first_shard[layer + 1] - pack->layer_first_shard[layer],
+        .flops = source->flops,
+    };
+    if (source->top_count > 0)
+        sl_blob_view(network, source->tops[0], &info->output);
+    return 0;
+}
+
+void sl_model_preprocessing(const struct sl_model *model, struct sl_preprocessing_info *info)
+{
+    static const char *const orders[] = {"bgr", "rgb", "gray"};
+    const struct sl_preprocessing *source = &model->pack->preprocessing;
+    *info = (struct sl_preprocessing_info){
+        .order = orders[source->order],
+        .resize_short = source->resize_short,
+        .crop = source->crop,
+        .scale = source->scale,
+        .mean_count = source->mean_count,
+        .mean = source->mean,
+    };
+}
+
+const char *sl_model_label(const struct sl_model *model, int64_t index)
+{
+    const struct sl_preprocessing *preprocessing = &model->pack->preprocessing;
+    if (index < 0 || index >= preprocessing->label_count)
+        return NULL;
+    return preprocessing->labels[index];
+}
+
+int sl_model_drop_cache(const struct sl_model *model, struct sl_error *error)
+{
+    return sl_drop_page_cache(model->pack->path, error);
+}

@@ -1,0 +1,124 @@
+#include "runtime/input/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/input/npy.h"
+#include "runtime/input/preprocess.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "raw and .npy files are little-endian; this host would need conversion"
+#endif
+
+int sl_input_file(const char *path, size_t most, unsigned char **bytes, size_t *length,
+                  struct sl_error *error)
+{
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return sl_error_errno(error, "cannot read %s", path);
+    if (!S_ISREG(status.st_mode))
+        return sl_error_set(error, -EINVAL, "%s is not a regular file", path);
+    if ((uint64_t)status.st_size > most)
+        return sl_error_set(error, -EFBIG, "%s: %lld bytes, more than the %zu that sluice reads",
+                            path, (long long)status.st_size, most);
+    size_t size = (size_t)status.st_size, done = 0;
+    SL_AUTO_FREE unsigned char *content = malloc(size + 1);
+    if (!content)
+        return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
+    while (done < size) {
+        ssize_t got = read(fd, content + done, size - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return sl_error_errno(error, "cannot read %s", path);
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    content[done] = 0;
+    *bytes = SL_STEAL(content);
+    *length = done;
+    return 0;
+}
+
+/* Equal up to leading axes of one: a .npy of C x H x W fits 1 x C x H x W. */
+static bool shape_fits(const struct sl_shape *a, const struct sl_shape *b)
+{
+    int skip_a = 0, skip_b = 0;
+    while (skip_a < a->axes && a->dim[skip_a] == 1)
+        skip_a++;
+    while (skip_b < b->axes && b->dim[skip_b] == 1)
+        skip_b++;
+    if (a->axes - skip_a != b->axes - skip_b)
+        return false;
+    return !memcmp(a->dim + skip_a, b->dim + skip_b,
+                   (size_t)(a->axes - skip_a) * sizeof(a->dim[0]));
+}
+
+static int read_image(const char *path, const unsigned char *bytes, size_t length,
+                      const struct sl_preprocessing *preprocessing, const struct sl_shape *shape,
+                      float *values, struct sl_error *error)
+{
+    SL_AUTO(sl_image_free) struct sl_image image = {0};
+    int code = sl_jpeg_is(bytes, length) ? sl_jpeg_decode(path, bytes, length, &image, error)
+                                         : sl_png_decode(path, bytes, length, &image, error);
+    if (code < 0)
+        return code;
+    return sl_preprocess(path, &image, preprocessing, shape, values, error);
+}
+
+static int read_npy(const char *path, const unsigned char *bytes, size_t length,
+                    const struct sl_shape *shape, float *values, struct sl_error *error)
+{
+    struct sl_shape found;
+    const unsigned char *data;
+    int code = sl_npy_parse(path, bytes, length, &found, &data, error);
+    if (code < 0)
+        return code;
+    if (!shape_fits(&found, shape)) {
+        char has[SL_SHAPE_TEXT_BYTES], wants[SL_SHAPE_TEXT_BYTES];
+        return sl_error_set(error, -EINVAL, "%s: the array is %s, the input is %s", path,
+                            sl_shape_text(&found, has), sl_shape_text(shape, wants));
+    }
+    memcpy(values, data, (size_t)sl_shape_count(shape) * sizeof(float));
+    return 0;
+}
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), tail = strlen(suffix);
+    return length >= tail && !strcasecmp(path + length - tail, suffix);
+}
+
+int sl_input_read(const char *path, const struct sl_preprocessing *preprocessing,
+                  const struct sl_shape *shape, float *values, struct sl_error *error)
+{
+    SL_AUTO_FREE unsigned char *bytes = NULL;
+    size_t length;
+    int code = sl_input_file(path, SL_INPUT_FILE_MOST_BYTES, &bytes, &length, error);
+    if (code < 0)
+        return code;
+    if (sl_jpeg_is(bytes, length) || sl_png_is(bytes, length))
+        return read_image(path, bytes, length, preprocessing, shape, values, error);
+    if (sl_npy_is(bytes, length))
+        return read_npy(path, bytes, length, shape, values, error);
+    static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".npy"};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+        if (has_suffix(path, suffixes[i]))
+            return sl_error_set(error, -EBADMSG, "%s is not a %s file: its first bytes are others",
+                                path, suffixes[i]);
+    size_t needed = (size_t)sl_shape_count(shape) * sizeof(float);
+    if (length != needed) {
+        char text[SL_SHAPE_TEXT_BYTES];
+        return sl_error_set(error, -EINVAL,
+                            "%s: %zu bytes; raw float32 for the input %s is %zu bytes (JPEG, PNG "
+                            "and .npy are known by their content)",
+                            path, length, sl_shape_text(shape, text), needed);
+    }
+    memcpy(values, bytes, needed);
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* NumPy's .npy files (format versions 1 to 3) of little-endian float32 in C order. */
+#ifndef SLUICE_INPUT_NPY_H
+#define SLUICE_INPUT_NPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "models/network.h"
+#include "runtime/base/error.h"
+
+/* Whether bytes begin as a .npy file does. */
+bool sl_npy_is(const unsigned char *bytes, size_t length);
+
+/* Finds shape and data inside the bytes of a .npy file; *values points into them (not aligned to
+ * float). -EBADMSG for what is no whole .npy file, -EINVAL for another element type, order or more
+ * than SL_MAX_AXES axes; both say which. name is for messages. */
+int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
+                 struct sl_shape *shape, const unsigned char **values, struct sl_error *error);
+
+/* Writes a file (version 1.0), under a temporary name that is renamed; none is left on failure.
+ * Blocks. */
+int sl_npy_write(const char *path, const struct sl_shape *shape, const float *values,
+                 struct sl_error *error);
+
+#endif

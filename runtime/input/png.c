@@ -1,0 +1,88 @@
+#include "runtime/input/image.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The part of libpng that is used, resolved on first use: linking it would make every start read
+ * two more libraries. */
+struct png_library {
+    void *handle;
+    int (*begin)(png_imagep, png_const_voidp, size_t);
+    int (*finish)(png_imagep, png_const_colorp, void *, png_int_32, void *);
+    void (*free)(png_imagep);
+};
+
+/* target: the address of a function pointer; copied bytewise, for C has no cast from void *. */
+static bool find_symbol(const struct png_library *library, const char *symbol, void *target)
+{
+    void *address = dlsym(library->handle, symbol);
+    memcpy(target, &address, sizeof(address));
+    return address != NULL;
+}
+
+static int png_library_open(struct png_library *library, const char *name, struct sl_error *error)
+{
+    library->handle = dlopen("libpng16.so.16", RTLD_NOW | RTLD_LOCAL);
+    if (!library->handle)
+        return sl_error_set(error, -ENOTSUP,
+                            "%s: PNG needs libpng, which is not installed; on Debian: apt-get "
+                            "install libpng16-16",
+                            name);
+    bool found = find_symbol(library, "png_image_begin_read_from_memory", &library->begin) &&
+                 find_symbol(library, "png_image_finish_read", &library->finish) &&
+                 find_symbol(library, "png_image_free", &library->free);
+    if (!found) {
+        dlclose(library->handle);
+        return sl_error_set(error, -ENOTSUP, "%s: this libpng lacks the simplified reader", name);
+    }
+    return 0;
+}
+
+bool sl_png_is(const uint8_t *bytes, size_t length)
+{
+    return length >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8);
+}
+
+static int decode(const struct png_library *library, const char *name, const uint8_t *bytes,
+                  size_t length, struct sl_image *image, struct sl_error *error)
+{
+    png_image png = {.version = PNG_IMAGE_VERSION};
+    if (!library->begin(&png, bytes, length))
+        return sl_error_set(error, -EBADMSG, "%s: damaged PNG: %s", name, png.message);
+    int code = sl_image_check_size(name, png.width, png.height, error);
+    if (code < 0) {
+        library->free(&png);
+        return code;
+    }
+    bool color = png.format & PNG_FORMAT_FLAG_COLOR;
+    png.format = color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+    struct sl_image decoded = {
+        .width = (int)png.width, .height = (int)png.height, .channels = color ? 3 : 1};
+    decoded.pixels = malloc(PNG_IMAGE_SIZE(png));
+    if (!decoded.pixels) {
+        library->free(&png);
+        return sl_error_set(error, -ENOMEM, "%s: out of memory", name);
+    }
+    png_color black = {0, 0, 0};
+    if (!library->finish(&png, &black, decoded.pixels, 0, NULL)) {
+        sl_image_free(&decoded);
+        return sl_error_set(error, -EBADMSG, "%s: damaged PNG: %s", name, png.message);
+    }
+    *image = decoded;
+    return 0;
+}
+
+int sl_png_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
+                  struct sl_error *error)
+{
+    struct png_library library;
+    int code = png_library_open(&library, name, error);
+    if (code < 0)
+        return code;
+    code = decode(&library, name, bytes, length, image, error);
+    dlclose(library.handle);
+    return code;
+}
