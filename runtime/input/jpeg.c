@@ -221,7 +221,7 @@ static int decode(const struct jpeg_library *library, struct decoder *decoder, c
 int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
                    struct sl_error *error)
 {
-    struct jpeg_library library;
+    struct jpeg_library library = {0};
     int code = jpeg_library_open(&library, name, error);
     if (code < 0)
         return code;

@@ -78,7 +78,7 @@ static int decode(const struct png_library *library, const char *name, const uin
 int sl_png_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
                   struct sl_error *error)
 {
-    struct png_library library;
+    struct png_library library = {0};
     int code = png_library_open(&library, name, error);
     if (code < 0)
         return code;
