@@ -6,6 +6,7 @@
 
 #include "iouring/loader.h"
 #include "runtime/base/suggest.h"
+#include "runtime/engine/activation_plan.h"
 
 #ifndef SL_COMMIT
 #define SL_COMMIT ""
@@ -172,6 +173,17 @@ const char *sl_model_label(const struct sl_model *model, int64_t index)
     if (index < 0 || index >= preprocessing->label_count)
         return NULL;
     return preprocessing->labels[index];
+}
+
+int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes, struct sl_error *error)
+{
+    struct sl_activation_plan plan;
+    int code = sl_activation_plan_create(model->pack->network, &plan, error);
+    if (code < 0)
+        return code;
+    *bytes = plan.bytes;
+    sl_activation_plan_free(&plan);
+    return 0;
 }
 
 int sl_model_drop_cache(const struct sl_model *model, struct sl_error *error)

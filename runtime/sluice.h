@@ -110,6 +110,10 @@ SL_API void sl_model_preprocessing(const struct sl_model *model,
 /* Label of a class as given to import; NULL when there is none. Lives as long as the model. */
 SL_API const char *sl_model_label(const struct sl_model *model, int64_t index);
 
+/* Memory that one request's activations take at their peak. */
+SL_API int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes,
+                                     struct sl_error *error);
+
 /* Drops the pack from the page cache, so that the next request reads the device. */
 SL_API int sl_model_drop_cache(const struct sl_model *model, struct sl_error *error);
 
@@ -120,7 +124,7 @@ struct sl_session_options {
     const char *loader;    /* NULL: the best that this system allows */
     int threads;           /* 0: the CPUs that this process may use */
     int depth;             /* shards to read ahead; 0: the policy's choice */
-    int queue_depth;       /* reads in flight in the kernel; 0: 8 */
+    int queue_depth;       /* reads in flight in the kernel; 0: the default */
     uint64_t budget_bytes; /* memory that sluice allows itself; 0: no limit */
     bool trust;            /* skip the checksum of every shard */
 };
@@ -213,14 +217,18 @@ SL_API void sl_session_describe(const struct sl_session *session, struct sl_sess
 
 /* ---- Making packs -------------------------------------------------------------------------- */
 
-/* How images are prepared, stored in the pack. All-zero: BGR, resized to the input, no mean. */
+/* How images are prepared, stored in the pack. */
 struct sl_import_preprocessing {
-    const char *order;    /* "bgr" (NULL), "rgb" or "gray" */
-    int64_t resize_short; /* 0: straight to the input's size */
-    int64_t crop;         /* 0: none */
-    float scale;          /* 0: 1 */
-    const char *mean;     /* NULL: none; "104,117,123"; or the path of a Caffe mean file */
-    const char *labels;   /* NULL: none; a text file with one label per line */
+    const char *order; /* "bgr", "rgb" or "gray"; NULL: gray for one channel, else bgr */
+    /* "fit" (NULL): the largest centred part with the input's aspect ratio, scaled to the input;
+     * "stretch" (NULL for networks with a DetectionOutput layer): the whole image scaled to the
+     * input; "none": crop alone; or the length that the short side is scaled to before the centre
+     * is cut. */
+    const char *resize;
+    int64_t crop;       /* side of the centre square; 0: the input's size */
+    float scale;        /* 0: 1 */
+    const char *mean;   /* NULL: none; "104,117,123"; or the path of a Caffe mean file */
+    const char *labels; /* NULL: none; a text file with one label per line */
 };
 
 struct sl_import_request {

@@ -1,0 +1,217 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "cgroups/swapfile.h"
+#include "iouring/loader.h"
+#include "kernels/kernel.h"
+#include "policies/policy.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
+#include "runtime/base/units.h"
+#include "runtime/sluice.h"
+
+#define DIRECT_BLOCK 4096
+
+static void check_tables(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    struct sl_error error = {0};
+    check->name = "build";
+    if (sl_policies_check(&error) < 0 || sl_kernels_check(&error) < 0 ||
+        sl_loaders_check(&error) < 0) {
+        check->status = SL_CHECK_FAILED;
+        snprintf(check->detail, sizeof(check->detail), "%.200s", error.text);
+        snprintf(check->cure, sizeof(check->cure), "rebuild: make clean all");
+        return;
+    }
+    snprintf(check->detail, sizeof(check->detail), "sluice %s, kernels for %s", sl_version(),
+             sl_kernels_isa());
+}
+
+static void check_cpus(const char *directory, struct sl_check *check)
+{
+    struct sl_context context;
+    sl_context_read(directory, &context);
+    check->name = "cpus";
+    snprintf(check->detail, sizeof(check->detail), "%d usable, %.100s, %s", context.cpus,
+             context.cpu[0] ? context.cpu : "unknown model", context.isa);
+    if (!strcmp(context.isa, "generic")) {
+        check->status = SL_CHECK_WARNING;
+        snprintf(check->cure, sizeof(check->cure),
+                 "a processor with AVX2 or NEON computes several times faster");
+    }
+}
+
+static void check_uring(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "io_uring";
+    struct sl_loader_options options = {.depth = 8};
+    struct sl_loader *loader = NULL;
+    struct sl_error error = {0};
+    char reason[160] = "";
+    if (sl_loader_open("uring", &options, &loader, reason, &error) == 0) {
+        snprintf(check->detail, sizeof(check->detail), "works%s%.200s",
+                 loader->notes[0] ? "; " : "", loader->notes);
+        loader->ops->close(loader);
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail), "%.200s; reads use threads instead", error.text);
+    char value[16];
+    if (sl_file_read_text("/proc/sys/kernel/io_uring_disabled", value, sizeof(value)) > 0 &&
+        value[0] != '0')
+        snprintf(check->cure, sizeof(check->cure), "sysctl kernel.io_uring_disabled=0");
+    else
+        snprintf(check->cure, sizeof(check->cure),
+                 "in a container: run it with a seccomp profile that allows io_uring_setup, "
+                 "io_uring_enter and io_uring_register");
+}
+
+/* Writes and reads one block past the page cache in an unnamed file. Returns 0 or -errno. */
+static int try_direct(const char *directory)
+{
+    SL_AUTO_FD int fd = open(directory, O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    SL_AUTO_FREE void *block = NULL;
+    if (posix_memalign(&block, DIRECT_BLOCK, DIRECT_BLOCK))
+        return -ENOMEM;
+    memset(block, 0, DIRECT_BLOCK);
+    if (pwrite(fd, block, DIRECT_BLOCK, 0) != DIRECT_BLOCK ||
+        pread(fd, block, DIRECT_BLOCK, 0) != DIRECT_BLOCK)
+        return errno ? -errno : -EIO;
+    return 0;
+}
+
+static void check_storage(const char *directory, struct sl_check *check)
+{
+    check->name = "storage";
+    struct sl_context context;
+    sl_context_read(directory, &context);
+    errno = 0;
+    int code = try_direct(directory);
+    if (code == 0) {
+        snprintf(check->detail, sizeof(check->detail), "%.120s takes O_DIRECT", context.storage);
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    if (code == -EACCES || code == -EROFS) {
+        snprintf(check->detail, sizeof(check->detail),
+                 "%.120s, not writable here, O_DIRECT unknown", context.storage);
+        return;
+    }
+    snprintf(check->detail, sizeof(check->detail),
+             "%.120s refuses O_DIRECT (%s); reads go through the page cache", context.storage,
+             strerror(-code));
+    snprintf(check->cure, sizeof(check->cure), "keep packs on ext4, xfs or btrfs");
+}
+
+static void check_cgroup(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "cgroup";
+    struct sl_cgroup_rights rights;
+    sl_cgroup_probe(&rights);
+    bool all = rights.memory && rights.swap && rights.read_rate && rights.cpu;
+    check->status = all ? SL_CHECK_OK : SL_CHECK_WARNING;
+    if (rights.version == 0)
+        snprintf(check->detail, sizeof(check->detail),
+                 "none usable: --memory, --swap, --read-rate and --cpus do not work");
+    else
+        snprintf(check->detail, sizeof(check->detail),
+                 "v%d: memory %s, swap %s, read rate %s, cpu %s", rights.version,
+                 rights.memory ? "yes" : "no", rights.swap ? "yes" : "no",
+                 rights.read_rate ? "yes" : "no", rights.cpu ? "yes" : "no");
+    if (!all)
+        snprintf(check->cure, sizeof(check->cure), "%s", rights.reason);
+}
+
+static void check_own_limit(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "own limit";
+    uint64_t limit = sl_cgroup_own_limit();
+    char text[SL_UNIT_TEXT_BYTES];
+    if (limit == SL_NO_LIMIT)
+        snprintf(check->detail, sizeof(check->detail), "no memory limit on this shell");
+    else
+        snprintf(check->detail, sizeof(check->detail), "this shell may use %s of memory",
+                 sl_format_size(limit, text));
+}
+
+static void check_swap(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "swap";
+    uint64_t free_bytes = sl_swap_free_bytes();
+    char text[SL_UNIT_TEXT_BYTES];
+    if (free_bytes > 0) {
+        snprintf(check->detail, sizeof(check->detail), "%s free", sl_format_size(free_bytes, text));
+        return;
+    }
+    bool root = geteuid() == 0;
+    check->status = root ? SL_CHECK_OK : SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail), "none%s",
+             root ? "; --swap SIZE makes a temporary file" : ", and only root can make some");
+    if (!root)
+        snprintf(check->cure, sizeof(check->cure), "run sluice as root, or enable swap");
+}
+
+static void check_memlock(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "memlock";
+    struct rlimit limit;
+    char text[SL_UNIT_TEXT_BYTES];
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        snprintf(check->detail, sizeof(check->detail), "unlimited");
+        return;
+    }
+    snprintf(check->detail, sizeof(check->detail), "%s may be locked",
+             sl_format_size(limit.rlim_cur, text));
+    if (limit.rlim_cur < 64 * SL_MIB && geteuid() != 0) {
+        check->status = SL_CHECK_WARNING;
+        snprintf(check->cure, sizeof(check->cure),
+                 "ulimit -l unlimited (or memlock in /etc/security/limits.conf); only registered "
+                 "buffers need it, reads work without");
+    }
+}
+
+static void check_pages(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "pages";
+    char mode[128] = "";
+    sl_file_read_text("/sys/kernel/mm/transparent_hugepage/enabled", mode, sizeof(mode));
+    mode[strcspn(mode, "\n")] = '\0';
+    char *chosen = strchr(mode, '[');
+    if (chosen)
+        chosen[1 + strcspn(chosen + 1, "]")] = '\0';
+    long bytes = sysconf(_SC_PAGESIZE);
+    snprintf(check->detail, sizeof(check->detail), "%ld bytes, transparent huge pages: %.64s",
+             bytes, chosen ? chosen + 1 : "not in this kernel");
+    if (bytes > SL_MIB) {
+        check->status = SL_CHECK_FAILED;
+        snprintf(check->cure, sizeof(check->cure), "boot a kernel with pages of at most 1 MB");
+    }
+}
+
+int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST])
+{
+    static void (*const all[])(const char *, struct sl_check *) = {
+        check_tables, check_cpus,      check_uring,   check_storage, check_cgroup,
+        check_swap,   check_own_limit, check_memlock, check_pages,
+    };
+    int count = sizeof(all) / sizeof(all[0]);
+    for (int i = 0; i < count; i++) {
+        checks[i] = (struct sl_check){.status = SL_CHECK_OK};
+        all[i](directory ? directory : ".", &checks[i]);
+    }
+    return count;
+}

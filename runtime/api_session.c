@@ -1,0 +1,293 @@
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/rng.h"
+#include "runtime/engine/engine.h"
+#include "runtime/input/input.h"
+#include "runtime/input/npy.h"
+
+struct session_network {
+    const struct sl_model *model;
+    const struct sl_layer_time *layers; /* of the last run; the engine's */
+};
+
+struct sl_session {
+    struct sl_engine *engine;
+    struct session_network *networks;
+    int network_count;
+};
+
+int sl_session_create(const struct sl_session_options *options, struct sl_session **session,
+                      struct sl_error *error)
+{
+    static const struct sl_session_options defaults;
+    if (!options)
+        options = &defaults;
+    struct sl_session *created = calloc(1, sizeof(*created));
+    if (!created)
+        return sl_error_set(error, -ENOMEM, "no memory for a session");
+    struct sl_engine_options engine_options = {
+        .policy = options->policy,
+        .loader = options->loader,
+        .threads = options->threads,
+        .depth = options->depth,
+        .queue_depth = options->queue_depth,
+        .budget_bytes = options->budget_bytes ? options->budget_bytes : UINT64_MAX,
+        .verify = !options->trust,
+        .events = true,
+    };
+    int code = sl_engine_create(&engine_options, &created->engine, error);
+    if (code < 0) {
+        free(created);
+        return code;
+    }
+    *session = created;
+    return 0;
+}
+
+void sl_session_free(struct sl_session *session)
+{
+    if (!session)
+        return;
+    sl_engine_free(session->engine);
+    free(session->networks);
+    free(session);
+}
+
+int sl_session_add(struct sl_session *session, const struct sl_model *model, struct sl_error *error)
+{
+    struct session_network *networks =
+        realloc(session->networks, ((size_t)session->network_count + 1) * sizeof(*networks));
+    if (!networks)
+        return sl_error_set(error, -ENOMEM, "no memory for another network");
+    session->networks = networks;
+    int number = sl_engine_add(session->engine, model->pack, error);
+    if (number < 0)
+        return number;
+    networks[session->network_count++] = (struct session_network){.model = model};
+    return number;
+}
+
+static const struct sl_network *find_network(const struct sl_session *session, int network,
+                                             struct sl_error *error)
+{
+    if (network >= 0 && network < session->network_count)
+        return session->networks[network].model->pack->network;
+    sl_error_set(error, -ERANGE, "the session has no network %d, only %d", network,
+                 session->network_count);
+    return NULL;
+}
+
+static const struct sl_blob *find_input(const struct sl_session *session, int network, int input,
+                                        struct sl_error *error)
+{
+    const struct sl_network *found = find_network(session, network, error);
+    if (!found)
+        return NULL;
+    if (input >= 0 && input < found->input_count)
+        return &found->blobs[found->inputs[input]];
+    sl_error_set(error, -ERANGE, "%s has no input %d, only %d", found->name, input,
+                 found->input_count);
+    return NULL;
+}
+
+int sl_session_input(struct sl_session *session, int network, int input, const float *values,
+                     int64_t count, struct sl_error *error)
+{
+    if (!find_input(session, network, input, error))
+        return -ERANGE;
+    return sl_engine_set_input(session->engine, network, input, values, count, error);
+}
+
+int sl_session_input_file(struct sl_session *session, int network, int input, const char *path,
+                          struct sl_error *error)
+{
+    const struct sl_blob *blob = find_input(session, network, input, error);
+    if (!blob)
+        return -ERANGE;
+    int64_t count = sl_shape_count(&blob->shape);
+    SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
+    if (!values)
+        return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
+    const struct sl_pack *pack = session->networks[network].model->pack;
+    int code = sl_input_read(path, &pack->preprocessing, &blob->shape, values, error);
+    if (code < 0)
+        return code;
+    return sl_engine_set_input(session->engine, network, input, values, count, error);
+}
+
+int sl_session_input_random(struct sl_session *session, int network, int input, uint64_t seed,
+                            struct sl_error *error)
+{
+    const struct sl_blob *blob = find_input(session, network, input, error);
+    if (!blob)
+        return -ERANGE;
+    int64_t count = sl_shape_count(&blob->shape);
+    SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
+    if (!values)
+        return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
+    uint64_t key = sl_fnv1a(blob->name) ^ seed;
+    for (int64_t i = 0; i < count; i++)
+        values[i] = sl_rng_signed_unit(key, (uint64_t)i + 1);
+    return sl_engine_set_input(session->engine, network, input, values, count, error);
+}
+
+int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
+                   uint64_t *makespan_ns, struct sl_error *error)
+{
+    if (session->network_count == 0)
+        return sl_error_set(error, -EINVAL, "the session has no network; add one first");
+    size_t count = (size_t)session->network_count;
+    SL_AUTO_FREE struct sl_network_result *inner = calloc(count, sizeof(*inner));
+    if (!inner)
+        return sl_error_set(error, -ENOMEM, "no memory for results");
+    for (size_t n = 0; n < count; n++)
+        session->networks[n].layers = NULL;
+    uint64_t makespan = 0;
+    int code = sl_engine_run(session->engine, more, inner, &makespan, error);
+    if (code < 0)
+        return code;
+    for (size_t n = 0; n < count; n++) {
+        session->networks[n].layers = inner[n].layers;
+        results[n] = (struct sl_result){
+            .latency_ns = inner[n].latency_ns,
+            .load_ns = inner[n].load_ns,
+            .run_ns = inner[n].run_ns,
+            .stall_ns = inner[n].stall_ns,
+            .read_bytes = inner[n].read_bytes,
+            .digest = inner[n].digest,
+        };
+    }
+    if (makespan_ns)
+        *makespan_ns = makespan;
+    return 0;
+}
+
+void sl_session_interrupt(struct sl_session *session)
+{
+    sl_engine_interrupt(session->engine);
+}
+
+const float *sl_session_output(const struct sl_session *session, int network, int output)
+{
+    return sl_engine_output(session->engine, network, output);
+}
+
+/* Values and blob of an output; NULL when there is no such output or nothing ran. */
+static const float *find_output(const struct sl_session *session, int network, int output,
+                                const struct sl_blob **blob, struct sl_error *error)
+{
+    const struct sl_network *found = find_network(session, network, error);
+    if (!found)
+        return NULL;
+    if (output < 0 || output >= found->output_count) {
+        sl_error_set(error, -ERANGE, "%s has no output %d, only %d", found->name, output,
+                     found->output_count);
+        return NULL;
+    }
+    const float *values = sl_engine_output(session->engine, network, output);
+    if (!values)
+        sl_error_set(error, -ERANGE, "%s did not run yet", found->name);
+    *blob = &found->blobs[found->outputs[output]];
+    return values;
+}
+
+int sl_session_save_output(const struct sl_session *session, int network, int output,
+                           const char *path, struct sl_error *error)
+{
+    const struct sl_blob *blob;
+    const float *values = find_output(session, network, output, &blob, error);
+    if (!values)
+        return -ERANGE;
+    return sl_npy_write(path, &blob->shape, values, error);
+}
+
+/* Sum of exp(value - largest): what turns values into a softmax. */
+static double softmax_sum(const float *values, int64_t count, float largest)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += exp((double)values[i] - (double)largest);
+    return sum;
+}
+
+/* Inserts into the ascending-by-rank list of at most `most` classes; returns the new length. */
+static int insert_class(struct sl_class *classes, int length, int most, int64_t index, float value)
+{
+    int at = length;
+    while (at > 0 && classes[at - 1].value < value)
+        at--;
+    if (at >= most)
+        return length;
+    int moved = (length < most ? length : most - 1) - at;
+    memmove(&classes[at + 1], &classes[at], (size_t)moved * sizeof(*classes));
+    classes[at] = (struct sl_class){.index = index, .value = value};
+    return length < most ? length + 1 : length;
+}
+
+int sl_session_top(const struct sl_session *session, int network, int output, int most,
+                   struct sl_class *classes, struct sl_error *error)
+{
+    const struct sl_blob *blob;
+    const float *values = find_output(session, network, output, &blob, error);
+    if (!values)
+        return -ERANGE;
+    const struct sl_model *model = session->networks[network].model;
+    int64_t count = sl_shape_span(&blob->shape, blob->shape.axes > 1 ? 1 : 0, blob->shape.axes);
+    int length = 0;
+    for (int64_t i = 0; i < count && most > 0; i++)
+        if (!isnan(values[i]))
+            length = insert_class(classes, length, most, i, values[i]);
+    bool softmax = model->pack->network->layers[blob->producer].type == SL_LAYER_SOFTMAX;
+    double sum = !softmax && length > 0 ? softmax_sum(values, count, classes[0].value) : 1;
+    float largest = length > 0 ? classes[0].value : 0;
+    for (int i = 0; i < length; i++) {
+        classes[i].probability =
+            softmax ? classes[i].value
+                    : (float)(exp((double)classes[i].value - (double)largest) / sum);
+        classes[i].label = sl_model_label(model, classes[i].index);
+    }
+    return length;
+}
+
+int sl_session_layer(const struct sl_session *session, int network, int layer,
+                     struct sl_layer_result *result, struct sl_error *error)
+{
+    const struct sl_network *found = find_network(session, network, error);
+    if (!found)
+        return -ERANGE;
+    const struct sl_layer_time *times = session->networks[network].layers;
+    if (!times || layer < 0 || layer >= found->layer_count)
+        return sl_error_set(error, -ERANGE, "%s: no times of layer %d", found->name, layer);
+    const struct sl_layer_time *time = &times[layer];
+    *result = (struct sl_layer_result){
+        .load_ns = time->load_ns,
+        .run_ns = time->run_ns,
+        .stall_ns = time->stall_ns,
+        .read_bytes = time->read_bytes,
+        .major_faults = time->major_faults,
+        .start_ns = time->start_ns,
+    };
+    return 0;
+}
+
+void sl_session_describe(const struct sl_session *session, struct sl_session_info *info)
+{
+    struct sl_engine_facts facts;
+    sl_engine_facts(session->engine, &facts);
+    *info = (struct sl_session_info){
+        .policy = facts.policy,
+        .loader = facts.loader,
+        .loader_reason = facts.loader_reason,
+        .loader_notes = facts.loader_notes,
+        .threads = facts.threads,
+        .direct = facts.direct,
+        .shards_peak_bytes = facts.shards_peak_bytes,
+        .activation_bytes = facts.activation_bytes,
+        .scratch_bytes = facts.scratch_bytes,
+    };
+}
