@@ -196,10 +196,6 @@ static void check_pages(const char *directory, struct sl_check *check)
     long bytes = sysconf(_SC_PAGESIZE);
     snprintf(check->detail, sizeof(check->detail), "%ld bytes, transparent huge pages: %.64s",
              bytes, chosen ? chosen + 1 : "not in this kernel");
-    if (bytes > SL_MIB) {
-        check->status = SL_CHECK_FAILED;
-        snprintf(check->cure, sizeof(check->cure), "boot a kernel with pages of at most 1 MB");
-    }
 }
 
 int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST])

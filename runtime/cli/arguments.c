@@ -1,0 +1,256 @@
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/suggest.h"
+#include "runtime/base/units.h"
+#include "runtime/cli/command.h"
+
+const struct cli_option cli_common_options[] = {
+    {"help", 'h', NULL, "show this help", NULL, false},
+    {"quiet", 'q', NULL, "no notes and no progress on stderr", NULL, false},
+    {"verbose", 'v', NULL, "more about what is going on, on stderr", NULL, false},
+    {0},
+};
+
+static const struct cli_option *option_in(const struct cli_option *table, const char *name,
+                                          size_t length)
+{
+    for (; table->name; table++)
+        if (strlen(table->name) == length && !strncmp(table->name, name, length))
+            return table;
+    return NULL;
+}
+
+static const struct cli_option *find_long(const struct cli_command *command, const char *name,
+                                          size_t length)
+{
+    const struct cli_option *option = option_in(command->options, name, length);
+    return option ? option : option_in(cli_common_options, name, length);
+}
+
+static const struct cli_option *find_letter(const struct cli_command *command, char letter)
+{
+    for (const struct cli_option *option = command->options; option->name; option++)
+        if (option->letter == letter)
+            return option;
+    for (const struct cli_option *option = cli_common_options; option->name; option++)
+        if (option->letter == letter)
+            return option;
+    return NULL;
+}
+
+static int unknown_option(const struct cli_command *command, const char *name, size_t length,
+                          struct sl_error *error)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof(wanted), "%.*s", (int)(length < 63 ? length : 63), name);
+    struct sl_suggestion suggestion = {.wanted = wanted};
+    for (const struct cli_option *option = command->options; option->name; option++)
+        sl_suggest(&suggestion, option->name);
+    for (const struct cli_option *option = cli_common_options; option->name; option++)
+        sl_suggest(&suggestion, option->name);
+    if (suggestion.best)
+        return sl_error_set(error, -EINVAL, "%s has no option --%s; did you mean --%s?",
+                            command->name, wanted, suggestion.best);
+    return sl_error_set(error, -EINVAL, "%s has no option --%s", command->name, wanted);
+}
+
+static void add_given(struct cli_arguments *arguments, const struct cli_option *option,
+                      const char *value)
+{
+    arguments->given[arguments->given_count++] = (struct cli_given){option, value};
+}
+
+/* One "--name", "--name=value" or "--name value"; *next is advanced over a value taken. */
+static int parse_long(struct cli_arguments *arguments, char **words, int count, int *next,
+                      struct sl_error *error)
+{
+    const char *name = words[*next] + 2;
+    const char *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const struct cli_option *option = find_long(arguments->command, name, length);
+    if (!option)
+        return unknown_option(arguments->command, name, length, error);
+    const char *value = equals ? equals + 1 : NULL;
+    if (!option->value && value)
+        return sl_error_set(error, -EINVAL, "--%s takes no value", option->name);
+    if (option->value && !value) {
+        if (*next + 1 >= count)
+            return sl_error_set(error, -EINVAL, "--%s needs a value: %s", option->name,
+                                option->value);
+        value = words[++*next];
+    }
+    add_given(arguments, option, value);
+    return 0;
+}
+
+/* A cluster of letters: "-q", "-ojson", "-o json". */
+static int parse_letters(struct cli_arguments *arguments, char **words, int count, int *next,
+                         struct sl_error *error)
+{
+    for (const char *letter = words[*next] + 1; *letter; letter++) {
+        const struct cli_option *option = find_letter(arguments->command, *letter);
+        if (!option)
+            return sl_error_set(error, -EINVAL, "%s has no option -%c", arguments->command->name,
+                                *letter);
+        if (!option->value) {
+            add_given(arguments, option, NULL);
+            continue;
+        }
+        const char *value = letter + 1;
+        if (!*value) {
+            if (*next + 1 >= count)
+                return sl_error_set(error, -EINVAL, "-%c needs a value: %s", *letter,
+                                    option->value);
+            value = words[++*next];
+        }
+        add_given(arguments, option, value);
+        return 0;
+    }
+    return 0;
+}
+
+static int check_operands(const struct cli_arguments *arguments, struct sl_error *error)
+{
+    const struct cli_command *command = arguments->command;
+    for (int i = 0; i < arguments->given_count; i++)
+        if (!strcmp(arguments->given[i].option->name, "help"))
+            return 0;
+    if (arguments->operand_count < command->least_operands)
+        return sl_error_set(error, -EINVAL, "%s needs %s", command->name, command->operands);
+    if (arguments->operand_count > command->most_operands)
+        return sl_error_set(error, -EINVAL, "%s: '%s' is one word too many", command->name,
+                            arguments->operands[command->most_operands]);
+    return 0;
+}
+
+int cli_parse(const struct cli_command *command, int count, char **words,
+              struct cli_arguments *arguments, struct sl_error *error)
+{
+    *arguments = (struct cli_arguments){.command = command};
+    size_t most = 1;
+    for (int i = 0; i < count; i++)
+        most += strlen(words[i]); /* a cluster of letters is several options */
+    arguments->given = calloc(most, sizeof(*arguments->given));
+    arguments->operands = calloc((size_t)count + 1, sizeof(*arguments->operands));
+    if (!arguments->given || !arguments->operands)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    bool options = true;
+    for (int next = 0; next < count; next++) {
+        const char *word = words[next];
+        int code = 0;
+        if (options && !strcmp(word, "--"))
+            options = false;
+        else if (options && word[0] == '-' && word[1] == '-')
+            code = parse_long(arguments, words, count, &next, error);
+        else if (options && word[0] == '-' && word[1])
+            code = parse_letters(arguments, words, count, &next, error);
+        else
+            arguments->operands[arguments->operand_count++] = word;
+        if (code < 0)
+            return code;
+    }
+    return check_operands(arguments, error);
+}
+
+void cli_arguments_free(struct cli_arguments *arguments)
+{
+    free(arguments->given);
+    free(arguments->operands);
+    *arguments = (struct cli_arguments){0};
+}
+
+static const char *from_environment(const char *name)
+{
+    char variable[64] = "SLUICE_";
+    size_t at = strlen(variable);
+    for (; *name && at + 1 < sizeof(variable); name++)
+        variable[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    variable[at] = '\0';
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+const char *cli_text(const struct cli_arguments *arguments, const char *name)
+{
+    assert(find_long(arguments->command, name, strlen(name)));
+    for (int i = arguments->given_count; i-- > 0;)
+        if (!strcmp(arguments->given[i].option->name, name))
+            return arguments->given[i].value;
+    return from_environment(name);
+}
+
+bool cli_flag(const struct cli_arguments *arguments, const char *name)
+{
+    assert(find_long(arguments->command, name, strlen(name)));
+    for (int i = 0; i < arguments->given_count; i++)
+        if (!strcmp(arguments->given[i].option->name, name))
+            return true;
+    const char *value = from_environment(name);
+    return value && strcmp(value, "0") != 0;
+}
+
+const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n)
+{
+    bool any = false;
+    for (int i = 0; i < arguments->given_count; i++) {
+        if (strcmp(arguments->given[i].option->name, name))
+            continue;
+        any = true;
+        if (n-- == 0)
+            return arguments->given[i].value;
+    }
+    return !any && n == 0 ? from_environment(name) : NULL;
+}
+
+int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t least,
+                int64_t most, int64_t *value, struct sl_error *error)
+{
+    const char *text = cli_text(arguments, name);
+    if (!text || sl_parse_integer(text, least, most, value, error) == 0)
+        return 0;
+    return sl_error_wrap(error, "--%s", name);
+}
+
+int cli_real(const struct cli_arguments *arguments, const char *name, double least, double most,
+             double *value, struct sl_error *error)
+{
+    const char *text = cli_text(arguments, name);
+    if (!text || sl_parse_real(text, least, most, value, error) == 0)
+        return 0;
+    return sl_error_wrap(error, "--%s", name);
+}
+
+int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *bytes,
+             struct sl_error *error)
+{
+    const char *text = cli_text(arguments, name);
+    if (!text || sl_parse_size(text, bytes, error) == 0)
+        return 0;
+    return sl_error_wrap(error, "--%s", name);
+}
+
+int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
+                 struct sl_error *error)
+{
+    static const struct {
+        const char *suffix;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
+    const char *text = cli_text(arguments, name);
+    if (!text)
+        return 0;
+    char *end;
+    double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : -1;
+    for (size_t i = 0; value >= 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(end, units[i].suffix) || value * units[i].seconds > 1e9)
+            continue;
+        *ns = (uint64_t)(value * units[i].seconds * 1e9);
+        return 0;
+    }
+    return sl_error_set(error, -EINVAL, "--%s '%s' is not a time; write for example 30s or 500ms",
+                        name, text);
+}

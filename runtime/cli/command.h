@@ -1,0 +1,106 @@
+/* Commands of the command line: one table entry each, which feeds the parser, --help, the man pages
+ * and the completions. One new command = one file command_<name>.c + one line in commands.c. */
+#ifndef SLUICE_CLI_COMMAND_H
+#define SLUICE_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "runtime/base/error.h"
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_CELLS_FAILED = 3, /* some cells ended oom, timeout or error */
+    CLI_UNFIT = 5,        /* the environment cannot run sluice */
+    CLI_INTERRUPTED = 130,
+};
+
+/* Every option with a value can also be set as SLUICE_<NAME> ("-" is "_") in the environment; a
+ * flag by SLUICE_<NAME>=1. The command line wins. */
+struct cli_option {
+    const char *name;  /* long name without dashes; NULL ends a table */
+    char letter;       /* short form, 0: none */
+    const char *value; /* what the value is, for the help; NULL: a flag */
+    const char *help;
+    const char *choices; /* for completions: "a b c", "@policies", "@loaders", "@files",
+                          * "@directories"; NULL: nothing to offer */
+    bool repeated;       /* every occurrence counts; otherwise the last one */
+};
+
+struct cli_arguments;
+
+struct cli_command {
+    const char *name, *alias; /* alias may be NULL */
+    const char *summary;      /* one line */
+    const char *operands;     /* "PACK..." for the usage line; "" for none */
+    int least_operands, most_operands;
+    const char *operand_choices; /* as cli_option.choices */
+    const char *description;     /* paragraphs, separated by empty lines */
+    const char *examples;        /* lines "command\tmeaning", each ended by a newline */
+    const struct cli_option *options;
+    int (*run)(const struct cli_arguments *arguments); /* returns an enum cli_exit */
+    bool hidden;
+};
+
+extern const struct cli_command command_import, command_synth, command_inspect, command_run,
+    command_list, command_doctor, command_worker, command_man, command_completion;
+
+/* Iterate with index from 0 until NULL; hidden commands included. */
+const struct cli_command *cli_command_at(int index);
+/* By name or alias; NULL when unknown. */
+const struct cli_command *cli_command_find(const char *name);
+/* The options that every command has. */
+extern const struct cli_option cli_common_options[];
+
+/* ---- What was given (arguments.c) ---------------------------------------------------------- */
+
+struct cli_given {
+    const struct cli_option *option;
+    const char *value;
+};
+
+struct cli_arguments {
+    const struct cli_command *command;
+    struct cli_given *given; /* in order */
+    int given_count;
+    const char **operands;
+    int operand_count;
+};
+
+/* Parses what follows the command's name. "--" ends the options. -EINVAL names the option and the
+ * nearest known one. Free with cli_arguments_free. */
+int cli_parse(const struct cli_command *command, int count, char **words,
+              struct cli_arguments *arguments, struct sl_error *error);
+void cli_arguments_free(struct cli_arguments *arguments);
+
+/* Value of an option: command line, else environment, else NULL. The name must be in the command's
+ * table (asserted). */
+const char *cli_text(const struct cli_arguments *arguments, const char *name);
+bool cli_flag(const struct cli_arguments *arguments, const char *name);
+/* n-th occurrence of a repeated option (n from 0); NULL behind the last. */
+const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n);
+
+/* The same, converted; *value is left alone when the option is not given. -EINVAL names the option.
+ * cli_size: "170M". cli_duration: "30s", "500ms", "2m", plain seconds. */
+int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t least,
+                int64_t most, int64_t *value, struct sl_error *error);
+int cli_real(const struct cli_arguments *arguments, const char *name, double least, double most,
+             double *value, struct sl_error *error);
+int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *bytes,
+             struct sl_error *error);
+int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
+                 struct sl_error *error);
+
+/* ---- What is printed (help.c, manual.c, completion.c) -------------------------------------- */
+
+void cli_help(FILE *stream, const struct cli_command *command);
+void cli_help_overview(FILE *stream);
+/* Prints "sluice: <text>" to stderr and returns status. */
+int cli_fail(enum cli_exit status, const struct sl_error *error);
+/* The same for a mistake in the command line, with where to read on. */
+int cli_usage(const struct cli_command *command, const struct sl_error *error);
+
+#endif

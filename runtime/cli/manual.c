@@ -1,0 +1,165 @@
+/* `sluice man [COMMAND]`: man pages from the command tables. */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/cli/command.h"
+#include "runtime/sluice.h"
+
+/* roff: a backslash is \e, a dash \-, and a line must not begin with a dot or quote. */
+static void print_escaped(const char *text, size_t length)
+{
+    bool line_start = true;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (line_start && (c == '.' || c == '\''))
+            fputs("\\&", stdout);
+        line_start = c == '\n';
+        if (c == '\\')
+            fputs("\\e", stdout);
+        else if (c == '-')
+            fputs("\\-", stdout);
+        else
+            putchar(c);
+    }
+}
+
+static void print_text(const char *text)
+{
+    print_escaped(text, strlen(text));
+}
+
+static void print_paragraphs(const char *text)
+{
+    while (*text) {
+        const char *end = strstr(text, "\n\n");
+        size_t length = end ? (size_t)(end - text) : strlen(text);
+        print_escaped(text, length);
+        putchar('\n');
+        text += length;
+        if (*text) {
+            text += 2;
+            puts(".PP");
+        }
+    }
+}
+
+static void print_option(const struct cli_option *option)
+{
+    puts(".TP");
+    fputs(".B ", stdout);
+    if (option->letter)
+        printf("\\-%c\\fR, \\fB", option->letter);
+    fputs("\\-\\-", stdout);
+    print_text(option->name);
+    if (option->value) {
+        fputs("\\fR \\fI", stdout);
+        print_text(option->value);
+        fputs("\\fR", stdout);
+    }
+    putchar('\n');
+    print_text(option->help);
+    puts(option->repeated ? " May be repeated." : "");
+}
+
+static void print_examples(const char *examples)
+{
+    puts(".SH EXAMPLES");
+    while (*examples) {
+        size_t line = strcspn(examples, "\n");
+        size_t command = strcspn(examples, "\t\n");
+        puts(".TP");
+        fputs(".B ", stdout);
+        print_escaped(examples, command);
+        putchar('\n');
+        if (command < line)
+            print_escaped(examples + command + 1, line - command - 1);
+        putchar('\n');
+        examples += line + (examples[line] == '\n');
+    }
+}
+
+static void print_header(const char *title)
+{
+    printf(".\\\" Made by `sluice man`; edit runtime/cli/ instead.\n.TH %s 1 \"\" \"sluice %s\" "
+           "\"sluice manual\"\n",
+           title, sl_version());
+}
+
+static void print_command_page(const struct cli_command *command)
+{
+    char title[64] = "SLUICE-";
+    size_t at = strlen(title);
+    for (const char *c = command->name; *c && at + 1 < sizeof(title); c++)
+        title[at++] = (char)toupper((unsigned char)*c);
+    title[at] = '\0';
+    print_header(title);
+    printf(".SH NAME\nsluice\\-%s \\- ", command->name);
+    print_text(command->summary);
+    printf("\n.SH SYNOPSIS\n.B sluice %s\n", command->name);
+    print_text(command->operands);
+    puts(" [options]\n.SH DESCRIPTION");
+    print_paragraphs(command->description);
+    if (command->alias)
+        printf(".PP\n.B sluice %s\nis another name of this command.\n", command->alias);
+    puts(".SH OPTIONS");
+    for (const struct cli_option *option = command->options; option->name; option++)
+        print_option(option);
+    for (const struct cli_option *option = cli_common_options; option->name; option++)
+        print_option(option);
+    if (command->examples)
+        print_examples(command->examples);
+    puts(".SH SEE ALSO\n.BR sluice (1)");
+}
+
+static void print_overview_page(void)
+{
+    print_header("SLUICE");
+    puts(".SH NAME\nsluice \\- run deep networks whose weights do not fit in memory\n"
+         ".SH SYNOPSIS\n.B sluice\n.I COMMAND\n[operands] [options]\n.SH DESCRIPTION\n"
+         "sluice streams slices of layers from storage just ahead of the compute, and measures "
+         "what a memory limit costs under the published loading policies.\n.SH COMMANDS");
+    const struct cli_command *command;
+    for (int i = 0; (command = cli_command_at(i)); i++) {
+        if (command->hidden)
+            continue;
+        printf(".TP\n.BR sluice\\-%s (1)\n", command->name);
+        print_text(command->summary);
+        putchar('\n');
+    }
+    puts(".SH ENVIRONMENT\nEvery option can be set as a variable: \\-\\-memory is SLUICE_MEMORY, "
+         "\\-\\-read\\-rate is SLUICE_READ_RATE; a flag is set by 1. The command line wins.\n"
+         ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailed\n.TP\n.B 2\nmistake in the command "
+         "line\n.TP\n.B 3\nsome cells ended oom, timeout or error\n.TP\n.B 5\nthe environment "
+         "cannot run sluice\n.TP\n.B 130\ninterrupted; results so far were printed");
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    if (arguments->operand_count == 0) {
+        print_overview_page();
+        return CLI_OK;
+    }
+    const struct cli_command *command = cli_command_find(arguments->operands[0]);
+    if (!command || command->hidden) {
+        struct sl_error error;
+        sl_error_set(&error, -EINVAL, "there is no command '%s'", arguments->operands[0]);
+        return cli_usage(arguments->command, &error);
+    }
+    print_command_page(command);
+    return CLI_OK;
+}
+
+static const struct cli_option options[] = {{0}};
+
+const struct cli_command command_man = {
+    .name = "man",
+    .summary = "print a man page",
+    .operands = "[COMMAND]",
+    .least_operands = 0,
+    .most_operands = 1,
+    .description = "Prints the man page of a command, or of sluice itself, in roff.",
+    .options = options,
+    .run = run,
+    .hidden = true,
+};

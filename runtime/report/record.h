@@ -1,0 +1,49 @@
+/* Result records: one JSON object per network and input of a cell. Field names are a contract with
+ * every reader of results (docs/records.md). */
+#ifndef SLUICE_REPORT_RECORD_H
+#define SLUICE_REPORT_RECORD_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "runtime/sluice.h"
+
+/* The requests that one record tells of, in order. */
+struct sl_request_samples {
+    const struct sl_result *results;
+    const uint64_t *makespan_ns;
+    int count; /* >= 1 */
+};
+
+/* What a record says of its network under its session after the last request: network, policy,
+ * loader, weights_bytes, input, latency_ns (all samples) and its percentiles, load_ns, run_ns,
+ * stall_ns, makespan_ns, read_bytes (means per request), digest, top, layers. input: what was fed,
+ * for people. NULL when memory ran out. A new reference. */
+json_t *sl_record_network(const struct sl_session *session, int network,
+                          const struct sl_model *model, const char *input,
+                          const struct sl_request_samples *samples, int top);
+
+/* What the watcher of a worker adds: status, peak_bytes, swap_in_bytes, swap_out_bytes,
+ * major_faults, refaults, wall_ns, memory_samples. */
+void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome);
+
+/* What a process can say of itself when nobody watches it: the same fields from getrusage;
+ * peak_source tells the difference. */
+void sl_record_add_own_usage(json_t *record);
+
+/* The cell's limits: memory_limit, swap_limit, read_rate, cpus; null where there is none. */
+void sl_record_add_limits(json_t *record, const struct sl_limits *limits);
+
+/* Where it was measured: version, commit, kernel, cpu, isa, cgroup version, storage of path. A new
+ * reference; NULL when memory ran out. */
+json_t *sl_record_context(const char *path);
+
+/* Number of a field, or `missing` when it is absent or null. */
+double sl_record_number(const json_t *record, const char *field, double missing);
+/* Text of a field, or "". */
+const char *sl_record_text(const json_t *record, const char *field);
+
+/* Writes the record as one line. -EIO when the stream failed, -ENOMEM. */
+int sl_record_write(const json_t *record, FILE *stream);
+
+#endif
