@@ -7,6 +7,8 @@
 
 struct sl_model {
     struct sl_pack *pack;
+    char **labels; /* instead of the pack's; NULL: none were read */
+    int label_count;
 };
 
 /* Fills the public view of a blob of the network. */

@@ -7,6 +7,7 @@
 #include "iouring/loader.h"
 #include "runtime/base/suggest.h"
 #include "runtime/engine/activation_plan.h"
+#include "runtime/input/input.h"
 
 #ifndef SL_COMMIT
 #define SL_COMMIT ""
@@ -43,6 +44,7 @@ void sl_model_close(struct sl_model *model)
     if (!model)
         return;
     sl_pack_close(model->pack);
+    free(model->labels);
     free(model);
 }
 
@@ -167,12 +169,24 @@ void sl_model_preprocessing(const struct sl_model *model, struct sl_preprocessin
     };
 }
 
+int sl_model_read_labels(struct sl_model *model, const char *path, struct sl_error *error)
+{
+    char **labels;
+    int count, code = sl_labels_read(path, &labels, &count, error);
+    if (code < 0)
+        return code;
+    free(model->labels);
+    model->labels = labels;
+    model->label_count = count;
+    return 0;
+}
+
 const char *sl_model_label(const struct sl_model *model, int64_t index)
 {
     const struct sl_preprocessing *preprocessing = &model->pack->preprocessing;
-    if (index < 0 || index >= preprocessing->label_count)
-        return NULL;
-    return preprocessing->labels[index];
+    if (model->labels)
+        return index >= 0 && index < model->label_count ? model->labels[index] : NULL;
+    return index >= 0 && index < preprocessing->label_count ? preprocessing->labels[index] : NULL;
 }
 
 int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes, struct sl_error *error)

@@ -107,8 +107,12 @@ struct sl_preprocessing_info {
 SL_API void sl_model_preprocessing(const struct sl_model *model,
                                    struct sl_preprocessing_info *info);
 
-/* Label of a class as given to import; NULL when there is none. Lives as long as the model. */
+/* Label of a class as given to import; NULL when there is none. Lives as long as the model, or
+ * until other labels are read. */
 SL_API const char *sl_model_label(const struct sl_model *model, int64_t index);
+
+/* Replaces the labels by those of a text file, one per line. */
+SL_API int sl_model_read_labels(struct sl_model *model, const char *path, struct sl_error *error);
 
 /* Memory that one request's activations take at their peak. */
 SL_API int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes,

@@ -7,7 +7,7 @@
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {
-    {"output-format", 'o', "table|json", "how to print (default table)", "table json", false},
+    {"format", 'o', "table|json", "how to print (default table)", "table json", false},
     {0},
 };
 
@@ -34,7 +34,7 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    if (sl_format_parse(cli_text(arguments, "output-format"), &format, &error) < 0)
+    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0)
         return cli_usage(arguments->command, &error);
     if (format != SL_FORMAT_TABLE && format != SL_FORMAT_JSON) {
         sl_error_set(&error, -1, "doctor prints table or json");

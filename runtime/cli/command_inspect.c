@@ -10,7 +10,7 @@
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {
-    {"output-format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
+    {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
     {0},
 };
@@ -194,7 +194,7 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    if (sl_format_parse(cli_text(arguments, "output-format"), &format, &error) < 0)
+    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0)
         return cli_usage(arguments->command, &error);
     struct sl_model *model;
     if (sl_model_open(arguments->operands[0], &model, &error) < 0)

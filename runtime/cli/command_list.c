@@ -10,7 +10,7 @@
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {
-    {"output-format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
+    {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
     {0},
 };
@@ -64,8 +64,8 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    enum sl_kind kind;
-    if (sl_format_parse(cli_text(arguments, "output-format"), &format, &error) < 0 ||
+    enum sl_kind kind = SL_KIND_POLICY;
+    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0 ||
         find_kind(arguments->operands[0], &kind, &error) < 0)
         return cli_usage(arguments->command, &error);
     int code = format == SL_FORMAT_JSON ? write_json(kind) : write_table(kind, format);

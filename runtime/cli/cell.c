@@ -1,0 +1,435 @@
+#include "runtime/cli/cell.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/cli/interrupt.h"
+#include "runtime/report/record.h"
+
+/* What the process holds besides shards, activations and scratch: code, index, stacks. */
+#define PROCESS_BYTES (UINT64_C(12) << 20)
+
+static json_t *json_words(const char *const *words, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_string(words[i]));
+    return list;
+}
+
+json_t *cell_to_json(const struct cell *cell)
+{
+    return json_pack(
+        "{s:o, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s?, s:s?}", "packs",
+        json_words(cell->packs, cell->pack_count), "inputs",
+        json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
+        "threads", (json_int_t)cell->threads, "depth", (json_int_t)cell->depth, "queue_depth",
+        (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "runs",
+        (json_int_t)cell->runs, "warmup", (json_int_t)cell->warmup, "cold", cell->cold, "trust",
+        cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels, "output",
+        cell->output_directory);
+}
+
+int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
+                   struct sl_error *error)
+{
+    const json_t *packs, *inputs;
+    json_int_t threads, depth, queue_depth, budget, runs, warmup, top;
+    int cold, trust;
+    json_error_t reason;
+    *cell = (struct cell){0};
+    if (json_unpack_ex(
+            (json_t *)json, &reason, 0,
+            "{s:o, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s?, s:s?}",
+            "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
+            "threads", &threads, "depth", &depth, "queue_depth", &queue_depth, "budget", &budget,
+            "runs", &runs, "warmup", &warmup, "cold", &cold, "trust", &trust, "top", &top, "labels",
+            &cell->labels, "output", &cell->output_directory) < 0)
+        return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
+    cell->pack_count = (int)json_array_size(packs);
+    cell->input_count = (int)json_array_size(inputs);
+    size_t count = (size_t)cell->pack_count + (size_t)cell->input_count;
+    const char **list = calloc(count + 1, sizeof(*list));
+    if (!list)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        size_t pack_count = (size_t)cell->pack_count;
+        const char *word = json_string_value(
+            i < pack_count ? json_array_get(packs, i) : json_array_get(inputs, i - pack_count));
+        list[i] = word ? word : "";
+    }
+    cell->packs = list;
+    cell->inputs = list + cell->pack_count;
+    cell->threads = threads;
+    cell->depth = depth;
+    cell->queue_depth = queue_depth;
+    cell->budget_bytes = budget;
+    cell->runs = runs;
+    cell->warmup = warmup;
+    cell->cold = cold;
+    cell->trust = trust;
+    cell->top = top;
+    *words = list;
+    return 0;
+}
+
+/* What is open while a cell runs. */
+struct execution {
+    const struct cell *cell;
+    struct sl_model **models;
+    struct sl_session *session;
+    struct sl_result *results;    /* [network][run] */
+    struct sl_result *one_result; /* [network], of one run */
+    uint64_t *makespan_ns;        /* [run] */
+    uint64_t budget_bytes;        /* 0: none */
+};
+
+static void execution_close(struct execution *execution)
+{
+    interrupt_session(NULL);
+    sl_session_free(execution->session);
+    for (int n = 0; execution->models && n < execution->cell->pack_count; n++)
+        sl_model_close(execution->models[n]);
+    free(execution->models);
+    free(execution->results);
+    free(execution->one_result);
+    free(execution->makespan_ns);
+}
+
+/* What is left of this process's own limit for shards. */
+static int automatic_budget(const struct execution *execution, uint64_t *budget_bytes,
+                            struct sl_error *error)
+{
+    uint64_t limit = sl_cgroup_own_limit(), taken = PROCESS_BYTES;
+    *budget_bytes = 0;
+    if (limit == SL_NO_LIMIT)
+        return 0;
+    for (int n = 0; n < execution->cell->pack_count; n++) {
+        uint64_t activations;
+        int code = sl_model_activation_bytes(execution->models[n], &activations, error);
+        if (code < 0)
+            return code;
+        taken += activations;
+    }
+    *budget_bytes = limit > taken ? limit - taken : 1;
+    return 0;
+}
+
+static int open_model(const struct cell *cell, int number, struct sl_model **model,
+                      struct sl_error *error)
+{
+    int code = sl_model_open(cell->packs[number], model, error);
+    if (code == 0 && cell->labels)
+        code = sl_model_read_labels(*model, cell->labels, error);
+    return code;
+}
+
+static int open_session(struct execution *execution, struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    struct sl_session_options options = {
+        .policy = cell->policy,
+        .loader = cell->loader,
+        .threads = (int)cell->threads,
+        .depth = (int)cell->depth,
+        .queue_depth = (int)cell->queue_depth,
+        .trust = cell->trust,
+    };
+    int code = 0;
+    for (int n = 0; code == 0 && n < cell->pack_count; n++)
+        code = open_model(cell, n, &execution->models[n], error);
+    if (code == 0 && cell->budget_bytes == CELL_BUDGET_AUTO)
+        code = automatic_budget(execution, &options.budget_bytes, error);
+    else
+        options.budget_bytes = (uint64_t)cell->budget_bytes;
+    execution->budget_bytes = options.budget_bytes;
+    if (code == 0)
+        code = sl_session_create(&options, &execution->session, error);
+    for (int n = 0; code == 0 && n < cell->pack_count; n++) {
+        int number = sl_session_add(execution->session, execution->models[n], error);
+        code = number < 0 ? number : 0;
+    }
+    return code;
+}
+
+static int execution_open(struct execution *execution, const struct cell *cell,
+                          struct sl_error *error)
+{
+    size_t networks = (size_t)cell->pack_count, runs = (size_t)cell->runs;
+    *execution = (struct execution){
+        .cell = cell,
+        .models = calloc(networks, sizeof(*execution->models)),
+        .results = calloc(networks * runs, sizeof(*execution->results)),
+        .one_result = calloc(networks, sizeof(*execution->one_result)),
+        .makespan_ns = calloc(runs, sizeof(*execution->makespan_ns)),
+    };
+    if (!execution->models || !execution->results || !execution->one_result ||
+        !execution->makespan_ns)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    int code = open_session(execution, error);
+    if (code == 0)
+        interrupt_session(execution->session);
+    return code;
+}
+
+/* BLOB=FILE when some network has an input BLOB; *length is that of the name, 0: a plain FILE. */
+static size_t blob_name_length(const struct execution *execution, const char *input)
+{
+    const char *equals = strchr(input, '=');
+    if (!equals || equals == input)
+        return 0;
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)(equals - input), input);
+    for (int n = 0; n < execution->cell->pack_count; n++)
+        if (sl_model_find_input(execution->models[n], name, NULL) >= 0)
+            return (size_t)(equals - input);
+    return access(input, F_OK) == 0 ? 0 : (size_t)(equals - input);
+}
+
+/* Feeds BLOB=FILE to every network that has such an input. */
+static int feed_named(const struct execution *execution, const char *input, size_t length,
+                      struct sl_error *error)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)length, input);
+    int fed = 0, code = 0;
+    for (int n = 0; n < execution->cell->pack_count; n++) {
+        int blob = sl_model_find_input(execution->models[n], name, error);
+        if (blob < 0)
+            continue;
+        code = sl_session_input_file(execution->session, n, blob, input + length + 1, error);
+        if (code < 0)
+            return code;
+        fed++;
+    }
+    return fed ? 0 : -ENOENT;
+}
+
+static int feed_random(const struct execution *execution, struct sl_error *error)
+{
+    int code = 0;
+    for (int n = 0; n < execution->cell->pack_count; n++) {
+        struct sl_model_info info;
+        sl_model_describe(execution->models[n], &info);
+        for (int i = 0; code == 0 && i < info.input_count; i++)
+            code = sl_session_input_random(execution->session, n, i, 0, error);
+    }
+    return code;
+}
+
+/* Plain files: one for every network; or as many as networks, one for each; or, for a single
+ * network, any number, one request after another. */
+static const char *plain_input(const struct execution *execution, int n)
+{
+    for (int i = 0; i < execution->cell->input_count; i++)
+        if (blob_name_length(execution, execution->cell->inputs[i]) == 0 && n-- == 0)
+            return execution->cell->inputs[i];
+    return NULL;
+}
+
+static int count_plain(const struct execution *execution)
+{
+    int count = 0;
+    while (plain_input(execution, count))
+        count++;
+    return count;
+}
+
+/* Feeds round `round`; names[n] tells what network n was fed, for its record. */
+static int feed(const struct execution *execution, int round, const char **names,
+                struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    int code = feed_random(execution, error);
+    for (int n = 0; n < cell->pack_count; n++)
+        names[n] = "pseudo-random";
+    for (int i = 0; code == 0 && i < cell->input_count; i++) {
+        size_t length = blob_name_length(execution, cell->inputs[i]);
+        if (length == 0)
+            continue;
+        code = feed_named(execution, cell->inputs[i], length, error);
+        for (int n = 0; n < cell->pack_count; n++)
+            names[n] = cell->inputs[i];
+    }
+    int plain = count_plain(execution);
+    for (int n = 0; code == 0 && plain > 0 && n < cell->pack_count; n++) {
+        bool each = cell->pack_count > 1 && plain == cell->pack_count;
+        names[n] = plain_input(execution, each ? n : round);
+        code = sl_session_input_file(execution->session, n, 0, names[n], error);
+    }
+    return code;
+}
+
+static int check_inputs(const struct execution *execution, int *rounds, struct sl_error *error)
+{
+    int networks = execution->cell->pack_count, plain = count_plain(execution);
+    *rounds = networks == 1 && plain > 1 ? plain : 1;
+    if (networks > 1 && plain > 1 && plain != networks)
+        return sl_error_set(error, -EINVAL,
+                            "%d inputs for %d networks: give one for all, or one for each", plain,
+                            networks);
+    return 0;
+}
+
+static int run_once(const struct execution *execution, uint64_t more, uint64_t *makespan_ns,
+                    struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    for (int n = 0; cell->cold && n < cell->pack_count; n++) {
+        int code = sl_model_drop_cache(execution->models[n], error);
+        if (code < 0)
+            return code;
+    }
+    return sl_session_run(execution->session, more, execution->one_result, makespan_ns, error);
+}
+
+/* Runs warm-ups and measured requests of one input. Returns how many measured ones ended. */
+static int run_round(const struct execution *execution, uint64_t later, struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    int done = 0;
+    for (int64_t i = -cell->warmup; i < cell->runs; i++) {
+        uint64_t more = (uint64_t)(cell->runs - i - 1) + later, makespan;
+        if (run_once(execution, more, &makespan, error) < 0)
+            return done;
+        if (i < 0)
+            continue;
+        for (int n = 0; n < cell->pack_count; n++)
+            execution->results[(int64_t)n * cell->runs + i] = execution->one_result[n];
+        execution->makespan_ns[i] = makespan;
+        done++;
+    }
+    return done;
+}
+
+/* Makes a directory and returns its path in buffer; parts may be NULL. */
+static int make_directory(const char *parent, const char *part, char buffer[PATH_MAX],
+                          struct sl_error *error)
+{
+    char clean[NAME_MAX + 1];
+    snprintf(clean, sizeof(clean), "%s", part ? part : "");
+    for (char *c = clean; *c; c++)
+        if (*c == '/')
+            *c = '_';
+    int length = snprintf(buffer, PATH_MAX, "%s%s%s", parent, part ? "/" : "", clean);
+    if (length < 0 || length >= PATH_MAX)
+        return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", parent);
+    if (mkdir(buffer, 0777) < 0 && errno != EEXIST)
+        return sl_error_errno(error, "cannot make directory %s", buffer);
+    return 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<network>/, with several inputs
+ * DIRECTORY/<input file>/. */
+static int write_outputs(const struct execution *execution, int network, const char *input,
+                         int rounds, struct sl_error *error)
+{
+    char directory[PATH_MAX];
+    const char *top = execution->cell->output_directory;
+    int code = make_directory(top, NULL, directory, error);
+    struct sl_model_info info;
+    sl_model_describe(execution->models[network], &info);
+    if (code == 0 && execution->cell->pack_count > 1)
+        code = make_directory(top, info.name, directory, error);
+    else if (code == 0 && rounds > 1)
+        code = make_directory(top, base_name(input), directory, error);
+    for (int output = 0; code == 0 && output < info.output_count; output++) {
+        struct sl_blob_info blob;
+        sl_model_output(execution->models[network], output, &blob, NULL);
+        char name[NAME_MAX + 1], path[PATH_MAX];
+        snprintf(name, sizeof(name), "%s", blob.name);
+        for (char *c = name; *c; c++)
+            if (*c == '/')
+                *c = '_';
+        int length = snprintf(path, sizeof(path), "%s/%s.npy", directory, name);
+        if (length < 0 || length >= (int)sizeof(path))
+            return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", directory);
+        code = sl_session_save_output(execution->session, network, output, path, error);
+    }
+    return code;
+}
+
+/* Records of what the round finished. */
+static int record_round(const struct execution *execution, int done, const char *const *inputs,
+                        int rounds, json_t *records, struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    for (int n = 0; done > 0 && n < cell->pack_count; n++) {
+        struct sl_request_samples samples = {
+            .results = &execution->results[(int64_t)n * cell->runs],
+            .makespan_ns = execution->makespan_ns,
+            .count = done,
+        };
+        json_t *record = sl_record_network(execution->session, n, execution->models[n], inputs[n],
+                                           &samples, (int)cell->top);
+        if (!record)
+            return sl_error_set(error, -ENOMEM, "out of memory");
+        json_object_set_new(record, "budget",
+                            execution->budget_bytes
+                                ? json_integer((json_int_t)execution->budget_bytes)
+                                : json_null());
+        json_array_append_new(records, record);
+        if (!cell->output_directory || done < cell->runs)
+            continue;
+        int code = write_outputs(execution, n, inputs[n], rounds, error);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static int run_rounds(const struct execution *execution, json_t *records, struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    int rounds;
+    int code = check_inputs(execution, &rounds, error);
+    SL_AUTO_FREE const char **names = calloc((size_t)cell->pack_count, sizeof(*names));
+    if (!names)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    for (int round = 0; code == 0 && round < rounds; round++) {
+        uint64_t later = (uint64_t)(rounds - round - 1) * (uint64_t)(cell->runs + cell->warmup);
+        code = feed(execution, round, names, error);
+        if (code < 0)
+            break;
+        int done = run_round(execution, later, error);
+        struct sl_error failed = *error;
+        code = record_round(execution, done, names, rounds, records, error);
+        if (code == 0 && done < cell->runs) {
+            *error = failed;
+            code = failed.code ? failed.code : -EINTR;
+        }
+    }
+    return code;
+}
+
+int cell_execute(const struct cell *cell, json_t **records, struct sl_error *error)
+{
+    struct sl_error own = {0};
+    if (!error)
+        error = &own;
+    *error = own;
+    struct execution execution;
+    json_t *list = json_array();
+    int code = execution_open(&execution, cell, error);
+    if (code == 0)
+        code = run_rounds(&execution, list, error);
+    execution_close(&execution);
+    if (code < 0 && code != -EINTR) {
+        json_decref(list);
+        return code;
+    }
+    *records = list;
+    return code;
+}

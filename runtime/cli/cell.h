@@ -1,0 +1,49 @@
+/* One cell of an experiment: networks under one policy, run in this process or in a fresh worker
+ * inside a limited control group. A cell is described by a JSON object, so that a worker can be
+ * handed it as one word; records come back the same way. */
+#ifndef SLUICE_CLI_CELL_H
+#define SLUICE_CLI_CELL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "runtime/sluice.h"
+
+/* budget_bytes of a cell: none, or from the memory limit of the process that runs it. */
+#define CELL_BUDGET_NONE 0
+#define CELL_BUDGET_AUTO (-1)
+
+struct cell {
+    const char *const *packs; /* all pointers borrowed */
+    int pack_count;
+    const char *const *inputs; /* FILE or BLOB=FILE, as given; none: pseudo-random values */
+    int input_count;
+    const char *policy, *loader; /* loader NULL: by itself */
+    int64_t threads, depth, queue_depth;
+    int64_t budget_bytes;
+    int64_t runs, warmup; /* measured and unmeasured requests of every input; runs >= 1 */
+    bool cold;            /* drop the packs from the page cache before every request */
+    bool trust;           /* no checksums */
+    int64_t top;
+    const char *labels;           /* file of class names; NULL: the pack's */
+    const char *output_directory; /* NULL: outputs are not written */
+};
+
+/* A new reference; NULL when memory ran out. */
+json_t *cell_to_json(const struct cell *cell);
+/* Reads a description back; pointers live as long as json, except packs and inputs, which are one
+ * malloc'd block in *words each to be freed by the caller. -EINVAL when it is none. */
+int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
+                   struct sl_error *error);
+
+/* Runs the cell in this process. *records: one record per network and input, in order; a new
+ * reference, also on -EINTR (what was finished). Signals: see interrupt.h. */
+int cell_execute(const struct cell *cell, json_t **records, struct sl_error *error);
+
+/* Runs the cell in a worker under limits. *records as above, status and usage filled in; when the
+ * worker died, one record per network without results but with how it ended. Fails (-EPERM,
+ * -ENOSYS, -ENOSPC) only when the limits cannot be set up. */
+int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool make_swapfile,
+                   uint64_t timeout_ns, json_t **records, struct sl_error *error);
+
+#endif

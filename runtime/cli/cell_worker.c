@@ -1,0 +1,128 @@
+/* The two ends of a cell that runs in a process of its own: the watcher's and the worker's. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/cli/cell.h"
+#include "runtime/cli/command.h"
+#include "runtime/cli/interrupt.h"
+#include "runtime/report/record.h"
+
+/* The line that says why a worker failed: its last one, without our own prefix. */
+static void last_line(const char *text, char *line, size_t size)
+{
+    line[0] = '\0';
+    while (text && *text) {
+        size_t length = strcspn(text, "\n");
+        if (length > 0)
+            snprintf(line, size, "%.*s", (int)(length < size ? length : size - 1), text);
+        text += length + (text[length] == '\n');
+    }
+    if (!strncmp(line, "sluice: ", 8))
+        memmove(line, line + 8, strlen(line + 8) + 1);
+}
+
+/* Records of a worker that did not get to print its own. */
+static json_t *empty_records(const struct cell *cell, const struct sl_outcome *outcome)
+{
+    char line[512];
+    last_line(outcome->diagnostics, line, sizeof(line));
+    json_t *records = json_array();
+    for (int n = 0; n < cell->pack_count; n++) {
+        struct sl_model *model = NULL;
+        struct sl_model_info info = {.name = "", .path = cell->packs[n]};
+        if (sl_model_open(cell->packs[n], &model, NULL) == 0)
+            sl_model_describe(model, &info);
+        json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:[]}", "status",
+                                   sl_ending_name(outcome->ending), "network", info.name, "pack",
+                                   info.path, "policy", cell->policy, "loader", cell->loader,
+                                   "weights_bytes", (json_int_t)info.weight_bytes, "latency_ns");
+        if (line[0] && outcome->ending == SL_ENDED_ERROR)
+            json_object_set_new(record, "error", json_string(line));
+        json_array_append_new(records, record);
+        sl_model_close(model);
+    }
+    return records;
+}
+
+static json_t *read_records(const struct cell *cell, const struct sl_outcome *outcome)
+{
+    json_t *records =
+        outcome->output ? json_loadb(outcome->output, outcome->output_bytes, 0, NULL) : NULL;
+    if (!json_is_array(records) || json_array_size(records) == 0) {
+        json_decref(records);
+        records = empty_records(cell, outcome);
+    }
+    size_t i;
+    json_t *record;
+    json_array_foreach(records, i, record) sl_record_add_outcome(record, outcome);
+    return records;
+}
+
+int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool make_swapfile,
+                   uint64_t timeout_ns, json_t **records, struct sl_error *error)
+{
+    json_t *json = cell_to_json(cell);
+    SL_AUTO_FREE char *description = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    SL_AUTO_FREE const char **cold = calloc((size_t)cell->pack_count + 1, sizeof(*cold));
+    if (!description || !cold)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    for (int n = 0; n < cell->pack_count; n++)
+        cold[n] = cell->packs[n];
+    char program[] = "/proc/self/exe", command[] = "worker";
+    char *words[] = {program, command, description, NULL};
+    struct sl_cell watched = {
+        .argv = words,
+        .limits = *limits,
+        .make_swapfile = make_swapfile,
+        .cold_files = cold,
+        .timeout_ns = timeout_ns,
+        .interrupted = interrupt_flag(),
+    };
+    struct sl_outcome outcome = {0};
+    int code = sl_supervise(&watched, &outcome, error);
+    if (code < 0)
+        return code;
+    *records = read_records(cell, &outcome);
+    sl_outcome_free(&outcome);
+    return *records ? 0 : sl_error_set(error, -ENOMEM, "out of memory");
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    struct sl_error error = {0};
+    json_error_t reason;
+    json_t *json = json_loads(arguments->operands[0], 0, &reason);
+    if (!json) {
+        sl_error_set(&error, -EINVAL, "not JSON: %s", reason.text);
+        return cli_usage(arguments->command, &error);
+    }
+    struct cell cell;
+    const char **words = NULL;
+    json_t *records = NULL;
+    int code = cell_from_json(json, &cell, &words, &error);
+    if (code == 0)
+        code = cell_execute(&cell, &records, &error);
+    if (records)
+        sl_record_write(records, stdout);
+    json_decref(records);
+    free(words);
+    json_decref(json);
+    return code < 0 ? cli_fail(CLI_FAILED, &error) : CLI_OK;
+}
+
+static const struct cli_option options[] = {{0}};
+
+const struct cli_command command_worker = {
+    .name = "worker",
+    .summary = "run one cell in this process (used by run)",
+    .operands = "CELL",
+    .least_operands = 1,
+    .most_operands = 1,
+    .description = "Runs the cell that a JSON object describes and prints its records.",
+    .options = options,
+    .run = run,
+    .hidden = true,
+};

@@ -1,0 +1,17 @@
+/* Ctrl-C and SIGTERM: the first one asks for an orderly end, so that groups, swap files and workers
+ * are removed and finished results printed; a second one kills. */
+#ifndef SLUICE_CLI_INTERRUPT_H
+#define SLUICE_CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+#include "runtime/sluice.h"
+
+void interrupt_install(void);
+bool interrupt_came(void);
+/* Set by the handler; for struct sl_cell. */
+const volatile int *interrupt_flag(void);
+/* The session that the handler interrupts; NULL: none. */
+void interrupt_session(struct sl_session *session);
+
+#endif

@@ -1,0 +1,17 @@
+/* How `run` prints its records. */
+#ifndef SLUICE_CLI_RUN_OUTPUT_H
+#define SLUICE_CLI_RUN_OUTPUT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "runtime/report/table.h"
+
+/* One cell: what it took and what the network answered, for people. */
+void run_print_summary(const json_t *records, FILE *stream);
+
+/* Many cells, one row each; or any number in CSV and Markdown, one row per record. cells: an array
+ * of arrays of records. */
+int run_print_table(const json_t *cells, enum sl_format format, FILE *stream);
+
+#endif
