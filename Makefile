@@ -118,4 +118,12 @@ bench-loader: $(BUILD)/bench_loader
 	sh scripts/bench_loader.sh $(BUILD)
 # ----------------------------------------------------------------------------------------------
 
+# ---- bench-kernels: warm compute beside OpenCV ------------------------------------------------
+$(BUILD)/bench_kernels: $(BUILD)/obj/tests/bench/bench_kernels.o $(BUILD)/libsluice.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-kernels: $(BUILD)/sluice $(BUILD)/bench_kernels
+	sh scripts/bench_kernels.sh $(BUILD)
+# ----------------------------------------------------------------------------------------------
+
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)

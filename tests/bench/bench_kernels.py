@@ -1,0 +1,110 @@
+"""Warm compute of sluice's kernels beside OpenCV's dnn module on the same files, interleaved.
+
+usage: bench_kernels.py BENCH_PROGRAM DIRECTORY NETWORK...
+DIRECTORY holds NETWORK.sluice, NETWORK.caffemodel and NETWORK.prototxt for each network.
+Prints one row per network and number of threads, after a heading unless SLUICE_BENCH_HEADING=no:
+medians in ms, the ratio ours / OpenCV, the largest difference of the outputs. Exit 1 when a ratio is
+above SLUICE_BENCH_MOST (no limit when unset), or when outputs differ by more than 1e-4 of the
+largest.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy
+
+ROUNDS = int(os.environ.get("SLUICE_BENCH_ROUNDS", "7"))
+RUNS = 3  # timed runs of each side in a round, after one that is not
+PAUSE_S = 0.05  # lets the other side's threads go to sleep
+
+
+class Ours:
+    """The bench program, asked for one inference at a time."""
+
+    def __init__(self, program, base, threads, data):
+        self.input, self.output = base + ".input.f32", base + ".output.f32"
+        data.astype("<f4").tofile(self.input)
+        command = [program, base + ".sluice", str(threads), self.input, self.output]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self):
+        self.process.stdin.write("run\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the bench program ended early")
+        return int(line) / 1e6
+
+    def close(self):
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            sys.exit("the bench program failed")
+        return numpy.fromfile(self.output, "<f4")
+
+
+class OpenCV:
+    def __init__(self, base, threads, data):
+        cv2.setNumThreads(threads)
+        self.net = cv2.dnn.readNetFromCaffe(base + ".prototxt", base + ".caffemodel")
+        self.net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        self.data = data
+        self.result = None
+
+    def run(self):
+        self.net.setInput(self.data)
+        begin = time.perf_counter_ns()
+        self.result = self.net.forward()
+        return (time.perf_counter_ns() - begin) / 1e6
+
+
+def input_shape(prototxt):
+    """The four numbers of the first shape or the input_dim fields."""
+    words = open(prototxt, encoding="utf-8").read().replace(":", " : ").split()
+    dims = [int(words[i + 2]) for i, w in enumerate(words) if w in ("dim", "input_dim")][:4]
+    return [1] + dims[1:]
+
+
+def measure(program, base, threads):
+    data = numpy.random.default_rng(1).uniform(-1, 1, input_shape(base + ".prototxt"))
+    data = data.astype(numpy.float32)
+    sides = [Ours(program, base, threads, data), OpenCV(base, threads, data)]
+    times = [[], []]
+    for _ in range(ROUNDS):
+        for side, samples in zip(sides, times):
+            time.sleep(PAUSE_S)
+            side.run()
+            samples.extend(side.run() for _ in range(RUNS))
+    expected = sides[1].result.reshape(-1)
+    difference = abs(sides[0].close().reshape(-1) - expected).max() / max(1.0, abs(expected).max())
+    return statistics.median(times[0]), statistics.median(times[1]), difference
+
+
+def main(program, directory, networks):
+    most = float(os.environ.get("SLUICE_BENCH_MOST", "inf"))
+    failed = False
+    if os.environ.get("SLUICE_BENCH_HEADING", "yes") != "no":
+        print(f"OpenCV {cv2.__version__}; medians of {ROUNDS * RUNS} warm runs, batch 1; target 1.0")
+        print("network      threads   ours ms OpenCV ms  ratio difference")
+    for network in networks:
+        for threads in (1, 2):
+            base = os.path.join(directory, network)
+            ours, theirs, difference = measure(program, base, threads)
+            print(
+                f"{network:12} {threads:7} {ours:9.2f} {theirs:9.2f} {ours / theirs:6.2f} "
+                f"{difference:10.1e}",
+                flush=True,
+            )
+            failed |= ours / theirs > most or not difference <= 1e-4
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
