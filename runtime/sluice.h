@@ -124,13 +124,14 @@ SL_API int sl_model_drop_cache(const struct sl_model *model, struct sl_error *er
 /* ---- Sessions: networks running under a policy --------------------------------------------- */
 
 struct sl_session_options {
-    const char *policy;    /* NULL: "partial" */
-    const char *loader;    /* NULL: the best that this system allows */
-    int threads;           /* 0: the CPUs that this process may use */
-    int depth;             /* shards to read ahead; 0: the policy's choice */
-    int queue_depth;       /* reads in flight in the kernel; 0: the default */
-    uint64_t budget_bytes; /* memory that sluice allows itself; 0: no limit */
-    bool trust;            /* skip the checksum of every shard */
+    const char *policy; /* NULL: "partial" */
+    const char *loader; /* NULL: the best that this system allows */
+    int threads;        /* 0: the CPUs that this process may use */
+    int depth;          /* shards to read ahead; 0: the policy's choice */
+    int queue_depth;    /* reads in flight in the kernel; 0: the default */
+    uint64_t
+        budget_bytes; /* memory that sluice allows itself; 0: the limit of its cgroup, if any */
+    bool trust;       /* skip the checksum of every shard */
 };
 
 struct sl_session;

@@ -12,9 +12,6 @@
 #include "runtime/cli/interrupt.h"
 #include "runtime/report/record.h"
 
-/* What the process holds besides shards, activations and scratch: code, index, stacks. */
-#define PROCESS_BYTES (UINT64_C(12) << 20)
-
 static json_t *json_words(const char *const *words, int count)
 {
     json_t *list = json_array();
@@ -87,7 +84,6 @@ struct execution {
     struct sl_result *results;    /* [network][run] */
     struct sl_result *one_result; /* [network], of one run */
     uint64_t *makespan_ns;        /* [run] */
-    uint64_t budget_bytes;        /* 0: none */
 };
 
 static void execution_close(struct execution *execution)
@@ -100,25 +96,6 @@ static void execution_close(struct execution *execution)
     free(execution->results);
     free(execution->one_result);
     free(execution->makespan_ns);
-}
-
-/* What is left of this process's own limit for shards. */
-static int automatic_budget(const struct execution *execution, uint64_t *budget_bytes,
-                            struct sl_error *error)
-{
-    uint64_t limit = sl_cgroup_own_limit(), taken = PROCESS_BYTES;
-    *budget_bytes = 0;
-    if (limit == SL_NO_LIMIT)
-        return 0;
-    for (int n = 0; n < execution->cell->pack_count; n++) {
-        uint64_t activations;
-        int code = sl_model_activation_bytes(execution->models[n], &activations, error);
-        if (code < 0)
-            return code;
-        taken += activations;
-    }
-    *budget_bytes = limit > taken ? limit - taken : 1;
-    return 0;
 }
 
 static int open_model(const struct cell *cell, int number, struct sl_model **model,
@@ -139,16 +116,12 @@ static int open_session(struct execution *execution, struct sl_error *error)
         .threads = (int)cell->threads,
         .depth = (int)cell->depth,
         .queue_depth = (int)cell->queue_depth,
+        .budget_bytes = (uint64_t)cell->budget_bytes,
         .trust = cell->trust,
     };
     int code = 0;
     for (int n = 0; code == 0 && n < cell->pack_count; n++)
         code = open_model(cell, n, &execution->models[n], error);
-    if (code == 0 && cell->budget_bytes == CELL_BUDGET_AUTO)
-        code = automatic_budget(execution, &options.budget_bytes, error);
-    else
-        options.budget_bytes = (uint64_t)cell->budget_bytes;
-    execution->budget_bytes = options.budget_bytes;
     if (code == 0)
         code = sl_session_create(&options, &execution->session, error);
     for (int n = 0; code == 0 && n < cell->pack_count; n++) {
@@ -361,6 +334,13 @@ static int write_outputs(const struct execution *execution, int network, const c
     return code;
 }
 
+/* The memory that sluice allowed itself; null when nothing bounds it. */
+static json_t *json_budget(const struct cell *cell)
+{
+    uint64_t bytes = cell->budget_bytes ? (uint64_t)cell->budget_bytes : sl_cgroup_own_limit();
+    return bytes == SL_NO_LIMIT ? json_null() : json_integer((json_int_t)bytes);
+}
+
 /* Records of what the round finished. */
 static int record_round(const struct execution *execution, int done, const char *const *inputs,
                         int rounds, json_t *records, struct sl_error *error)
@@ -376,10 +356,7 @@ static int record_round(const struct execution *execution, int done, const char 
                                            &samples, (int)cell->top);
         if (!record)
             return sl_error_set(error, -ENOMEM, "out of memory");
-        json_object_set_new(record, "budget",
-                            execution->budget_bytes
-                                ? json_integer((json_int_t)execution->budget_bytes)
-                                : json_null());
+        json_object_set_new(record, "budget", json_budget(cell));
         json_array_append_new(records, record);
         if (!cell->output_directory || done < cell->runs)
             continue;

@@ -9,10 +9,6 @@
 
 #include "runtime/sluice.h"
 
-/* budget_bytes of a cell: none, or from the memory limit of the process that runs it. */
-#define CELL_BUDGET_NONE 0
-#define CELL_BUDGET_AUTO (-1)
-
 struct cell {
     const char *const *packs; /* all pointers borrowed */
     int pack_count;
@@ -20,7 +16,7 @@ struct cell {
     int input_count;
     const char *policy, *loader; /* loader NULL: by itself */
     int64_t threads, depth, queue_depth;
-    int64_t budget_bytes;
+    int64_t budget_bytes; /* 0: the limit of the process that runs the cell */
     int64_t runs, warmup; /* measured and unmeasured requests of every input; runs >= 1 */
     bool cold;            /* drop the packs from the page cache before every request */
     bool trust;           /* no checksums */

@@ -40,9 +40,9 @@ static const struct cli_option options[] = {
     {"read-rate", 0, "RATE", "bytes per second that the worker may read, e.g. 100M", NULL, false},
     {"cpus", 0, "X", "processor cores that the worker may use, e.g. 1.5", NULL, false},
     {"timeout", 0, "TIME", "end a cell after this long, e.g. 30s", NULL, false},
-    {"budget", 0, "SIZE|auto|none",
-     "memory for weights that sluice allows itself; auto: what the limit leaves (default auto)",
-     "auto none", false},
+    {"budget", 0, "SIZE|auto",
+     "memory that policies with a budget allow themselves; auto: the limit (default auto)", "auto",
+     false},
     {"depth", 0, "N", "shards to read ahead (default: the policy's choice)", NULL, false},
     {"queue-depth", 0, "N", "reads in flight in the kernel, 1 to 256", NULL, false},
     {"loader", 0, "L", "how weights are read (default: the best that this system allows)",
@@ -187,13 +187,8 @@ static int read_swap(const char *text, struct run_request *request, struct sl_er
 
 static int read_budget(const char *text, struct run_request *request, struct sl_error *error)
 {
-    request->cell.budget_bytes = CELL_BUDGET_AUTO;
     if (!text || !strcmp(text, "auto"))
         return 0;
-    if (!strcmp(text, "none")) {
-        request->cell.budget_bytes = CELL_BUDGET_NONE;
-        return 0;
-    }
     uint64_t bytes;
     if (sl_parse_size(text, &bytes, error) < 0)
         return sl_error_wrap(error, "--budget");
