@@ -23,7 +23,7 @@ static json_t *json_words(const char *const *words, int count)
 json_t *cell_to_json(const struct cell *cell)
 {
     return json_pack(
-        "{s:o, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s?, s:s?}", "packs",
+        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}", "packs",
         json_words(cell->packs, cell->pack_count), "inputs",
         json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
         "threads", (json_int_t)cell->threads, "depth", (json_int_t)cell->depth, "queue_depth",
@@ -43,7 +43,7 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     *cell = (struct cell){0};
     if (json_unpack_ex(
             (json_t *)json, &reason, 0,
-            "{s:o, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s?, s:s?}",
+            "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s?:s, s?:s}",
             "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
             "threads", &threads, "depth", &depth, "queue_depth", &queue_depth, "budget", &budget,
             "runs", &runs, "warmup", &warmup, "cold", &cold, "trust", &trust, "top", &top, "labels",
@@ -357,6 +357,7 @@ static int record_round(const struct execution *execution, int done, const char 
         if (!record)
             return sl_error_set(error, -ENOMEM, "out of memory");
         json_object_set_new(record, "budget", json_budget(cell));
+        sl_record_add_own_usage(record);
         json_array_append_new(records, record);
         if (!cell->output_directory || done < cell->runs)
             continue;

@@ -34,7 +34,7 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
         struct sl_model_info info = {.name = "", .path = cell->packs[n]};
         if (sl_model_open(cell->packs[n], &model, NULL) == 0)
             sl_model_describe(model, &info);
-        json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:[]}", "status",
+        json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:I, s:[]}", "status",
                                    sl_ending_name(outcome->ending), "network", info.name, "pack",
                                    info.path, "policy", cell->policy, "loader", cell->loader,
                                    "weights_bytes", (json_int_t)info.weight_bytes, "latency_ns");
@@ -97,7 +97,7 @@ static int run(const struct cli_arguments *arguments)
     json_t *json = json_loads(arguments->operands[0], 0, &reason);
     if (!json) {
         sl_error_set(&error, -EINVAL, "not JSON: %s", reason.text);
-        return cli_usage(arguments->command, &error);
+        return cli_fail(CLI_USAGE, &error);
     }
     struct cell cell;
     const char **words = NULL;

@@ -344,11 +344,7 @@ static int run_cell(const struct run_request *request, const struct cell *cell,
     if (apart)
         return cell_supervise(cell, limits, request->make_swapfile, request->timeout_ns, records,
                               error);
-    int code = cell_execute(cell, records, error);
-    size_t i;
-    json_t *record;
-    json_array_foreach(*records, i, record) sl_record_add_own_usage(record);
-    return code;
+    return cell_execute(cell, records, error);
 }
 
 static void finish_records(json_t *records, const struct sl_limits *limits, json_t *context)
