@@ -28,6 +28,12 @@ static void run_plane(const struct affine_work *work, int64_t plane)
     const float *bottom = work->bottom + plane * affine->inner;
     float *top = work->top + plane * affine->inner;
     const float slope = work->slope;
+    if (slope == 1.0f) {
+        SL_INDEPENDENT
+        for (int64_t i = 0; i < affine->inner; i++)
+            top[i] = (bottom[i] - centre) * factor + addend;
+        return;
+    }
     SL_INDEPENDENT
     for (int64_t i = 0; i < affine->inner; i++)
         top[i] = activated((bottom[i] - centre) * factor + addend, slope);

@@ -51,6 +51,34 @@ static void store(const struct argmax *work, int64_t vector, int64_t rank, int64
         work->values ? value : (float)index;
 }
 
+#define SPAN 256 /* positions beside the axis that go together */
+
+/* The greatest only: `count` vectors side by side. */
+static void run_greatest(void *context, int64_t task, int worker)
+{
+    const struct argmax *work = context;
+    const int64_t spans = sl_divide_up(work->inner, SPAN);
+    const int64_t first = task / spans * work->inner + task % spans * SPAN;
+    const int64_t count = sl_least(SPAN, work->inner - task % spans * SPAN);
+    const float *values = vector_at(work, first);
+    float greatest[SPAN];
+    int32_t index[SPAN];
+    (void)worker;
+    for (int64_t i = 0; i < count; i++) {
+        greatest[i] = -INFINITY;
+        index[i] = 0;
+    }
+    for (int64_t c = 0; c < work->length; c++)
+        for (int64_t i = 0; i < count; i++) {
+            const float value = values[c * work->inner + i];
+            const float known = value == value ? value : -INFINITY;
+            index[i] = known >= greatest[i] ? (int32_t)c : index[i];
+            greatest[i] = known >= greatest[i] ? known : greatest[i];
+        }
+    for (int64_t i = 0; i < count; i++)
+        store(work, first + i, 0, index[i]);
+}
+
 static void run_task(void *context, int64_t vector, int worker)
 {
     const struct argmax *work = context;
@@ -71,6 +99,8 @@ static size_t scratch_bytes(const struct sl_network *network, const struct sl_la
 {
     const struct argmax work = argmax_of(network, layer);
     (void)scratch_limit;
+    if (work.top_k == 1)
+        return 0;
     return (size_t)threads * (size_t)work.length * sizeof(*work.scratch);
 }
 
@@ -80,7 +110,12 @@ static void run(const struct sl_kernel_call *call)
     work.bottom = call->bottoms[0];
     work.top = call->tops[0];
     work.scratch = call->scratch;
-    sl_parallel_for(sl_call_team(call, work.vectors * work.length), work.vectors, run_task, &work);
+    struct sl_threads *team = sl_call_team(call, work.vectors * work.length);
+    if (work.top_k == 1)
+        sl_parallel_for(team, work.vectors / work.inner * sl_divide_up(work.inner, SPAN),
+                        run_greatest, &work);
+    else
+        sl_parallel_for(team, work.vectors, run_task, &work);
 }
 
 /* How many elements of a vector come before element `index`. */

@@ -2,12 +2,16 @@
  * pads. */
 #include "kernels/call.h"
 
+struct column;
+
 struct interp {
     const float *bottom;
     float *top;
     int64_t height, width, top_height, top_width;
     int64_t crop;                              /* rows and columns dropped at the beginning */
     int64_t effective_height, effective_width; /* after cropping */
+    struct column *columns;                    /* top_width, in scratch */
+    float *rows;                               /* two of top_width for each worker, in scratch */
 };
 
 static struct interp interp_of(const struct sl_kernel_call *call)
@@ -46,30 +50,73 @@ static inline struct between between_of(int64_t position, int64_t positions, int
     };
 }
 
-/* One row of one plane. */
-static void run_task(void *context, int64_t task, int worker)
+/* Where the columns of the top lie in a row of the bottom: the same for every row. */
+struct column {
+    int32_t low, high;
+    float weight;
+};
+
+/* A bottom row stretched to the top's width. */
+static void stretch(const struct interp *work, const float *restrict bottom, float *restrict row)
+{
+    for (int64_t x = 0; x < work->top_width; x++) {
+        const struct column column = work->columns[x];
+        row[x] = (1.0f - column.weight) * bottom[column.low] + column.weight * bottom[column.high];
+    }
+}
+
+/* One plane: each bottom row is stretched once, then neighbours are mixed. */
+static void run_task(void *context, int64_t plane, int worker)
 {
     const struct interp *work = context;
-    const int64_t y = task % work->top_height, plane = task / work->top_height;
-    const struct between rows = between_of(y, work->top_height, work->effective_height);
     const float *bottom =
         work->bottom + (plane * work->height + work->crop) * work->width + work->crop;
-    const float *low = bottom + rows.low * work->width, *high = bottom + rows.high * work->width;
-    float *top = work->top + task * work->top_width;
-    (void)worker;
-    for (int64_t x = 0; x < work->top_width; x++) {
-        const struct between columns = between_of(x, work->top_width, work->effective_width);
-        const float right = columns.weight, left = 1.0f - right;
-        top[x] = (1.0f - rows.weight) * (left * low[columns.low] + right * low[columns.high]) +
-                 rows.weight * (left * high[columns.low] + right * high[columns.high]);
+    float *top = work->top + plane * work->top_height * work->top_width;
+    float *low = work->rows + 2 * worker * work->top_width, *high = low + work->top_width;
+    int64_t low_row = -1, high_row = -1;
+    for (int64_t y = 0; y < work->top_height; y++, top += work->top_width) {
+        const struct between rows = between_of(y, work->top_height, work->effective_height);
+        if (rows.low != low_row && rows.low == high_row) {
+            float *kept = low;
+            low = high;
+            high = kept;
+            low_row = high_row;
+            high_row = -1;
+        }
+        if (rows.low != low_row)
+            stretch(work, bottom + rows.low * work->width, low);
+        if (rows.high != high_row)
+            stretch(work, bottom + rows.high * work->width, high);
+        low_row = rows.low;
+        high_row = rows.high;
+        for (int64_t x = 0; x < work->top_width; x++)
+            top[x] = (1.0f - rows.weight) * low[x] + rows.weight * high[x];
     }
+}
+
+static size_t scratch_bytes(const struct sl_network *network, const struct sl_layer *layer,
+                            int threads, size_t scratch_limit)
+{
+    const size_t top_width = (size_t)network->blobs[layer->tops[0]].shape.dim[3];
+    (void)scratch_limit;
+    return top_width * (sizeof(struct column) + 2 * (size_t)threads * sizeof(float));
 }
 
 static void run(const struct sl_kernel_call *call)
 {
     struct interp work = interp_of(call);
     const struct sl_shape *top = sl_top_shape(call, 0);
-    sl_parallel_for(sl_call_team(call, sl_shape_count(top)), sl_shape_span(top, 0, 3), run_task,
+    work.columns = call->scratch;
+    work.rows = (float *)(work.columns + work.top_width);
+    for (int64_t x = 0; x < work.top_width; x++) {
+        const struct between between = between_of(x, work.top_width, work.effective_width);
+        work.columns[x] = (struct column){
+            (int32_t)between.low,
+            (int32_t)between.high,
+            between.weight,
+        };
+    }
+    sl_parallel_for(sl_call_team(call, sl_shape_count(top)), sl_shape_span(top, 0, 2), run_task,
                     &work);
 }
 
@@ -104,6 +151,7 @@ static void reference(const struct sl_kernel_call *call)
 const struct sl_kernel sl_kernel_interp = {
     .type = SL_LAYER_INTERP,
     .memory = SL_KERNEL_SEPARATE,
+    .scratch_bytes = scratch_bytes,
     .run = run,
     .reference = reference,
 };

@@ -31,7 +31,7 @@ static struct pooling pooling_of(const struct sl_network *network, const struct 
     };
     /* The last window may reach past the padding on the right. */
     int64_t reach = (work.top_width - 1) * p->stride_w + p->kernel_w;
-    work.buffer_length = sl_most(reach, p->pad_w + work.width);
+    work.buffer_length = sl_most(reach, p->pad_w + work.width) + work.top_width;
     work.planes_per_task = sl_most(1, 8192 / sl_most(1, work.height * work.width));
     return work;
 }
@@ -119,25 +119,26 @@ static inline __attribute__((always_inline)) void sum_columns(float *restrict to
             columns(top, buffer, width, kernel, stride);                                           \
     } while (0)
 
-static void divide_row(const struct pooling *work, float *top, int64_t rows)
+/* The columns of the padded map in each window. */
+static void count_columns(const struct pooling *work, float *columns)
 {
     const struct sl_pooling_parameters *p = &work->parameters;
-    for (int64_t x = 0; x < work->top_width; x++) {
-        int64_t begin = x * p->stride_w - p->pad_w;
-        int64_t columns = sl_least(begin + p->kernel_w, work->width + p->pad_w) - begin;
-        top[x] /= (float)sl_most(1, rows * columns);
-    }
+    for (int64_t x = 0; x < work->top_width; x++)
+        columns[x] =
+            (float)sl_most(1, window_of(x, p->stride_w, p->kernel_w, p->pad_w, work->width).padded);
 }
 
+/* buffer: the row, then columns[top_width] as counted by count_columns. */
 static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
 {
     const struct sl_pooling_parameters *p = &work->parameters;
     const bool average = p->method == SL_POOLING_AVERAGE;
     const float *bottom = work->bottom + plane * work->height * work->width;
     float *top = work->top + plane * work->top_height * work->top_width;
+    const float *columns = buffer + work->buffer_length - work->top_width;
     const float outside = average ? 0.0f : -FLT_MAX;
 
-    for (int64_t x = 0; x < work->buffer_length; x++)
+    for (int64_t x = 0; x < work->buffer_length - work->top_width; x++)
         buffer[x] = outside;
     for (int64_t y = 0; y < work->top_height; y++, top += work->top_width) {
         struct window rows = window_of(y, p->stride_h, p->kernel_h, p->pad_h, work->height);
@@ -150,7 +151,8 @@ static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
         if (average) {
             sum_rows(buffer + p->pad_w, first, work->width, rows.end - rows.begin);
             FOR_USUAL_WINDOWS(sum_columns, top, buffer, work->top_width, p->kernel_w, p->stride_w);
-            divide_row(work, top, rows.padded);
+            for (int64_t x = 0; x < work->top_width; x++)
+                top[x] /= (float)rows.padded * columns[x];
         } else {
             max_rows(buffer + p->pad_w, first, work->width, rows.end - rows.begin);
             FOR_USUAL_WINDOWS(max_columns, top, buffer, work->top_width, p->kernel_w, p->stride_w);
@@ -164,9 +166,13 @@ static void run_task(void *context, int64_t task, int worker)
     const int64_t first = task * work->planes_per_task;
     const int64_t last = sl_least(first + work->planes_per_task, work->planes);
     const int64_t size = work->height * work->width;
+    float *buffer = work->scratch + worker * work->buffer_length;
+    const bool global = is_global(work);
+    if (!global)
+        count_columns(work, buffer + work->buffer_length - work->top_width);
     for (int64_t plane = first; plane < last; plane++) {
-        if (!is_global(work))
-            pool_plane(work, plane, work->scratch + worker * work->buffer_length);
+        if (!global)
+            pool_plane(work, plane, buffer);
         else if (work->parameters.method == SL_POOLING_AVERAGE)
             work->top[plane] = sl_span_sum(work->bottom + plane * size, size, 0) / (float)size;
         else
