@@ -28,14 +28,15 @@ static void run_plane(const struct affine_work *work, int64_t plane)
     const float *bottom = work->bottom + plane * affine->inner;
     float *top = work->top + plane * affine->inner;
     const float slope = work->slope;
+    const int64_t inner = affine->inner; /* the compiler cannot know that top is not part of it */
     if (slope == 1.0f) {
         SL_INDEPENDENT
-        for (int64_t i = 0; i < affine->inner; i++)
+        for (int64_t i = 0; i < inner; i++)
             top[i] = (bottom[i] - centre) * factor + addend;
         return;
     }
     SL_INDEPENDENT
-    for (int64_t i = 0; i < affine->inner; i++)
+    for (int64_t i = 0; i < inner; i++)
         top[i] = activated((bottom[i] - centre) * factor + addend, slope);
 }
 

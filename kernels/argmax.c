@@ -72,8 +72,10 @@ static void run_greatest(void *context, int64_t task, int worker)
         for (int64_t i = 0; i < count; i++) {
             const float value = values[c * work->inner + i];
             const float known = value == value ? value : -INFINITY;
-            index[i] = known >= greatest[i] ? (int32_t)c : index[i];
-            greatest[i] = known >= greatest[i] ? known : greatest[i];
+            const float former = greatest[i];
+            const int32_t former_index = index[i];
+            greatest[i] = known >= former ? known : former;
+            index[i] = known >= former ? (int32_t)c : former_index;
         }
     for (int64_t i = 0; i < count; i++)
         store(work, first + i, 0, index[i]);

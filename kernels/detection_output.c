@@ -1,5 +1,5 @@
 /* DetectionOutput (SSD): boxes decoded from priors and offsets, non-maximum suppression per class,
- * the best of all classes kept. Rows that are not needed are marked: image -1, label -1, rest 0. */
+ * the best of all classes kept. Rows that are not needed are 0 (sl_layer_parameters says why). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,11 +181,9 @@ static int64_t store_image(const struct detection *work, int64_t image, float *t
     return row;
 }
 
-static void mark_unused(float *top, int64_t row, int64_t rows)
+static void clear_unused(float *top, int64_t row, int64_t rows)
 {
-    static const float unused[7] = {-1, -1};
-    for (; row < rows; row++)
-        memcpy(top + row * 7, unused, sizeof(unused));
+    memset(top + row * 7, 0, (size_t)(rows - row) * 7 * sizeof(float));
 }
 
 /* Points the parts of scratch into it (NULL: only measures); returns its bytes. */
@@ -238,7 +236,7 @@ static void run(const struct sl_kernel_call *call)
         keep_best(&work);
         row = store_image(&work, image, call->tops[0], row);
     }
-    mark_unused(call->tops[0], row, work.rows);
+    clear_unused(call->tops[0], row, work.rows);
 }
 
 /* Plain version: every prior of every class has a flag, and each step looks through all of them. */
@@ -344,7 +342,7 @@ static void reference(const struct sl_kernel_call *call)
         select_image(&work, call, image);
         row = plain_image(&state, image, call->tops[0], row);
     }
-    mark_unused(call->tops[0], row, work.rows);
+    clear_unused(call->tops[0], row, work.rows);
 }
 
 const struct sl_kernel sl_kernel_detection_output = {

@@ -59,8 +59,10 @@ struct column {
 /* A bottom row stretched to the top's width. */
 static void stretch(const struct interp *work, const float *restrict bottom, float *restrict row)
 {
-    for (int64_t x = 0; x < work->top_width; x++) {
-        const struct column column = work->columns[x];
+    const struct column *columns = work->columns;
+    const int64_t width = work->top_width;
+    for (int64_t x = 0; x < width; x++) {
+        const struct column column = columns[x];
         row[x] = (1.0f - column.weight) * bottom[column.low] + column.weight * bottom[column.high];
     }
 }
@@ -73,6 +75,7 @@ static void run_task(void *context, int64_t plane, int worker)
         work->bottom + (plane * work->height + work->crop) * work->width + work->crop;
     float *top = work->top + plane * work->top_height * work->top_width;
     float *low = work->rows + 2 * worker * work->top_width, *high = low + work->top_width;
+    const int64_t top_width = work->top_width;
     int64_t low_row = -1, high_row = -1;
     for (int64_t y = 0; y < work->top_height; y++, top += work->top_width) {
         const struct between rows = between_of(y, work->top_height, work->effective_height);
@@ -89,7 +92,8 @@ static void run_task(void *context, int64_t plane, int worker)
             stretch(work, bottom + rows.high * work->width, high);
         low_row = rows.low;
         high_row = rows.high;
-        for (int64_t x = 0; x < work->top_width; x++)
+        SL_INDEPENDENT
+        for (int64_t x = 0; x < top_width; x++)
             top[x] = (1.0f - rows.weight) * low[x] + rows.weight * high[x];
     }
 }

@@ -39,8 +39,9 @@ static void run_task(void *context, int64_t task, int worker)
     if (work->normalise_variance)
         divisor = sqrtf(sl_span_sum_squares(bottom, work->length, mean) / (float)work->length) +
                   work->eps;
+    const int64_t length = work->length;
     SL_INDEPENDENT
-    for (int64_t i = 0; i < work->length; i++)
+    for (int64_t i = 0; i < length; i++)
         top[i] = (bottom[i] - mean) / divisor;
 }
 

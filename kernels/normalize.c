@@ -41,8 +41,9 @@ static void across_task(void *context, int64_t task, int worker)
     (void)worker;
     for (int64_t c = 0; c < work->channels; c++) {
         const float scale = work->scale[work->shared ? 0 : c];
+        const int64_t first = c * work->plane, last = first + work->plane;
         SL_INDEPENDENT
-        for (int64_t i = c * work->plane; i < (c + 1) * work->plane; i++)
+        for (int64_t i = first; i < last; i++)
             top[i] = bottom[i] / norm * scale;
     }
 }
@@ -66,9 +67,10 @@ static void position_task(void *context, int64_t task, int worker)
         norm[i] = sqrtf(norm[i]);
     for (int64_t c = 0; c < work->channels; c++) {
         const float scale = work->scale[work->shared ? 0 : c];
+        const int64_t plane = c * work->plane;
         SL_INDEPENDENT
         for (int64_t i = 0; i < count; i++)
-            top[c * work->plane + i] = bottom[c * work->plane + i] / norm[i] * scale;
+            top[plane + i] = bottom[plane + i] / norm[i] * scale;
     }
 }
 

@@ -128,6 +128,13 @@ static void count_columns(const struct pooling *work, float *columns)
             (float)sl_most(1, window_of(x, p->stride_w, p->kernel_w, p->pad_w, work->width).padded);
 }
 
+static void divide_row(float *restrict top, const float *restrict columns, float rows,
+                       int64_t width)
+{
+    for (int64_t x = 0; x < width; x++)
+        top[x] /= rows * columns[x];
+}
+
 /* buffer: the row, then columns[top_width] as counted by count_columns. */
 static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
 {
@@ -151,8 +158,7 @@ static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
         if (average) {
             sum_rows(buffer + p->pad_w, first, work->width, rows.end - rows.begin);
             FOR_USUAL_WINDOWS(sum_columns, top, buffer, work->top_width, p->kernel_w, p->stride_w);
-            for (int64_t x = 0; x < work->top_width; x++)
-                top[x] /= (float)rows.padded * columns[x];
+            divide_row(top, columns, (float)rows.padded, work->top_width);
         } else {
             max_rows(buffer + p->pad_w, first, work->width, rows.end - rows.begin);
             FOR_USUAL_WINDOWS(max_columns, top, buffer, work->top_width, p->kernel_w, p->stride_w);

@@ -18,8 +18,9 @@ static void run_task(void *context, int64_t task, int worker)
         const float slope = work->slopes[work->shared ? 0 : plane % work->channels];
         const float *bottom = work->bottom + plane * work->inner;
         float *top = work->top + plane * work->inner;
+        const int64_t inner = work->inner;
         SL_INDEPENDENT
-        for (int64_t i = 0; i < work->inner; i++)
+        for (int64_t i = 0; i < inner; i++)
             top[i] = bottom[i] > 0.0f ? bottom[i] : slope * bottom[i];
     }
 }

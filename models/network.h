@@ -209,7 +209,10 @@ struct sl_layer_parameters {
             float nms_threshold, nms_eta, confidence_threshold;
             int64_t nms_top_k, keep_top_k; /* -1 = all */
             enum sl_box_code code;
-        } detection_output; /* top: 1 x 1 x capacity x 7, rows [image, label, score, box] */
+        } detection_output; /* top: 1 x 1 x capacity x 7, rows [image, label, score, xmin, ymin,
+                             * xmax, ymax]; Caffe's top has as many rows as there are detections,
+                             * ours a fixed number: those after the last detection are all 0 (as
+                             * OpenCV leaves them), so score 0 means no detection */
     };
 };
 

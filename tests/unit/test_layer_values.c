@@ -209,13 +209,14 @@ Test(layer_values, prior_box)
 Test(layer_values, detection_output)
 {
     /* Boxes 0 and 1 overlap by 0.9: of class 1 the better one stays; of class 2 only box 1 is
-     * likely enough. Class 0 is the background. Rows are by class, then score. */
+     * likely enough. Class 0 is the background. Rows are by class, then score; the fourth is not
+     * needed. */
     CHECK(.layer = "type: 'DetectionOutput' top: 't' detection_output_param { num_classes: 3 "
                    "nms_param { nms_threshold: 0.5 } keep_top_k: 4 confidence_threshold: 0.25 }",
           .bottoms = {"1x12", "1x9", "1x2x12"},
           .inputs = {NO_OFFSETS, V(0.9f, 0.5f, 0.1f, 0.9f, 0.6f, 0.3f, 0.9f, 0.4f, 0.25f), PRIORS},
-          IS(0, 1, 0.6f, 0, 0, 1, 0.9f, 0, 1, 0.4f, 2, 2, 4, 3, 0, 2, 0.3f, 0, 0, 1, 0.9f, -1, -1,
-             0, 0, 0, 0, 0));
+          IS(0, 1, 0.6f, 0, 0, 1, 0.9f, 0, 1, 0.4f, 2, 2, 4, 3, 0, 2, 0.3f, 0, 0, 1, 0.9f, 0, 0, 0,
+             0, 0, 0, 0));
     /* The best two of all classes. */
     CHECK(.layer = "type: 'DetectionOutput' top: 't' detection_output_param { num_classes: 3 "
                    "nms_param { nms_threshold: 0.95 } keep_top_k: 2 }",
