@@ -12,12 +12,6 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
 
-/* Linux 6.14: pages of this read leave the page cache when it is done. Debian 12's headers are
- * older; kernels that do not know it say EOPNOTSUPP and the file goes on without. */
-#ifndef RWF_DONTCACHE
-#define RWF_DONTCACHE 0x80
-#endif
-
 /* A read that brings nothing this often in a row is given up. */
 #define FRUITLESS_MOST 1000
 
@@ -54,8 +48,6 @@ static void make_buffered(struct sl_file *file, const char *why)
         fcntl(file->fd, F_SETFL, flags & ~O_DIRECT);
     file->direct = false;
     file->degraded = why;
-    file->drop_behind = false;
-    file->read_flags = RWF_DONTCACHE;
     /* Read-ahead would fetch, and charge to the cgroup, pages that nobody asked for. */
     posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
 }
@@ -105,9 +97,10 @@ void sl_file_close(struct sl_file *file)
     free(file);
 }
 
+/* RWF_DONTCACHE (Linux 6.14) would do the same in the kernel, folio by folio, and is slower. */
 void sl_file_drop_behind(const struct sl_file *file, uint64_t offset, uint64_t length)
 {
-    if (file->drop_behind)
+    if (!file->direct)
         posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
 }
 
@@ -117,7 +110,6 @@ void sl_request_attempt(struct sl_request *request)
 
     request->attempt_bytes = rest < SL_PIECE_BYTES ? rest : SL_PIECE_BYTES;
     request->attempt_direct = request->file->direct;
-    request->attempt_flags = request->file->read_flags;
 }
 
 static bool finish(struct sl_request *request, int result)
@@ -166,11 +158,6 @@ static bool advance_failed(struct sl_request *request, int code)
     if (code == -EINVAL && request->attempt_direct) {
         if (file->direct)
             make_buffered(file, "O_DIRECT reads fail with EINVAL");
-        return try_again(request);
-    }
-    if ((code == -EOPNOTSUPP || code == -EINVAL) && request->attempt_flags) {
-        file->read_flags = 0;
-        file->drop_behind = true;
         return try_again(request);
     }
     return finish(request, code);

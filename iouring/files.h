@@ -20,9 +20,7 @@
 struct sl_file {
     int fd;
     bool direct;
-    bool drop_behind;     /* buffered: give the pages back after each read */
     uint32_t alignment;   /* of offsets of direct reads, <= SL_BLOCK_BYTES */
-    int read_flags;       /* RWF_* of every attempt */
     const char *degraded; /* NULL, or why the file is buffered; static text */
     bool noted;           /* the loader's notes say so */
     char name[48];        /* end of the path, for messages */
@@ -49,11 +47,10 @@ struct sl_request {
     /* What the attempt under way asked for. */
     uint64_t attempt_bytes;
     bool attempt_direct;
-    int attempt_flags;
 };
 
 /* Starts the next attempt: the caller then reads request->attempt_bytes bytes at offset
- * read.offset + done into destination + done with attempt_flags. */
+ * read.offset + done into destination + done. */
 void sl_request_attempt(struct sl_request *request);
 
 /* Digests the kernel's answer to the attempt (bytes, 0 at the end of the file, -errno). True: the

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include "iouring/loaders.h"
 #include "iouring/requests.h"
@@ -39,15 +39,13 @@ static void serve(struct pread_loader *self, struct sl_request *request)
 
     while (!finished) {
         sl_request_attempt(request);
-        struct iovec span = {
-            .iov_base = (char *)request->read.destination + request->done,
-            .iov_len = (size_t)request->attempt_bytes,
-        };
+        char *to = (char *)request->read.destination + request->done;
+        size_t bytes = (size_t)request->attempt_bytes;
         off_t offset = (off_t)(request->read.offset + request->done);
-        int fd = request->file->fd, flags = request->attempt_flags;
+        int fd = request->file->fd;
 
         pthread_mutex_unlock(&self->lock);
-        ssize_t got = preadv2(fd, &span, 1, offset, flags);
+        ssize_t got = pread(fd, to, bytes, offset);
         ssize_t answer = got < 0 ? -errno : got;
         pthread_mutex_lock(&self->lock);
         finished = sl_requests_advance(&self->requests, request, answer);

@@ -147,8 +147,9 @@ static int measure(struct measurement *measurement, uint64_t budget_ns,
         for (size_t j = 0; rc == 0 && j < sizeof(depths) / sizeof(depths[0]); j++) {
             struct sl_device_rate *rate = &probe->rates[cell++];
             *rate = (struct sl_device_rate){.block_bytes = block_sizes[i], .depth = depths[j]};
-            /* A slow device gets no second budget. */
-            if (block_sizes[i] <= measurement->file_bytes && sl_now_ns() - start < 2 * budget_ns)
+            /* A slow device gets no second budget, but there is always one rate. */
+            bool time_left = cell == 1 || sl_now_ns() - start < 2 * budget_ns;
+            if (block_sizes[i] <= measurement->file_bytes && time_left)
                 rc = measure_rate(measurement, share, rate, error);
         }
     }

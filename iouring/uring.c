@@ -172,7 +172,6 @@ static bool issue(struct uring *uring, struct sl_request *request)
         io_uring_prep_read_fixed(sqe, fd, to, bytes, offset, buffer);
     else
         io_uring_prep_read(sqe, fd, to, bytes, offset);
-    sqe->rw_flags = request->attempt_flags;
     if (fixed_file)
         io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
     io_uring_sqe_set_data(sqe, request);

@@ -476,10 +476,7 @@ Test(attempts, refused_direct_read_becomes_buffered)
     cr_assert_not(answer(&attempt, -EINVAL));
     cr_assert_not(attempt.file.direct);
     cr_assert_not_null(attempt.file.degraded);
-    cr_assert_neq(attempt.request.attempt_flags, 0);
-    cr_assert_not(answer(&attempt, -EOPNOTSUPP), "the kernel cannot drop by itself");
-    cr_assert_eq(attempt.request.attempt_flags, 0);
-    cr_assert(attempt.file.drop_behind);
+    cr_assert_not(attempt.request.attempt_direct);
     cr_assert(answer(&attempt, -EINVAL));
     cr_assert_eq(attempt.request.result, -EINVAL);
     close(attempt.file.fd);
@@ -499,7 +496,6 @@ Test(attempts, cancelled_reads_stop_between_attempts)
     close(attempt.file.fd);
 }
 
-/* What a kernel without RWF_DONTCACHE does behind a buffered read. */
 Test(attempts, pages_are_dropped_behind)
 {
     SL_AUTO(remove_file) char path[64];
@@ -512,7 +508,6 @@ Test(attempts, pages_are_dropped_behind)
     cr_assert_eq(sl_drop_page_cache(path, NULL), 0);
     cr_assert_eq(sl_file_open(path, true, &file, NULL), 0);
     cr_assert_not(file->direct);
-    file->drop_behind = true;
     void *mapping = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, file->fd, 0);
     cr_assert_eq(pread(file->fd, memory, FILE_BYTES, 0), FILE_BYTES);
     cr_assert_eq(mincore(mapping, FILE_BYTES, present), 0);
