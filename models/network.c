@@ -12,7 +12,7 @@
 #include "runtime/base/suggest.h"
 
 /* More than any real network by far; keeps counts of layers and blobs in an int. */
-#define MOST_PARTS (1 << 20)
+#define MOST_PARTS (1 << 16)
 
 struct builder {
     const Caffe__NetParameter *message;
@@ -183,28 +183,27 @@ static int check_number(struct builder *builder, const char *name, const char *t
 }
 
 /* A top named like the bottom of the same index runs in place; any other name must be new. */
-static int check_tops(struct builder *builder, const Caffe__LayerParameter *message,
-                      const struct sl_layer *layer, const struct sl_shape *tops)
+static int check_top(struct builder *builder, const Caffe__LayerParameter *message, int layer_index,
+                     int top, const struct sl_shape *shape)
 {
+    const struct sl_network *network = builder->network;
+    const struct sl_layer *layer = &network->layers[layer_index];
+    const char *type = sl_layer_type_name(layer->type);
+    const char *name = message->top[top];
+    bool in_place = (size_t)top < message->n_bottom && !strcmp(message->bottom[top], name);
+    int known = sl_blob_names_get(&builder->names, name);
+    if (known >= 0 && (!in_place || network->blobs[known].producer == layer_index))
+        return sl_error_set(builder->error, -EINVAL,
+                            "layer '%.100s' (%s): top '%.100s' is made by layer '%.100s' already; "
+                            "give it another name",
+                            layer->name, type, name,
+                            network->layers[network->blobs[known].producer].name);
     char text[SL_SHAPE_TEXT_BYTES];
-    for (int i = 0; i < layer->top_count; i++) {
-        const char *type = sl_layer_type_name(layer->type);
-        bool in_place =
-            (size_t)i < message->n_bottom && !strcmp(message->bottom[i], message->top[i]);
-        bool taken = !in_place && sl_blob_names_get(&builder->names, message->top[i]) >= 0;
-        for (int j = 0; j < i && !taken; j++)
-            taken = !strcmp(message->top[j], message->top[i]);
-        if (taken)
-            return sl_error_set(builder->error, -EINVAL,
-                                "layer '%.100s' (%s): an earlier layer makes '%.100s' too; give "
-                                "the top another name",
-                                layer->name, type, message->top[i]);
-        if (!sl_shape_valid(&tops[i]))
-            return sl_error_set(builder->error, -EINVAL,
-                                "layer '%.100s' (%s): top '%.100s' would be %s; every dimension "
-                                "must be at least 1 and a blob below 2^40 elements",
-                                layer->name, type, message->top[i], sl_shape_text(&tops[i], text));
-    }
+    if (!sl_shape_valid(shape))
+        return sl_error_set(builder->error, -EINVAL,
+                            "layer '%.100s' (%s): top '%.100s' would be %s; every dimension must "
+                            "be at least 1 and a blob below 2^40 elements",
+                            layer->name, type, name, sl_shape_text(shape, text));
     return 0;
 }
 
@@ -236,7 +235,9 @@ static int connect_tops(struct builder *builder, const Caffe__LayerParameter *me
         return no_memory(builder);
     for (int i = 0; i < layer->top_count; i++) {
         tops[i] = network->blob_count;
-        int result = add_blob(builder, message->top[i], &shapes[i], layer_index);
+        int result = check_top(builder, message, layer_index, i, &shapes[i]);
+        if (!result)
+            result = add_blob(builder, message->top[i], &shapes[i], layer_index);
         if (result)
             return result;
     }
@@ -280,8 +281,6 @@ static int infer_layer(struct builder *builder, const Caffe__LayerParameter *mes
         .tops = tops,
     };
     result = importer->infer(&import);
-    if (!result)
-        result = check_tops(builder, message, layer, tops);
     return result ? result : connect_tops(builder, message, layer, layer_index, tops);
 }
 

@@ -59,10 +59,9 @@ static int synthetic_read(struct sl_weight_source *source, const char *layer, co
     int64_t elements = sl_shape_count(shape);
     if (first < 0 || count < 0 || first > elements || count > elements - first)
         return sl_error_set(error, -EINVAL,
-                            "layer '%.100s': elements %lld to %lld are outside weight blob %d of "
-                            "%lld elements",
-                            layer, (long long)first, (long long)(first + count), blob,
-                            (long long)elements);
+                            "layer '%.100s': %lld elements from %lld on are outside weight blob %d "
+                            "of %lld elements",
+                            layer, (long long)count, (long long)first, blob, (long long)elements);
     struct rule rule;
     if (!find_rule(type, blob, shape, &rule))
         return sl_error_set(error, -ENOENT,

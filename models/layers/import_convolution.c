@@ -170,6 +170,15 @@ static int set_top(struct sl_layer_import *import, int spatial, int64_t height, 
     return 0;
 }
 
+/* Images times places of a map, as a real number: the shape may still prove too large. */
+static double positions(const struct sl_shape *shape)
+{
+    double product = (double)shape->dim[0];
+    for (int i = 2; i < shape->axes; i++)
+        product *= (double)shape->dim[i];
+    return product;
+}
+
 static int64_t convolution_output(int64_t input, int64_t kernel, int64_t dilation, int64_t pad,
                                   int64_t stride)
 {
@@ -193,10 +202,10 @@ int sl_infer_convolution(struct sl_layer_import *import)
         result = add_weights(import, p->num_output, bottom->dim[1] / p->group, spatial);
     if (result)
         return result;
-    const struct sl_shape *top = &import->tops[0];
-    double positions = (double)top->dim[0] * (double)sl_shape_span(top, 2, top->axes);
-    import->layer->flops = positions * (2.0 * (double)import->layer->weights[0].count +
-                                        (p->bias ? 1.0 : 0.0) * (double)p->num_output);
+    double per_position = 2.0 * (double)import->layer->weights[0].count;
+    if (p->bias)
+        per_position += (double)p->num_output;
+    import->layer->flops = positions(&import->tops[0]) * per_position;
     return 0;
 }
 
@@ -224,9 +233,8 @@ int sl_infer_deconvolution(struct sl_layer_import *import)
         result = add_weights(import, bottom->dim[1], p->num_output / p->group, spatial);
     if (result)
         return result;
-    double positions = (double)bottom->dim[0] * (double)sl_shape_span(bottom, 2, bottom->axes);
-    import->layer->flops = positions * 2.0 * (double)import->layer->weights[0].count;
-    if (p->bias && sl_shape_valid(&import->tops[0]))
-        import->layer->flops += (double)sl_shape_count(&import->tops[0]);
+    import->layer->flops = positions(bottom) * 2.0 * (double)import->layer->weights[0].count;
+    if (p->bias)
+        import->layer->flops += positions(&import->tops[0]) * (double)p->num_output;
     return 0;
 }

@@ -214,3 +214,54 @@ Test(synthetic, a_file_that_cannot_be_written_leaves_nothing_behind)
     cr_expect(strstr(error.text, "2 GiB"), "%s", error.text);
     cr_expect(rmdir(folder.path) == 0, "the folder is empty");
 }
+
+/* What is written is read back, blob by blob, by our own index. */
+Test(synthetic, a_written_file_reads_back)
+{
+    struct folder folder = make_folder();
+    char path[PATH_BYTES + 32];
+    struct sl_error error = {0};
+    snprintf(path, sizeof(path), "%s/out.caffemodel", folder.path);
+    const char *text = "input:'x' input_shape{dim:1 dim:4 dim:5 dim:5} "
+                       "layer{name:'c' type:'Convolution' bottom:'x' top:'c' "
+                       "convolution_param{num_output:8 kernel_size:3 group:2}} "
+                       "layer{name:'p' type:'PReLU' bottom:'c' top:'c' "
+                       "prelu_param{channel_shared:true}} "
+                       "layer{name:'b' type:'BatchNorm' bottom:'c' top:'c'} "
+                       "layer{name:'f' type:'InnerProduct' bottom:'c' top:'f' "
+                       "inner_product_param{num_output:300}}";
+    int result = write_caffemodel(text, path, &error);
+    cr_assert(result == 0, "%s", error.text);
+    struct Caffe__NetParameter *message = NULL;
+    struct sl_network *network = NULL;
+    struct sl_network_options options = {0};
+    cr_assert_eq(sl_caffe_parse("test", text, strlen(text), &message, &error), 0);
+    cr_assert_eq(sl_network_build(message, &options, &network, &error), 0);
+    sl_caffe_free(message);
+
+    AUTO_SOURCE rule = open_seed(0);
+    AUTO_SOURCE file = NULL;
+    result = sl_caffemodel_open(path, &file, &error);
+    cr_assert(result == 0, "%s", error.text);
+    int blobs = 0;
+    for (int i = 0; i < network->layer_count; i++) {
+        const struct sl_layer *layer = &network->layers[i];
+        const char *type = sl_layer_type_name(layer->type);
+        for (int w = 0; w < layer->weight_count; w++, blobs++) {
+            int64_t count = layer->weights[w].count;
+            const struct sl_shape *shape = &layer->weights[w].shape;
+            SL_AUTO_FREE float *expected = calloc((size_t)count, sizeof(float));
+            SL_AUTO_FREE float *found = calloc((size_t)count, sizeof(float));
+            cr_assert(expected && found);
+            cr_assert_eq(rule->read(rule, layer->name, type, w, shape, 0, count, expected, &error),
+                         0);
+            result = file->read(file, layer->name, type, w, shape, 0, count, found, &error);
+            cr_assert(result == 0, "%s", error.text);
+            cr_expect(memcmp(expected, found, (size_t)count * sizeof(float)) == 0, "%s/%d",
+                      layer->name, w);
+        }
+    }
+    cr_expect_eq(blobs, 8);
+    sl_network_free(network);
+    cr_expect(unlink(path) == 0 && rmdir(folder.path) == 0);
+}
