@@ -218,6 +218,17 @@ static void harvest(struct uring *uring)
     }
 }
 
+/* Keeps the promise of event_fd. Also when the kernel took no submission and has nothing else of
+ * ours, for then no completion would ever call the owner back to try again. */
+static void raise_when_due(struct uring *uring)
+{
+    const struct sl_requests *requests = &uring->requests;
+    unsigned refused = io_uring_sq_ready(&uring->ring);
+
+    if (requests->finished.first || (refused > 0 && refused >= (unsigned)requests->flying))
+        sl_event_raise(requests->event_fd);
+}
+
 static int uring_submit(struct sl_loader *loader, const struct sl_read *read,
                         struct sl_error *error)
 {
@@ -228,6 +239,7 @@ static int uring_submit(struct sl_loader *loader, const struct sl_read *read,
         return rc;
     /* Taken now: what the kernel refuses is tried again, and at last reported, by reap. */
     pump(uring);
+    raise_when_due(uring);
     return 0;
 }
 
@@ -258,8 +270,7 @@ static int uring_reap(struct sl_loader *loader, struct sl_completion *completion
             break;
     }
     int count = sl_requests_hand_out(requests, loader, completions, most);
-    if (requests->finished.first)
-        sl_event_raise(requests->event_fd);
+    raise_when_due(uring);
     return count;
 }
 
@@ -284,8 +295,7 @@ static void uring_cancel(struct sl_loader *loader)
         }
         pump(uring);
     }
-    if (requests->finished.first)
-        sl_event_raise(requests->event_fd);
+    raise_when_due(uring);
 }
 
 static void uring_close(struct sl_loader *loader)
