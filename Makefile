@@ -1,6 +1,6 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
-.PHONY: all lib demo deps test check unit system golden lint format sanitize fuzz-replay bench \
-        bench-kernels bench-loader install uninstall clean help man depcheck
+.PHONY: all lib demo deps test unit system golden lint format sanitize bench-kernels bench-loader \
+        install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -15,17 +15,21 @@ VERSION := 0.1.0
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
 OPT      ?= -O2 -g
+# make V=1 shows the commands.
+V        ?=
+Q        := $(if $(V),,@)
+SAY      := $(if $(V),@:,@echo)
 SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
-LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -ljpeg -lpng -lm -ldl
+LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
 
 PROTOS   := $(wildcard models/*.proto)
 GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 GEN_H    := $(GEN_C:.c=.h)
 # Files for the instruction sets of x86-64 are built for it only.
-MACHINE  := $(shell $(CC) -dumpmachine)
+MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 NOT_HERE := %.inc.c $(if $(filter x86_64-%,$(MACHINE)),,%_avx2.c %_avx512.c)
 LIB_C    := $(filter-out $(NOT_HERE),$(wildcard runtime/base/*.c runtime/engine/*.c iouring/*.c \
             cgroups/*.c kernels/*.c policies/*.c models/*.c models/layers/*.c)) \
@@ -43,12 +47,98 @@ CLI_O    := $(call objects,$(REPORT_C) $(CLI_C))
 REPORT_O := $(call objects,$(REPORT_C))
 TEST_O   := $(call objects,$(TEST_C))
 
-all: $(BUILD)/sluice lib
+all: $(BUILD)/sluice lib ## build the command and the library (build/)
 lib: $(BUILD)/libsluice.a $(BUILD)/libsluice.so
+
+# The commit is compiled into one file, which is built again when it changes.
+COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
+$(shell mkdir -p $(BUILD)/gen; echo '$(COMMIT)' | cmp -s - $(BUILD)/gen/commit || \
+        echo '$(COMMIT)' > $(BUILD)/gen/commit)
+$(BUILD)/obj/runtime/api_model.o: CPPFLAGS += -DSL_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/runtime/api_model.o: $(BUILD)/gen/commit
+
+# ---- set-up, tests, checks: what a newcomer and the CI call ------------------------------------
+# The first run may install the compiler, which decides what is built: hence the second make.
+deps: ## install the Debian packages that are missing (SLUICE_NO_INSTALL=1: name them)
+	@sh scripts/deps.sh
+
+demo: deps ## build, then the published policies on FaceNet with and without enough memory
+	@$(MAKE) --no-print-directory $(BUILD)/sluice
+	@sh scripts/demo.sh $(BUILD)
+
+test: deps ## build and run all tests
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory unit system golden
+
+golden: all ## tests of the command line against expected output
+	@sh tests/golden/run.sh $(BUILD)
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+format: ## clang-format all C files
+	clang-format -i $(C_FILES)
+
+lint: $(GEN_H) ## formatting, static analysis, rules of the tree
+	clang-format --dry-run -Werror $(C_FILES)
+	sh scripts/check_dependencies.sh
+	shellcheck -S warning scripts/*.sh tests/golden/*.sh .ci/run
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 -I. -I$(BUILD)/gen \
+	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	    --suppressions-list=scripts/cppcheck.txt runtime iouring cgroups kernels policies models
+	clang-tidy --quiet $(filter-out %_avx2.c %_avx512.c,$(LIB_C) $(REPORT_C) $(CLI_C)) -- \
+	    $(CPPFLAGS) -std=c11
+
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+sanitize: ## unit and command-line tests under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE='$(SANITIZERS)' OPT='-O1 -g' unit golden
+
+man: $(BUILD)/sluice ## write docs/man from the command tables
+	sh scripts/man.sh $(BUILD)/sluice docs/man
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
+
+# ---- install -----------------------------------------------------------------------------------
+PUBLIC_H := $(addprefix runtime/base/,error.h export.h log.h) \
+            $(addprefix cgroups/,cgroup.h supervisor.h)
+SHARED   := libsluice.so.$(VERSION)
+MAN_1    := $(wildcard docs/man/*.1)
+INTO     := $(DESTDIR)$(PREFIX)
+# Installed headers find each other under <sluice/...>.
+FLATTEN  := 's,^\#include "[a-z/]*/\([a-z_]*\.h\)",\#include <sluice/\1>,'
+
+install: all ## to PREFIX (/usr/local), below DESTDIR
+	install -d $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include/sluice $(INTO)/share/man/man1 \
+	    $(INTO)/share/bash-completion/completions $(INTO)/share/zsh/site-functions \
+	    $(INTO)/share/fish/vendor_completions.d
+	install -m 755 $(BUILD)/sluice $(INTO)/bin/sluice
+	install -m 644 $(BUILD)/libsluice.a $(INTO)/lib/libsluice.a
+	install -m 755 $(BUILD)/libsluice.so $(INTO)/lib/$(SHARED)
+	ln -sf $(SHARED) $(INTO)/lib/libsluice.so.0
+	ln -sf libsluice.so.0 $(INTO)/lib/libsluice.so
+	sed $(FLATTEN) runtime/sluice.h > $(INTO)/include/sluice.h
+	for header in $(PUBLIC_H); do \
+	    sed $(FLATTEN) $$header > $(INTO)/include/sluice/$$(basename $$header) || exit 1; done
+	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' scripts/sluice.pc.in \
+	    > $(INTO)/lib/pkgconfig/sluice.pc
+	install -m 644 $(MAN_1) $(INTO)/share/man/man1
+	$(BUILD)/sluice completion bash > $(INTO)/share/bash-completion/completions/sluice
+	$(BUILD)/sluice completion zsh > $(INTO)/share/zsh/site-functions/_sluice
+	$(BUILD)/sluice completion fish > $(INTO)/share/fish/vendor_completions.d/sluice.fish
+
+uninstall: ## what install put there
+	rm -f $(INTO)/bin/sluice $(INTO)/lib/libsluice.a $(INTO)/lib/$(SHARED) \
+	    $(INTO)/lib/libsluice.so.0 $(INTO)/lib/libsluice.so $(INTO)/include/sluice.h \
+	    $(addprefix $(INTO)/include/sluice/,$(notdir $(PUBLIC_H))) \
+	    $(INTO)/lib/pkgconfig/sluice.pc $(addprefix $(INTO)/share/man/man1/,$(notdir $(MAN_1))) \
+	    $(INTO)/share/bash-completion/completions/sluice $(INTO)/share/zsh/site-functions/_sluice \
+	    $(INTO)/share/fish/vendor_completions.d/sluice.fish
+	-rmdir $(INTO)/include/sluice
+# ------------------------------------------------------------------------------------------------
 
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 	@mkdir -p $(BUILD)/gen
-	protoc-c --c_out=$(BUILD)/gen $<
+	$(SAY) "  GEN   $<"
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 
 $(TOPO_C): $(TOPOLOGY) scripts/embed_topologies.sh
 	@mkdir -p $(@D)
@@ -57,7 +147,8 @@ $(TOPO_C): $(TOPOLOGY) scripts/embed_topologies.sh
 # Generated code is not held to our warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -W%,$(CFLAGS)) -c $< -o $@
+	$(SAY) "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -W%,$(CFLAGS)) -c $< -o $@
 
 # Kernels for instruction sets chosen at run time: kernels/<name>_<isa>.c
 # Nobody reads errno or floating-point flags of a kernel: that lets conditionals and square roots
@@ -69,22 +160,27 @@ $(BUILD)/obj/kernels/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno -fno-t
 
 $(BUILD)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(SAY) "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 $(BUILD)/libsluice.a: $(LIB_O)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) "  AR    $@"
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libsluice.so: $(LIB_O)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,libsluice.so.0 $^ $(LIBS) -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libsluice.so.0 $^ $(LIBS) -o $@
 
 $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -o $@
 
-unit: $(BUILD)/unit_tests
+unit: $(BUILD)/unit_tests ## unit and property tests
 	$(BUILD)/unit_tests $(UNIT_FLAGS)
 
 # --- system tests: what the kernel enforces (cgroups, swap, throttling); skip without rights ---
@@ -95,34 +191,38 @@ SYSTEM_TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,\
 
 $(BUILD)/tests/%: tests/system/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c11 -O2 -g $(WARNINGS) -pthread $< -o $@
+	$(SAY) "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 -O2 -g $(WARNINGS) -pthread $< -o $@
 
 $(BUILD)/system_tests: $(SYSTEM_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
-	$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
 
 # One after the other: they measure memory, swap and time of the whole machine.
-system: $(BUILD)/system_tests
+system: $(BUILD)/system_tests ## tests of what the kernel enforces
 	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
 -include $(SYSTEM_O:.o=.d)
 # --- end of system tests ---
 
-clean:
+clean: ## remove build/
 	rm -rf $(BUILD)
 
 # ---- bench-loader: the loaders beside fio ----------------------------------------------------
 $(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluice.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-bench-loader: $(BUILD)/bench_loader
+bench-loader: $(BUILD)/bench_loader ## the loaders beside fio
 	sh scripts/bench_loader.sh $(BUILD)
 # ----------------------------------------------------------------------------------------------
 
 # ---- bench-kernels: warm compute beside OpenCV ------------------------------------------------
 $(BUILD)/bench_kernels: $(BUILD)/obj/tests/bench/bench_kernels.o $(BUILD)/libsluice.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-bench-kernels: $(BUILD)/sluice $(BUILD)/bench_kernels
+bench-kernels: $(BUILD)/sluice $(BUILD)/bench_kernels ## warm compute beside OpenCV
 	sh scripts/bench_kernels.sh $(BUILD)
 # ----------------------------------------------------------------------------------------------
 

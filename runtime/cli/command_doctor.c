@@ -3,7 +3,7 @@
 
 #include "runtime/cli/command.h"
 #include "runtime/report/record.h"
-#include "runtime/report/table.h"
+#include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "runtime/report/table.h"
+#include "runtime/report/text_table.h"
 
 /* One cell: what it took and what the network answered, for people. */
 void run_print_summary(const json_t *records, FILE *stream);

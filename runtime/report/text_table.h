@@ -1,6 +1,6 @@
 /* Tables of text: aligned columns, CSV or Markdown. */
-#ifndef SLUICE_REPORT_TABLE_H
-#define SLUICE_REPORT_TABLE_H
+#ifndef SLUICE_REPORT_TEXT_TABLE_H
+#define SLUICE_REPORT_TEXT_TABLE_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "runtime/report/table.h"
+#include "runtime/report/text_table.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Writes the man pages from the command tables.
+# usage: man.sh SLUICE DIRECTORY
+set -eu
+
+sluice=$1
+directory=$2
+mkdir -p "$directory"
+"$sluice" man >"$directory/sluice.1"
+for command in import synth inspect run list doctor; do
+    "$sluice" man "$command" >"$directory/sluice-$command.1"
+done
