@@ -74,7 +74,7 @@ int sl_parse_real(const char *text, double least, double most, double *value,
 
 const char *sl_format_size(uint64_t bytes, char buffer[SL_UNIT_TEXT_BYTES])
 {
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     double value = (double)bytes;
     size_t unit = 0;
     while (value >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {

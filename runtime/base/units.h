@@ -23,7 +23,7 @@ int sl_parse_real(const char *text, double least, double most, double *value,
 
 #define SL_UNIT_TEXT_BYTES 32
 
-/* "227.0 MB"-style text with three significant digits (binary units: K, M, G). Returns buffer. */
+/* "217 MiB"-style text with three significant digits. Returns buffer. */
 const char *sl_format_size(uint64_t bytes, char buffer[SL_UNIT_TEXT_BYTES]);
 /* "1.23 ms"-style text. Returns buffer. */
 const char *sl_format_duration(uint64_t ns, char buffer[SL_UNIT_TEXT_BYTES]);
