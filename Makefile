@@ -1,6 +1,6 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
-.PHONY: all lib demo deps test unit system golden lint format sanitize bench-kernels bench-loader \
-        install uninstall clean help man
+.PHONY: all lib demo deps test unit system golden lint format sanitize fuzz fuzz-replay \
+        bench-kernels bench-loader install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -204,6 +204,36 @@ system: $(BUILD)/system_tests ## tests of what the kernel enforces
 
 -include $(SYSTEM_O:.o=.d)
 # --- end of system tests ---
+
+# ---- fuzz: search with libFuzzer, replay with the ordinary compiler ---------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_C       := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_NAMES   := $(FUZZ_C:tests/fuzz/%.c=%)
+FUZZ_CORPUS  := tests/fuzz/corpus
+
+$(BUILD)/replay_%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o \
+                   $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BUILD)/search_%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(LIBS) -o $@
+
+fuzz-replay: $(FUZZ_NAMES:%=$(BUILD)/replay_%) ## feed the kept inputs to the fuzz targets
+	@set -e; for name in $(FUZZ_NAMES); do $(BUILD)/replay_$$name $(FUZZ_CORPUS)/$$name; done
+
+# New inputs stay under build/; those worth keeping are copied to the corpus by hand.
+fuzz: ## search for crashes for FUZZ_SECONDS per target (clang)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WARNINGS=-w OPT='-O1 -g' \
+	    SANITIZE='$(SANITIZERS) -fsanitize=fuzzer-no-link' $(FUZZ_NAMES:%=$(BUILD)/fuzz/search_%)
+	@set -e; for name in $(FUZZ_NAMES); do mkdir -p $(BUILD)/fuzz/corpus/$$name; \
+	    $(BUILD)/fuzz/search_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -rss_limit_mb=1024 -artifact_prefix=$(BUILD)/fuzz/$$name- \
+	        $(BUILD)/fuzz/corpus/$$name $(FUZZ_CORPUS)/$$name; done
+
+-include $(FUZZ_C:%.c=$(BUILD)/obj/%.d) $(BUILD)/obj/tests/fuzz/replay.d
+# ----------------------------------------------------------------------------------------------
 
 clean: ## remove build/
 	rm -rf $(BUILD)
