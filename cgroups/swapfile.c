@@ -152,13 +152,13 @@ static int check_directory(const char *directory, uint64_t bytes, struct sl_erro
     if (kind)
         return sl_error_set(error, -EOPNOTSUPP,
                             "%s cannot hold a swap file: it is %s; choose a directory on ext4 or "
-                            "xfs with --swap-directory or TMPDIR",
+                            "xfs with TMPDIR",
                             directory, kind);
     if ((uint64_t)space.f_bavail * space.f_frsize < bytes)
         return sl_error_set(
             error, -ENOSPC,
             "%s has %s free, too little for a swap file of %s; free some, or choose "
-            "another directory with --swap-directory or TMPDIR",
+            "another directory with TMPDIR",
             directory, sl_format_size((uint64_t)space.f_bavail * space.f_frsize, available),
             sl_format_size(bytes, wanted));
     return 0;
@@ -249,7 +249,10 @@ static int create_in(const char *directory, uint64_t bytes, struct sl_swapfile *
              __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED));
     swapfile->fd = open(swapfile->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (swapfile->fd < 0) {
-        code = sl_error_errno(error, "make the swap file %s", swapfile->path);
+        code = sl_error_set(error, -errno,
+                            "make the swap file %s: %s; choose a directory that you may write to "
+                            "with TMPDIR, or use --swap 0",
+                            swapfile->path, strerror(errno));
         free(swapfile);
         return code;
     }

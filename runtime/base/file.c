@@ -8,7 +8,7 @@
 
 int sl_file_drop_cache(const char *path, struct sl_error *error)
 {
-    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return sl_error_errno(error, "open %s", path);
     /* Only clean pages can be dropped. Read-only file systems refuse the sync, and have no dirty
@@ -42,6 +42,6 @@ int sl_fd_read_text(int fd, char *buffer, size_t size)
 
 int sl_file_read_text(const char *path, char *buffer, size_t size)
 {
-    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 ? -errno : sl_fd_read_text(fd, buffer, size);
 }

@@ -1,8 +1,8 @@
 /* A process with a known appetite, for tests of limits:
- *   memory_hog MIB [ROUNDS [FILE]]
+ *   memory_hog MIB [ROUNDS [FILE [buffered]]]
  * allocates MIB MiB, writes every page ROUNDS times (default 1), reads FILE from its start to its
- * end with O_DIRECT, and prints "done <bytes read>". ROUNDS 0: touches once, then waits for a
- * signal. */
+ * end with O_DIRECT, or through the page cache, and prints "done <bytes read>". ROUNDS 0: touches
+ * once, then waits for a signal. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +22,10 @@ static void touch(unsigned char *memory, size_t bytes, unsigned round)
         memory[i] = (unsigned char)(i / PAGE + round);
 }
 
-static long long read_all(const char *path)
+static long long read_all(const char *path, int flags)
 {
     void *buffer;
-    int fd = open(path, O_RDONLY | O_DIRECT);
+    int fd = open(path, O_RDONLY | flags);
     if (fd < 0 || posix_memalign(&buffer, PAGE, READ_BYTES))
         return -1;
     long long total = 0;
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         fflush(stdout);
         pause();
     }
-    long long total = argc > 3 ? read_all(argv[3]) : 0;
+    long long total = argc > 3 ? read_all(argv[3], argc > 4 ? 0 : O_DIRECT) : 0;
     if (total < 0)
         return EXIT_FAILED;
     printf("done %lld\n", total);

@@ -238,16 +238,16 @@ Test(system_cgroups, read_rate_of_buffered_reads_of_a_cold_file, .fini = remove_
     require_groups();
     require_throttle();
     make_file();
-    char cat[] = "/bin/cat", *argv[] = {cat, file_path, NULL};
+    char mib[] = "0", rounds[] = "1", buffered[] = "buffered";
+    char *argv[] = {NULL, mib, rounds, file_path, buffered, NULL};
     const char *cold[] = {file_path, NULL};
     struct sl_cell cell = hog(argv);
-    argv[0] = cat;
     cell.cold_files = cold;
     cell.limits.read_bytes_per_s = 50 * SL_MIB;
     cell.limits.throttle_path = file_path;
     struct sl_outcome outcome = run(&cell);
     expect_two_seconds(&outcome);
-    cr_expect_eq(outcome.output_bytes, FILE_BYTES);
+    cr_expect_str_eq(outcome.output, "done 104857600\n");
     sl_outcome_free(&outcome);
 }
 
@@ -468,7 +468,8 @@ Test(system_cgroups, users_without_rights_are_told_the_cure)
     sl_cgroup_probe(&rights);
     cr_expect_eq(rights.version, 0);
     cr_expect(rights.reason[0]);
-    cr_expect_eq(sl_swapfile_create("/var/tmp", SL_MIB, &swapfile, &error), -EPERM);
+    int refused = sl_swapfile_create("/var/tmp", SL_MIB, &swapfile, &error);
+    cr_expect(refused == -EPERM || refused == -EACCES, "%d", refused);
     cr_expect(strstr(error.text, "--swap 0"), "%s", error.text);
     cr_expect_null(swapfile);
     expect_nothing_left_of(getpid());
