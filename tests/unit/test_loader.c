@@ -669,8 +669,10 @@ CONFORMANCE(page_cache_stays_empty)
     struct sl_loader_options options = {.depth = 4, .buffered = variant->buffered};
     struct sl_error error = {0};
     cr_assert_eq(sl_drop_page_cache(path, &error), 0, "%s", error.text);
-    if (cached_pages(path) > 0)
+    if (cached_pages(path) > 0) {
+        unlink(path);
         cr_skip_test("skipped: the file system keeps its pages");
+    }
 
     LOADER loader = open_loader(variant->name, &options);
     struct sl_read read = {.file = add_file(loader, path),
