@@ -97,7 +97,9 @@ static void multiply(const struct evaluation *run, const struct sl_layer *layer)
 static double map(const struct evaluation *run, const struct sl_layer *layer, int64_t i)
 {
     const struct sl_shape *shape = &run->network->blobs[layer->bottoms[0]].shape;
-    int64_t c = shape->axes > 1 ? i / sl_shape_span(shape, 2, shape->axes) % shape->dim[1] : 0;
+    bool rescales = layer->type == SL_LAYER_SCALE || layer->type == SL_LAYER_BIAS;
+    int axis = rescales ? layer->parameters.scale.axis : 1;
+    int64_t c = i / sl_shape_span(shape, axis + 1, shape->axes) % shape->dim[axis];
     double x = run->blobs[layer->bottoms[0]][i];
     switch (layer->type) {
     case SL_LAYER_BATCH_NORM:
