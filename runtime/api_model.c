@@ -48,22 +48,23 @@ void sl_model_close(struct sl_model *model)
     free(model);
 }
 
-static uint64_t layer_bytes(const struct sl_pack *pack, int layer)
+/* Without the padding between blobs in a shard. */
+static uint64_t layer_bytes(const struct sl_layer *layer)
 {
-    uint64_t bytes = 0;
-    for (int shard = pack->layer_first_shard[layer]; shard < pack->layer_first_shard[layer + 1];
-         shard++)
-        bytes += pack->shards[shard].bytes;
-    return bytes;
+    uint64_t count = 0;
+    for (int weight = 0; weight < layer->weight_count; weight++)
+        count += (uint64_t)layer->weights[weight].count;
+    return count * sizeof(float);
 }
 
 void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
 {
     const struct sl_pack *pack = model->pack;
     const struct sl_network *network = pack->network;
-    uint64_t largest = 0;
+    uint64_t largest = 0, total = 0;
     for (int layer = 0; layer < network->layer_count; layer++) {
-        uint64_t bytes = layer_bytes(pack, layer);
+        uint64_t bytes = layer_bytes(&network->layers[layer]);
+        total += bytes;
         largest = bytes > largest ? bytes : largest;
     }
     *info = (struct sl_model_info){
@@ -74,7 +75,7 @@ void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
         .output_count = network->output_count,
         .shard_count = pack->shard_count,
         .label_count = pack->preprocessing.label_count,
-        .weight_bytes = pack->weight_bytes,
+        .weight_bytes = total,
         .file_bytes = pack->file_bytes,
         .largest_layer_bytes = largest,
         .identity = pack->index_checksum,
@@ -146,7 +147,7 @@ int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info
         .name = source->name,
         .type = sl_layer_type_name(source->type),
         .activation = source->activation == SL_ACTIVATION_RELU ? "ReLU" : "",
-        .weight_bytes = layer_bytes(pack, layer),
+        .weight_bytes = layer_bytes(source),
         .shard_count = pack->layer_first_shard[layer + 1] - pack->layer_first_shard[layer],
         .flops = source->flops,
     };

@@ -281,16 +281,11 @@ static int run_round(const struct execution *execution, uint64_t later, struct s
     return done;
 }
 
-/* Makes a directory and returns its path in buffer; parts may be NULL. */
+/* Makes DIRECTORY or DIRECTORY/PART and puts its path into buffer; part may be NULL. */
 static int make_directory(const char *parent, const char *part, char buffer[PATH_MAX],
                           struct sl_error *error)
 {
-    char clean[NAME_MAX + 1];
-    snprintf(clean, sizeof(clean), "%s", part ? part : "");
-    for (char *c = clean; *c; c++)
-        if (*c == '/')
-            *c = '_';
-    int length = snprintf(buffer, PATH_MAX, "%s%s%s", parent, part ? "/" : "", clean);
+    int length = snprintf(buffer, PATH_MAX, "%s%s%s", parent, part ? "/" : "", part ? part : "");
     if (length < 0 || length >= PATH_MAX)
         return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", parent);
     if (mkdir(buffer, 0777) < 0 && errno != EEXIST)
@@ -298,26 +293,31 @@ static int make_directory(const char *parent, const char *part, char buffer[PATH
     return 0;
 }
 
-static const char *base_name(const char *path)
+/* File name of a path without folder and last extension, in buffer. */
+static const char *stem(const char *path, char buffer[NAME_MAX + 1])
 {
     const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    snprintf(buffer, NAME_MAX + 1, "%s", slash ? slash + 1 : path);
+    char *dot = strrchr(buffer, '.');
+    if (dot && dot != buffer)
+        *dot = '\0';
+    return buffer;
 }
 
-/* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<network>/, with several inputs
+/* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<pack>/, with several inputs
  * DIRECTORY/<input file>/. */
 static int write_outputs(const struct execution *execution, int network, const char *input,
                          int rounds, struct sl_error *error)
 {
-    char directory[PATH_MAX];
+    char directory[PATH_MAX], part[NAME_MAX + 1];
     const char *top = execution->cell->output_directory;
     int code = make_directory(top, NULL, directory, error);
     struct sl_model_info info;
     sl_model_describe(execution->models[network], &info);
     if (code == 0 && execution->cell->pack_count > 1)
-        code = make_directory(top, info.name, directory, error);
+        code = make_directory(top, stem(info.path, part), directory, error);
     else if (code == 0 && rounds > 1)
-        code = make_directory(top, base_name(input), directory, error);
+        code = make_directory(top, stem(input, part), directory, error);
     for (int output = 0; code == 0 && output < info.output_count; output++) {
         struct sl_blob_info blob;
         sl_model_output(execution->models[network], output, &blob, NULL);
@@ -392,6 +392,14 @@ static int run_rounds(const struct execution *execution, json_t *records, struct
     return code;
 }
 
+/* The last round's records tell of fewer requests than were asked for. */
+static void mark_interrupted(json_t *records, int networks)
+{
+    size_t count = json_array_size(records);
+    for (size_t i = count > (size_t)networks ? count - (size_t)networks : 0; i < count; i++)
+        json_object_set_new(json_array_get(records, i), "status", json_string("interrupted"));
+}
+
 int cell_execute(const struct cell *cell, json_t **records, struct sl_error *error)
 {
     struct sl_error own = {0};
@@ -404,6 +412,8 @@ int cell_execute(const struct cell *cell, json_t **records, struct sl_error *err
     if (code == 0)
         code = run_rounds(&execution, list, error);
     execution_close(&execution);
+    if (code == -EINTR)
+        mark_interrupted(list, cell->pack_count);
     if (code < 0 && code != -EINTR) {
         json_decref(list);
         return code;

@@ -102,7 +102,7 @@ void run_print_summary(const json_t *records, FILE *stream)
     }
 }
 
-/* Names of the networks of a cell, joined by "+"; every name once. */
+/* Names of the networks of a cell, joined by "+"; once for all its inputs. */
 static void add_network_names(struct sl_table *table, const json_t *records)
 {
     char names[256] = "";
@@ -112,13 +112,14 @@ static void add_network_names(struct sl_table *table, const json_t *records)
     json_array_foreach(records, i, record)
     {
         const char *name = sl_record_text(record, "network");
-        if (i > 0 && !strcmp(name, last))
+        const char *pack = sl_record_text(record, "pack");
+        if (i > 0 && !strcmp(pack, last))
             continue;
         int added = snprintf(names + length, sizeof(names) - length, "%s%s", i ? "+" : "", name);
         length += added > 0 ? (size_t)added : 0;
         if (length >= sizeof(names))
             break;
-        last = name;
+        last = pack;
     }
     sl_table_add(table, "%s", names);
 }

@@ -1,0 +1,3 @@
+"$SLUICE" doctor
+"$SLUICE" doctor -o json | grep -c '"status":"fail"'
+exit 0

@@ -1,0 +1,5 @@
+"$SLUICE" synth lenet -o lenet.sluice
+"$SLUICE" inspect lenet.sluice
+"$SLUICE" inspect lenet.sluice -o json | grep -o '"weights_bytes":[0-9]*,"file'
+"$SLUICE" run lenet.sluice --top 1
+"$SLUICE" run lenet.sluice --top 1 --runs 3 -o json | grep -o '"latency_ns":\[[0-9]*,[0-9]*,[0-9]*\]'

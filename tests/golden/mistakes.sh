@@ -1,0 +1,24 @@
+# Each mistake: one clear line, where to read on, exit 2.
+try() {
+    "$SLUICE" "$@" 2>&1 && echo "accepted: $*"
+    echo "-> $?"
+}
+"$SLUICE" synth lenet -o lenet.sluice >/dev/null
+try rum
+try sweep job.yaml
+try run lenet.sluice --polcy linear
+try run lenet.sluice --policy liner
+try run lenet.sluice --loader urin
+try run lenet.sluice --memory lots
+try run lenet.sluice --memory 1M
+try run lenet.sluice --runs 0
+try run lenet.sluice --runs
+try run lenet.sluice -o jsn
+try run lenet.sluice -x
+try run
+try inspect lenet.sluice more
+try list polices
+try synth lenett -o x.sluice
+try synth lenet
+try import a.prototxt b.caffemodel
+try run lenet.sluice --timeout soon
