@@ -58,24 +58,22 @@ static void run_output(const struct depthwise *d, int64_t image, int64_t output,
     const float *map =
         call->bottoms[0] + (image * g->channels + output / g->group_outputs) * g->in_h * g->in_w;
     float *top = call->tops[0] + (image * g->outputs + output) * g->out_h * g->out_w;
-    struct sl_depthwise_row row = {
+    struct sl_depthwise_rows rows = {
         .w = call->weights[0] + local * g->taps,
         .offset = call->scratch,
         .taps = g->taps,
         .columns = g->out_w,
+        .pitch = d->strip.plane_w,
+        .b = buffer,
         .bias = g->bias ? call->weights[1][local] : 0.0f,
         .activation = call->layer->activation,
         .slope = call->layer->activation_slope,
     };
-    void (*run_row)(const struct sl_depthwise_row *) = sl_isa()->depthwise_row;
     for (int64_t first = 0; first < g->out_h; first += d->strip.rows) {
-        int64_t rows = g->out_h - first < d->strip.rows ? g->out_h - first : d->strip.rows;
-        sl_strip_fill(g, &d->strip, map, 1, first, rows, buffer);
-        for (int64_t y = 0; y < rows; y++) {
-            row.b = buffer + y * d->strip.plane_w;
-            row.y = top + (first + y) * g->out_w;
-            run_row(&row);
-        }
+        rows.rows = g->out_h - first < d->strip.rows ? g->out_h - first : d->strip.rows;
+        rows.y = top + first * g->out_w;
+        sl_strip_fill(g, &d->strip, map, 1, first, rows.rows, buffer);
+        sl_isa()->depthwise_rows(&rows);
     }
 }
 

@@ -153,67 +153,95 @@ static void (*const tiles[][TILE_VECTORS])(const struct tile *) = {
 #endif
     TILES(4), TILES(2), TILES(1)};
 
-/* Where the columns [first, first + columns) of a row of B lie: consecutive pieces. */
-struct pieces {
+/* How the columns [first, first + columns) of a row of B are gathered: whole vectors from source
+ * to destination, in order. What a vector writes beyond its piece, the next one or the next row
+ * overwrites. */
+struct gathering {
     int count;
-    int32_t length[SL_GEMM_PANEL_COLUMNS];
+    int32_t destination[SL_GEMM_PANEL_COLUMNS];
     int64_t source[SL_GEMM_PANEL_COLUMNS];
-    int64_t reach; /* floats from the row's start that copying whole vectors may read */
+    int64_t columns, reach; /* reach: floats from the row's start that are read */
 };
 
-static void find_pieces(const struct sl_gemm *gemm, int64_t first, int64_t columns,
-                        struct pieces *pieces)
+static void plan_gathering(const struct sl_gemm *gemm, int64_t first, int64_t columns,
+                           struct gathering *gathering)
 {
-    pieces->count = 0;
-    pieces->reach = 0;
+    gathering->count = 0;
+    gathering->columns = columns;
+    gathering->reach = 0;
     for (int64_t done = 0; done < columns;) {
         int64_t n = first + done, in_run = n % gemm->run;
-        int64_t length = gemm->run - in_run < columns - done ? gemm->run - in_run : columns - done;
+        int64_t piece = gemm->run - in_run < columns - done ? gemm->run - in_run : columns - done;
         int64_t source = n / gemm->run * gemm->pitch + in_run;
-        int64_t reach = source + (length + SL_LANES - 1) / SL_LANES * SL_LANES;
-        pieces->length[pieces->count] = (int32_t)length;
-        pieces->source[pieces->count++] = source;
-        pieces->reach = reach > pieces->reach ? reach : pieces->reach;
-        done += length;
+        for (int64_t x = 0; x < piece; x += SL_LANES) {
+            gathering->destination[gathering->count] = (int32_t)(done + x);
+            gathering->source[gathering->count++] = source + x;
+            if (source + x + SL_LANES > gathering->reach)
+                gathering->reach = source + x + SL_LANES;
+        }
+        done += piece;
     }
 }
 
-/* Copies whole vectors: what a piece writes beyond its end, the next piece or row overwrites. */
-SL_INLINE void pack_row(const float *row, const struct pieces *pieces, float *panel)
+/* The same row of B column by column, where whole vectors would read beyond the end. */
+static void pack_row_exactly(const struct sl_gemm *gemm, const float *row, int64_t first,
+                             int64_t columns, float *panel)
 {
-    for (int i = 0; i < pieces->count; i++) {
-        const float *source = row + pieces->source[i];
-        for (int32_t x = 0; x < pieces->length[i]; x += SL_LANES)
-            sl_vector_store(panel + x, sl_vector_load(source + x));
-        panel += pieces->length[i];
-    }
+    for (int64_t n = first; n < first + columns; n++)
+        *panel++ = row[n / gemm->run * gemm->pitch + n % gemm->run];
 }
 
-static void pack_row_exactly(const float *row, const struct pieces *pieces, float *panel)
+SL_INLINE void pack_row(const float *row, const struct gathering *gathering, float *panel)
 {
-    for (int i = 0; i < pieces->count; i++) {
-        memcpy(panel, row + pieces->source[i], (size_t)pieces->length[i] * sizeof *panel);
-        panel += pieces->length[i];
-    }
+    for (int i = 0; i < gathering->count; i++)
+        sl_vector_store(panel + gathering->destination[i],
+                        sl_vector_load(row + gathering->source[i]));
 }
 
-/* Rows [k, k + depth) of B at the columns of pieces, as depth rows of width floats. */
-static void pack_panel(const struct sl_gemm *gemm, const struct pieces *pieces, int64_t k,
-                       int64_t depth, int64_t width, float *panel)
+/* A row that lies in one piece of `vectors` vectors. */
+SL_INLINE void pack_whole_row(const float *row, const int vectors, float *panel)
+{
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        sl_vector_store(panel + v * SL_LANES, sl_vector_load(row + v * SL_LANES));
+}
+
+/* Rows [k, k + depth) of B at the columns from `first` on, as depth rows of `vectors` vectors. */
+SL_INLINE void pack_rows(const struct sl_gemm *gemm, const struct gathering *gathering,
+                         int64_t first, int64_t k, int64_t depth, const int vectors,
+                         const bool whole, float *panel)
 {
     int64_t tap = k % gemm->taps;
     const float *channel = gemm->b + k / gemm->taps * gemm->channel_stride;
-    for (int64_t i = 0; i < depth; i++, panel += width) {
+    for (int64_t i = 0; i < depth; i++, panel += vectors * SL_LANES) {
         const float *row = channel + gemm->tap_offset[tap];
-        if (pieces->reach <= gemm->b_end - row)
-            pack_row(row, pieces, panel);
+        if (gathering->reach > gemm->b_end - row)
+            pack_row_exactly(gemm, row, first, gathering->columns, panel);
+        else if (whole)
+            pack_whole_row(row + gathering->source[0], vectors, panel);
         else
-            pack_row_exactly(row, pieces, panel);
+            pack_row(row, gathering, panel);
         if (++tap == gemm->taps) {
             tap = 0;
             channel += gemm->channel_stride;
         }
     }
+}
+
+static void pack_panel(const struct sl_gemm *gemm, int64_t first, int64_t columns, int64_t k,
+                       int64_t depth, int vectors, float *panel)
+{
+    struct gathering gathering;
+    plan_gathering(gemm, first, columns, &gathering);
+    bool whole = first / gemm->run == (first + columns - 1) / gemm->run;
+    if (!whole)
+        pack_rows(gemm, &gathering, first, k, depth, vectors, false, panel);
+    else if (vectors == 1)
+        pack_rows(gemm, &gathering, first, k, depth, 1, true, panel);
+    else if (vectors == 2)
+        pack_rows(gemm, &gathering, first, k, depth, 2, true, panel);
+    else
+        pack_rows(gemm, &gathering, first, k, depth, TILE_VECTORS, true, panel);
 }
 
 /* All rows of C at one panel of columns, for one block of k. */
@@ -259,9 +287,7 @@ static void native_gemm(const struct sl_gemm *gemm, void *scratch)
             int width = (int)(vectors / panels + (i < vectors % panels));
             int64_t left = gemm->columns - column;
             int64_t columns = width * SL_LANES < left ? width * SL_LANES : left;
-            struct pieces pieces;
-            find_pieces(gemm, column, columns, &pieces);
-            pack_panel(gemm, &pieces, k, depth, width * SL_LANES, panel);
+            pack_panel(gemm, column, columns, k, depth, width, panel);
             tile.a = gemm->a + k;
             tile.last_lanes = (int)(columns - (width - 1) * SL_LANES);
             multiply_panel(gemm, &tile, width, gemm->c + column);

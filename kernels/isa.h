@@ -19,25 +19,38 @@ struct sl_row_dots {
     float *y;
 };
 
-/* One row of a depthwise convolution: y[x] = sum over taps t of w[t] * (b + offset[t])[x] for x in
- * [0, columns), taps in order; may read up to SL_ISA_SLACK floats beyond b's last column. */
+/* Floats beyond the end that the two below may read of b and write of destination. */
 #define SL_ISA_SLACK 16
-struct sl_depthwise_row {
+
+/* Rows of a depthwise convolution: for y in [0, rows), x in [0, columns),
+ * y[y * columns + x] = activation(bias + sum over taps t, in order, of
+ *                                        w[t] * b[offset[t] + y * pitch + x]). */
+struct sl_depthwise_rows {
     const float *w;
     const float *b;
     const int32_t *offset;
-    int64_t taps, columns;
+    int64_t taps, rows, columns, pitch;
     float *y;
     float bias;
     enum sl_activation activation;
     float slope;
 };
 
+/* Rows of a padded plane: destination[r * width + c] for r in [0, rows), c in [0, width) is
+ * source[r * source_pitch + (c - left) * step] for c in [left, left + count), else 0. */
+struct sl_plane_rows {
+    const float *source;
+    int64_t source_pitch, step;
+    int64_t rows, width, left, count;
+    float *destination;
+};
+
 struct sl_isa {
     const char *name;
     void (*gemm)(const struct sl_gemm *gemm, void *scratch);
     void (*row_dots)(const struct sl_row_dots *dots);
-    void (*depthwise_row)(const struct sl_depthwise_row *row);
+    void (*depthwise_rows)(const struct sl_depthwise_rows *rows);
+    void (*plane_rows)(const struct sl_plane_rows *rows);
 };
 
 /* The best that this processor has, or the one that was forced. Any thread. */

@@ -9,5 +9,6 @@ const struct sl_isa sl_isa_avx512 = {
     .name = "avx512",
     .gemm = native_gemm,
     .row_dots = native_row_dots,
-    .depthwise_row = native_depthwise_row,
+    .depthwise_rows = native_depthwise_rows,
+    .plane_rows = native_plane_rows,
 };

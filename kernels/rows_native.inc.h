@@ -66,40 +66,104 @@ static void native_row_dots(const struct sl_row_dots *dots)
         dot_rows(dots, row, tail_x, 1);
 }
 
-/* `vectors` whole vectors of a depthwise row from column x on. */
-SL_INLINE void depthwise_columns(const struct sl_depthwise_row *row, int64_t x, int last_lanes,
-                                 const int vectors)
+/* `vectors` vectors of a depthwise row from b, `taps` taps. */
+SL_INLINE void depthwise_columns(const struct sl_depthwise_rows *rows, const float *b, float *y,
+                                 int last_lanes, const int vectors, const int64_t taps)
 {
     sl_vector sum[4];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++)
         sum[v] = (sl_vector){0};
-    for (int64_t t = 0; t < row->taps; t++) {
-        const float *b = row->b + row->offset[t] + x;
-        sl_vector w = sl_vector_all(row->w[t]);
+#pragma GCC unroll 9
+    for (int64_t t = 0; t < taps; t++) {
+        const float *window = b + rows->offset[t];
+        sl_vector w = sl_vector_all(rows->w[t]);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            sum[v] = sl_vector_fma(w, sl_vector_load(b + v * SL_LANES), sum[v]);
+            sum[v] = sl_vector_fma(w, sl_vector_load(window + v * SL_LANES), sum[v]);
     }
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-        sl_vector value = sum[v] + row->bias;
-        if (row->activation == SL_ACTIVATION_RELU)
-            value = sl_vector_relu(value, row->slope);
+        sl_vector value = sum[v] + rows->bias;
+        if (rows->activation == SL_ACTIVATION_RELU)
+            value = sl_vector_relu(value, rows->slope);
         if (v < vectors - 1 || last_lanes == SL_LANES)
-            sl_vector_store(row->y + x + v * SL_LANES, value);
+            sl_vector_store(y + v * SL_LANES, value);
         else
-            sl_vector_store_part(row->y + x + v * SL_LANES, value, last_lanes);
+            sl_vector_store_part(y + v * SL_LANES, value, last_lanes);
     }
 }
 
-static void native_depthwise_row(const struct sl_depthwise_row *row)
+SL_INLINE void depthwise(const struct sl_depthwise_rows *rows, const int64_t taps)
 {
-    int64_t x = 0;
-    for (; x + 4 * SL_LANES <= row->columns; x += 4 * SL_LANES)
-        depthwise_columns(row, x, SL_LANES, 4);
-    for (; x < row->columns; x += SL_LANES) {
-        int64_t left = row->columns - x;
-        depthwise_columns(row, x, left < SL_LANES ? (int)left : SL_LANES, 1);
+    for (int64_t r = 0; r < rows->rows; r++) {
+        const float *b = rows->b + r * rows->pitch;
+        float *y = rows->y + r * rows->columns;
+        int64_t x = 0;
+        for (; x + 4 * SL_LANES <= rows->columns; x += 4 * SL_LANES)
+            depthwise_columns(rows, b + x, y + x, SL_LANES, 4, taps);
+        for (; x < rows->columns; x += SL_LANES) {
+            int64_t left = rows->columns - x;
+            depthwise_columns(rows, b + x, y + x, left < SL_LANES ? (int)left : SL_LANES, 1, taps);
+        }
+    }
+}
+
+static void native_depthwise_rows(const struct sl_depthwise_rows *rows)
+{
+    if (rows->taps == 9)
+        depthwise(rows, 9);
+    else
+        depthwise(rows, rows->taps);
+}
+
+/* Writes `count` zeros, in whole vectors. */
+SL_INLINE void zero_columns(float *destination, int64_t count)
+{
+    for (int64_t x = 0; x < count; x += SL_LANES)
+        sl_vector_store(destination + x, (sl_vector){0});
+}
+
+SL_INLINE sl_vector load_up_to(const float *source, int64_t count)
+{
+    if (count >= SL_LANES)
+        return sl_vector_load(source);
+    return sl_vector_load_part(source, count > 0 ? (int)count : 0);
+}
+
+SL_INLINE void copy_columns(const float *source, int64_t step, int64_t count, float *destination)
+{
+    if (step == 1) {
+        for (int64_t x = 0; x < count; x += SL_LANES)
+            sl_vector_store(destination + x, load_up_to(source + x, count - x));
+    } else if (step == 2) {
+        for (int64_t x = 0; x < count; x += SL_LANES) {
+            const float *from = source + 2 * x;
+            int64_t left = 2 * (count - x) - 1;
+            sl_vector low = load_up_to(from, left);
+            sl_vector high = (sl_vector){0};
+            if (left > SL_LANES)
+                high = load_up_to(from + SL_LANES, left - SL_LANES);
+            sl_vector_store(destination + x, sl_vector_evens(low, high));
+        }
+    } else {
+        for (int64_t x = 0; x < count; x++)
+            destination[x] = source[x * step];
+    }
+}
+
+/* Each row is written left to right in whole vectors; what goes beyond its end is written again by
+ * the next one. */
+static void native_plane_rows(const struct sl_plane_rows *rows)
+{
+    const float *source = rows->source;
+    float *destination = rows->destination;
+    const int64_t end = rows->left + rows->count;
+    for (int64_t r = 0; r < rows->rows; r++) {
+        zero_columns(destination, rows->left);
+        copy_columns(source, rows->step, rows->count, destination + rows->left);
+        zero_columns(destination + end, rows->width - end);
+        source += rows->source_pitch;
+        destination += rows->width;
     }
 }

@@ -43,11 +43,20 @@ SL_INLINE sl_vector sl_vector_all(float value)
     return value - (sl_vector){0};
 }
 
+#if SL_LANES == 8
+SL_INLINE __m256i sl_lanes_below(int count)
+{
+    return (__m256i)((sl_vector_mask){0, 1, 2, 3, 4, 5, 6, 7} < count);
+}
+#endif
+
 /* The first `count` (0..SL_LANES) lanes; nothing beyond them is touched, other lanes are 0. */
 SL_INLINE sl_vector sl_vector_load_part(const float *source, int count)
 {
 #if defined(__AVX512F__)
     return (sl_vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), source);
+#elif SL_LANES == 8
+    return (sl_vector)_mm256_maskload_ps(source, sl_lanes_below(count));
 #else
     sl_vector vector = {0};
     for (int lane = 0; lane < SL_LANES; lane++)
@@ -61,6 +70,8 @@ SL_INLINE void sl_vector_store_part(float *destination, sl_vector vector, int co
 {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(destination, (__mmask16)((1u << count) - 1), (__m512)vector);
+#elif SL_LANES == 8
+    _mm256_maskstore_ps(destination, sl_lanes_below(count), (__m256)vector);
 #else
     for (int lane = 0; lane < SL_LANES; lane++)
         if (lane < count)
@@ -80,6 +91,16 @@ SL_INLINE sl_vector sl_vector_fma(sl_vector a, sl_vector b, sl_vector c)
 #else
     return a * b + c;
 #endif
+}
+
+/* Every second value of the 2 * SL_LANES values of low and high. */
+SL_INLINE sl_vector sl_vector_evens(sl_vector low, sl_vector high)
+{
+    sl_vector_mask index;
+#pragma GCC unroll 16
+    for (int lane = 0; lane < SL_LANES; lane++)
+        index[lane] = 2 * lane;
+    return __builtin_shuffle(low, high, index);
 }
 
 /* x > 0 ? x : slope * x */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/convolution.h"
+#include "kernels/isa.h"
 
 void sl_convolution_geometry(const struct sl_network *network, const struct sl_layer *layer,
                              struct sl_convolution_geometry *geometry)
@@ -61,30 +62,17 @@ void sl_strip_taps(const struct sl_convolution_geometry *geometry, const struct 
     }
 }
 
-/* One plane row: columns phase, phase + stride, ... of a padded input row. */
-static void fill_row(const struct sl_convolution_geometry *g, const float *source, int64_t phase,
-                     int64_t width, float *destination)
+/* Which plane columns (or rows) of a phase lie inside the map: [*first, *first + *count), and the
+ * map's column that the first of them is. */
+static void inside(int64_t map, int64_t pad, int64_t stride, int64_t phase, int64_t plane,
+                   int64_t *first, int64_t *count, int64_t *column)
 {
-    const int64_t stride = g->stride_w;
-    /* First and last plane columns that lie inside the map. */
-    int64_t first = g->pad_w > phase ? (g->pad_w - phase + stride - 1) / stride : 0;
-    int64_t last = (g->in_w + g->pad_w - phase + stride - 1) / stride;
-    first = first < width ? first : width;
-    last = last < width ? last : width;
-    last = last > first ? last : first;
-    source += first * stride + phase - g->pad_w;
-    for (int64_t x = 0; x < first; x++)
-        destination[x] = 0.0f;
-    if (stride == 1)
-        memcpy(destination + first, source, (size_t)(last - first) * sizeof *source);
-    else if (stride == 2)
-        for (int64_t x = 0; x < last - first; x++)
-            destination[first + x] = source[2 * x];
-    else
-        for (int64_t x = 0; x < last - first; x++)
-            destination[first + x] = source[stride * x];
-    for (int64_t x = last; x < width; x++)
-        destination[x] = 0.0f;
+    int64_t last = (map + pad - phase + stride - 1) / stride;
+    *first = pad > phase ? (pad - phase + stride - 1) / stride : 0;
+    *first = *first < plane ? *first : plane;
+    last = last < plane ? last : plane;
+    *count = last > *first ? last - *first : 0;
+    *column = *first * stride + phase - pad;
 }
 
 void sl_strip_fill(const struct sl_convolution_geometry *geometry, const struct sl_strip *strip,
@@ -93,19 +81,32 @@ void sl_strip_fill(const struct sl_convolution_geometry *geometry, const struct 
 {
     const struct sl_convolution_geometry *g = geometry;
     const int64_t plane_rows = strip->plane_h - strip->rows + rows;
-    for (int64_t c = 0; c < channels; c++) {
-        const float *map = maps + c * g->in_h * g->in_w;
+    const int64_t plane = strip->plane_h * strip->plane_w;
+    void (*fill_rows)(const struct sl_plane_rows *) = sl_isa()->plane_rows;
+    for (int64_t c = 0; c < channels; c++, maps += g->in_h * g->in_w) {
         for (int64_t p = 0; p < strip->phases_h; p++) {
-            for (int64_t q = 0; q < strip->phases_w; q++) {
-                float *plane = destination;
-                destination += strip->plane_h * strip->plane_w;
-                for (int64_t y = 0; y < plane_rows; y++, plane += strip->plane_w) {
-                    int64_t in_y = (row + y) * g->stride_h + p - g->pad_h;
-                    if (in_y >= 0 && in_y < g->in_h)
-                        fill_row(g, map + in_y * g->in_w, q, strip->plane_w, plane);
-                    else
-                        memset(plane, 0, (size_t)strip->plane_w * sizeof *plane);
-                }
+            int64_t above, in_rows, first_row;
+            /* A strip further down is a map with less padding above it, or with rows cut off. */
+            inside(g->in_h, g->pad_h - row * g->stride_h, g->stride_h, p, plane_rows, &above,
+                   &in_rows, &first_row);
+            for (int64_t q = 0; q < strip->phases_w; q++, destination += plane) {
+                struct sl_plane_rows fill = {
+                    .source_pitch = g->in_w * g->stride_h,
+                    .step = g->stride_w,
+                    .rows = in_rows,
+                    .width = strip->plane_w,
+                    .destination = destination + above * strip->plane_w,
+                };
+                int64_t first_column;
+                inside(g->in_w, g->pad_w, g->stride_w, q, strip->plane_w, &fill.left, &fill.count,
+                       &first_column);
+                fill.source = maps + first_row * g->in_w + first_column;
+                memset(destination, 0, (size_t)(above * strip->plane_w) * sizeof(float));
+                if (in_rows > 0)
+                    fill_rows(&fill);
+                int64_t done = above + in_rows;
+                memset(destination + done * strip->plane_w, 0,
+                       (size_t)((plane_rows - done) * strip->plane_w) * sizeof(float));
             }
         }
     }
