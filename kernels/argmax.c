@@ -1,6 +1,6 @@
 /* ArgMax: the top_k greatest values along one axis (or of each whole image): their indices, their
  * values, or both. Of equal values the one with the greater index comes first, as in Caffe; NaN
- * counts as less than anything. */
+ * counts as -infinity. */
 #include <math.h>
 
 #include "kernels/call.h"
@@ -35,10 +35,15 @@ static inline const float *vector_at(const struct argmax *work, int64_t vector)
     return work->bottom + vector / work->inner * work->length * work->inner + vector % work->inner;
 }
 
+static inline float comparable(float value)
+{
+    return value > -INFINITY ? value : -INFINITY;
+}
+
 /* The rank-th greatest value of a vector is at `index`. */
 static void store(const struct argmax *work, int64_t vector, int64_t rank, int64_t index)
 {
-    const float value = vector_at(work, vector)[index * work->inner];
+    const float value = comparable(vector_at(work, vector)[index * work->inner]);
     if (!work->has_axis) {
         float *top = work->top + vector * work->top_k * (work->values ? 2 : 1) + rank;
         *top = (float)index;
@@ -51,7 +56,7 @@ static void store(const struct argmax *work, int64_t vector, int64_t rank, int64
         work->values ? value : (float)index;
 }
 
-#define SPAN 256 /* positions beside the axis that go together */
+#define SPAN 1024 /* positions beside the axis that go together */
 
 /* The greatest only: `count` vectors side by side. */
 static void run_greatest(void *context, int64_t task, int worker)
@@ -61,24 +66,32 @@ static void run_greatest(void *context, int64_t task, int worker)
     const int64_t first = task / spans * work->inner + task % spans * SPAN;
     const int64_t count = sl_least(SPAN, work->inner - task % spans * SPAN);
     const float *values = vector_at(work, first);
+    /* Without an axis count is 1, and the value follows the index. */
+    float *top = work->top + first * (work->values && !work->has_axis ? 2 : 1);
     float greatest[SPAN];
-    int32_t index[SPAN];
+    float index[SPAN]; /* as in the top; of the same width as what is compared */
     (void)worker;
     for (int64_t i = 0; i < count; i++) {
         greatest[i] = -INFINITY;
         index[i] = 0;
     }
+    /* In two passes: simple enough for the compiler to make vectors of. */
     for (int64_t c = 0; c < work->length; c++)
         for (int64_t i = 0; i < count; i++) {
             const float value = values[c * work->inner + i];
-            const float known = value == value ? value : -INFINITY;
-            const float former = greatest[i];
-            const int32_t former_index = index[i];
-            greatest[i] = known >= former ? known : former;
-            index[i] = known >= former ? (int32_t)c : former_index;
+            greatest[i] = value > greatest[i] ? value : greatest[i];
         }
+    for (int64_t c = 0; c < work->length; c++)
+        for (int64_t i = 0; i < count; i++) {
+            const float value = comparable(values[c * work->inner + i]), former = index[i];
+            index[i] = value >= greatest[i] ? (float)c : former;
+        }
+    const bool both = work->values && !work->has_axis;
+    const float *result = work->values && work->has_axis ? greatest : index;
     for (int64_t i = 0; i < count; i++)
-        store(work, first + i, 0, index[i]);
+        top[i] = result[i];
+    if (both)
+        top[1] = greatest[0];
 }
 
 static void run_task(void *context, int64_t vector, int worker)
@@ -89,7 +102,7 @@ static void run_task(void *context, int64_t vector, int worker)
     for (int64_t i = 0; i < work->length; i++) {
         float value = values[i * work->inner];
         /* Negative indices: selection prefers the smaller one among equals. */
-        items[i] = (struct sl_scored){isnan(value) ? -INFINITY : value, -i};
+        items[i] = (struct sl_scored){comparable(value), -i};
     }
     sl_scored_select(items, work->length, work->top_k);
     for (int64_t rank = 0; rank < work->top_k; rank++)
@@ -124,10 +137,10 @@ static void run(const struct sl_kernel_call *call)
 static int64_t rank_of(const struct argmax *work, const float *values, int64_t index)
 {
     const float value = values[index * work->inner];
-    const float own = isnan(value) ? -INFINITY : value;
+    const float own = comparable(value);
     int64_t rank = 0;
     for (int64_t i = 0; i < work->length; i++) {
-        const float other = isnan(values[i * work->inner]) ? -INFINITY : values[i * work->inner];
+        const float other = comparable(values[i * work->inner]);
         rank += other > own || (other == own && i > index);
     }
     return rank;

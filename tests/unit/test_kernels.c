@@ -339,7 +339,8 @@ Test(kernels, reducing)
           REDUCE("8x64x37x41", "operation: SUMSQ axis: 1"));
 #define ARGMAX(shape, text)                                                                        \
     {.bottoms = {shape}, .layer = "type: 'ArgMax' top: 't' argmax_param { " text " }"}
-    CHECK(ARGMAX("2x3x4x5", ""), ARGMAX("2x3x4x5", "top_k: 7"),
+    CHECK(ARGMAX("2x3x4x5", ""), ARGMAX("3x7", "out_max_val: true"),
+          ARGMAX("2x3x41x43", "axis: 1 out_max_val: true"), ARGMAX("2x3x4x5", "top_k: 7"),
           ARGMAX("2x3x4x5", "top_k: 60 out_max_val: true"), ARGMAX("2x3x4x5", "axis: 1"),
           ARGMAX("2x3x4x5", "axis: 2 top_k: 3 out_max_val: true"), ARGMAX("5x9", "axis: -1"),
           ARGMAX("1x21x65x65", "axis: 1"));

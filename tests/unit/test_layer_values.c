@@ -175,6 +175,8 @@ Test(layer_values, reducing)
     /* Of equal values the one with the greater index comes first. */
     CHECK(.layer = "type: 'ArgMax' top: 't' argmax_param { top_k: 2 }", .bottoms = {"2x4"},
           .inputs = {V(3, 5, 5, 1, 4, NAN, 0, 0)}, IS(2, 1, 0, 3));
+    CHECK(.layer = "type: 'ArgMax' top: 't'", .bottoms = {"3x3"},
+          .inputs = {V(2, 2, 1, NAN, -4, NAN, -INFINITY, NAN, -INFINITY)}, IS(1, 1, 2));
     CHECK(.layer = "type: 'ArgMax' top: 't' argmax_param { top_k: 2 out_max_val: true }",
           .bottoms = {"1x4"}, .inputs = {V(3, 5, 7, 1)}, IS(2, 1, 7, 5));
     CHECK(.layer = "type: 'ArgMax' top: 't' argmax_param { axis: 1 out_max_val: true }",
