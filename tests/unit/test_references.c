@@ -222,14 +222,18 @@ static void compare_output(const struct subject *subject, const char *folder, co
               difference, greatest, subject->fold ? ", folded" : "");
 }
 
+static void run_layers(struct subject *subject, const struct harness_options *options)
+{
+    for (int l = 0; l < subject->network->layer_count; l++)
+        harness_run(&subject->harness, l, options, false);
+}
+
 static void run_input(struct subject *subject, const char *path)
 {
     const int input = subject->network->inputs[0];
     read_floats(path, subject->harness.blobs[input],
                 sl_shape_count(&subject->network->blobs[input].shape));
-    for (int l = 0; l < subject->network->layer_count; l++)
-        harness_run(&subject->harness, l, &(struct harness_options){.threads = subject->threads},
-                    false);
+    run_layers(subject, &(struct harness_options){.threads = subject->threads});
 }
 
 static void check_case(struct subject *subject, const char *name, json_t *reference)
@@ -337,3 +341,25 @@ SYNTHETIC(AgeNet, "AgeNet")
 SYNTHETIC(FaceNet, "FaceNet")
 SYNTHETIC(GenderNet, "GenderNet")
 SYNTHETIC(SoS_GoogleNet, "SoS_GoogleNet")
+
+/* One digest for a network and its input: shards of 16 rows, scratch at its least and one thread
+ * give the bits of whole layers, roomy scratch and two threads. */
+Test(references, bits_do_not_depend_on_shards_scratch_or_threads)
+{
+    const char *const names[] = {"AgeNet", "SoS_GoogleNet"};
+    for (int n = 0; n < 2; n++) {
+        char path[PATH_BYTES];
+        SL_AUTO(free_json) json_t *manifest = read_manifest("edgecaffe_refs/", names[n]);
+        const char *prototxt = json_string_value(json_object_get(manifest, "prototxt"));
+        SL_AUTO(subject_free) struct subject subject = {0};
+        subject_load(&subject, models_path(path, "", ".", prototxt), NULL, true);
+        run_input(&subject, models_path(path, "edgecaffe_refs/", names[n], "input.f32"));
+        const int output = subject.network->outputs[0];
+        const int64_t count = sl_shape_count(&subject.network->blobs[output].shape);
+        SL_AUTO_FREE float *whole = harness_allocate(count);
+        memcpy(whole, subject.harness.blobs[output], (size_t)count * sizeof(float));
+        run_layers(&subject, &(struct harness_options){.rows_per_call = 16, .scratch_limit = 1});
+        cr_expect_arr_eq(subject.harness.blobs[output], whole, (size_t)count * sizeof(float),
+                         "%s: other bits", names[n]);
+    }
+}
