@@ -67,8 +67,10 @@ static bool was_interrupted(const struct sl_cell *cell)
 static int prepare_swap(const struct sl_cell *cell, struct run *run, struct sl_error *error)
 {
     const struct sl_limits *limits = &cell->limits;
+    /* Swap that a crashed run left must not serve this one. */
+    sl_swapfiles_clean(cell->swap_directory);
     bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT;
-    if (!cell->make_swapfile || !bounded || limits->swap_bytes <= sl_swap_free_bytes())
+    if (!cell->make_swapfile || !bounded || limits->swap_bytes <= sl_swap_lasting_free_bytes())
         return 0;
     return sl_swapfile_create(cell->swap_directory, limits->swap_bytes, &run->swapfile, error);
 }

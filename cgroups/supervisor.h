@@ -27,7 +27,8 @@ struct sl_memory_sample {
 struct sl_cell {
     char *const *argv; /* the worker: argv[0] is the program's path */
     struct sl_limits limits;
-    bool make_swapfile;         /* make one when free swap < limits.swap_bytes */
+    bool make_swapfile;         /* make one when free swap < limits.swap_bytes; swap
+                                 * files of other sluice runs do not count as free */
     const char *swap_directory; /* NULL: choose */
     const char *const
         *cold_files;             /* NULL-terminated: dropped from the page cache before the start */

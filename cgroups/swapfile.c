@@ -72,7 +72,43 @@ static void unescape(char *text)
     *out = '\0';
 }
 
-/* Owner of a leftover: 0 when the file is not ours, or its process lives. */
+/* Calls visit with the path of every enabled swap area, and its free bytes. */
+static void each_swap(void (*visit)(const char *path, uint64_t free_bytes, void *context),
+                      void *context)
+{
+    SL_AUTO_FILE FILE *swaps = fopen("/proc/swaps", "re");
+    SL_AUTO_FREE char *line = NULL;
+    size_t capacity = 0;
+    while (swaps && getline(&line, &capacity, swaps) > 0) {
+        unsigned long long size_kib, used_kib;
+        if (line[0] != '/' || sscanf(line, "%*s %*s %llu %llu", &size_kib, &used_kib) != 2)
+            continue;
+        line[strcspn(line, " \t\n")] = '\0';
+        unescape(line);
+        visit(line, (size_kib - used_kib) * 1024, context);
+    }
+}
+
+static bool is_temporary(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return sl_control_owner(name ? name + 1 : path, SWAP_PREFIX) != 0;
+}
+
+static void add_lasting(const char *path, uint64_t free_bytes, void *context)
+{
+    if (!is_temporary(path))
+        *(uint64_t *)context += free_bytes;
+}
+
+uint64_t sl_swap_lasting_free_bytes(void)
+{
+    uint64_t total = 0;
+    each_swap(add_lasting, &total);
+    return total;
+}
+
+/* True for a swap file of ours whose process is gone. */
 static bool is_leftover(const char *path)
 {
     const char *name = strrchr(path, '/');
@@ -94,6 +130,12 @@ static void remove_leftover(const char *path)
         sl_log(SL_LOG_NOTE, "removed the swap file %s, left by a sluice that is gone", path);
 }
 
+static void visit_leftover(const char *path, uint64_t free_bytes, void *context)
+{
+    (void)free_bytes, (void)context;
+    remove_leftover(path);
+}
+
 static void clean_directory(const char *directory)
 {
     DIR *entries = opendir(directory);
@@ -111,15 +153,7 @@ static void clean_directory(const char *directory)
 void sl_swapfiles_clean(const char *directory)
 {
     /* Enabled ones wherever they are, then those that were never enabled. */
-    SL_AUTO_FILE FILE *swaps = fopen("/proc/swaps", "re");
-    SL_AUTO_FREE char *line = NULL;
-    size_t capacity = 0;
-    while (swaps && getline(&line, &capacity, swaps) > 0) {
-        line[strcspn(line, " \t\n")] = '\0';
-        unescape(line);
-        if (line[0] == '/')
-            remove_leftover(line);
-    }
+    each_swap(visit_leftover, NULL);
     const char *temporary = getenv("TMPDIR");
     if (temporary && *temporary)
         clean_directory(temporary);

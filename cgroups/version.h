@@ -125,6 +125,10 @@ void sl_groups_clean(const struct sl_cgroup_version *version);
  * $TMPDIR, /var/tmp and directory (may be NULL). */
 void sl_swapfiles_clean(const char *directory);
 
+/* Free swap that stays: without the temporary swap files of sluice processes, which go when their
+ * run ends. */
+uint64_t sl_swap_lasting_free_bytes(void);
+
 /* The whole disk that holds a file: what the throttles want. -ENODEV with the reason for file
  * systems without a block device. */
 int sl_device_of(const char *path, struct sl_device *device, struct sl_error *error);

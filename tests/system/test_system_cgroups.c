@@ -434,6 +434,33 @@ Test(system_cgroups, killed_supervisor_leaves_what_clean_removes)
     close(news[0]);
 }
 
+Test(system_cgroups, next_run_removes_what_a_killed_one_left)
+{
+    require_groups();
+    require_swap_files();
+    pid_t supervisor = fork();
+    if (!supervisor) {
+        struct sl_limits limits = {64 * SL_MIB, 0, SL_NO_LIMIT, NULL, 0};
+        struct sl_cgroup *group;
+        struct sl_swapfile *swapfile;
+        bool made = !sl_cgroup_create(&limits, &group, NULL) &&
+                    !sl_swapfile_create("/var/tmp", SL_MIB, &swapfile, NULL);
+        _exit(made ? 0 : 1); /* with neither removed */
+    }
+    int status;
+    waitpid(supervisor, &status, 0);
+    cr_assert_eq(status, 0);
+    char swap[128];
+    snprintf(swap, sizeof(swap), "/var/tmp/sluice-swap-%d-*", supervisor);
+    cr_expect(matches(swap), "nothing was left: the test proves nothing");
+    char mib[] = "1", *argv[] = {NULL, mib, NULL};
+    struct sl_cell cell = hog(argv);
+    cell.limits.memory_bytes = 64 * SL_MIB;
+    struct sl_outcome outcome = run(&cell);
+    expect_nothing_left_of(supervisor);
+    sl_outcome_free(&outcome);
+}
+
 Test(system_cgroups, swap_file_is_enabled_and_removed)
 {
     require_groups();
@@ -441,13 +468,14 @@ Test(system_cgroups, swap_file_is_enabled_and_removed)
     struct sl_swapfile *swapfile = NULL;
     struct sl_error error = {0};
     char swaps[8192], name[64];
-    uint64_t before = sl_swap_free_bytes();
+    uint64_t before = sl_swap_free_bytes(), lasting = sl_swap_lasting_free_bytes();
     cr_assert_eq(sl_swapfile_create("/var/tmp", 64 * SL_MIB, &swapfile, &error), 0, "%s",
                  error.text);
     snprintf(name, sizeof(name), "/var/tmp/sluice-swap-%d-", getpid());
     cr_assert(sl_file_read_text("/proc/swaps", swaps, sizeof(swaps)) > 0);
     cr_expect(strstr(swaps, name), "%s", swaps);
     cr_expect(sl_swap_free_bytes() + 32 * SL_MIB >= before + 64 * SL_MIB);
+    cr_expect(sl_swap_lasting_free_bytes() <= lasting, "temporary swap counts as lasting");
     sl_swapfile_remove(swapfile);
     expect_nothing_left_of(getpid());
 }
