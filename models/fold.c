@@ -7,24 +7,14 @@
 #include <string.h>
 
 #include "models/caffe.pb-c.h"
+#include "models/fold_affine.h"
 #include "models/pack_format.h"
 #include "runtime/base/cleanup.h"
-
-/* y = factor[c] x + addend[c] for each output channel c, applied to what a layer computes. */
-struct affine {
-    char *layer; /* name */
-    int64_t channels;
-    int64_t inner;      /* elements of weight 0 that follow each other in one channel */
-    int64_t per_group;  /* channels that follow each other in weight 0 */
-    int64_t group_span; /* elements of weight 0 per group of channels */
-    bool had_bias;
-    double *factor, *addend;
-};
 
 struct sl_fold {
     struct sl_weight_source source; /* first: the source is the fold seen as such */
     struct sl_weight_source *original;
-    struct affine *affines; /* sorted by layer name */
+    struct sl_affine *affines; /* sorted by layer name */
     int affine_count;
     struct sl_fused_activation *activations;
     int activation_count;
@@ -166,154 +156,6 @@ static void absorb(struct graph *graph, int index, int reader)
     graph->removed[reader] = true;
 }
 
-static void free_affine(const struct affine *affine)
-{
-    free(affine->layer);
-    free(affine->factor);
-    free(affine->addend);
-}
-
-/* Describes where the output channels lie in weight 0. False when the layer cannot be rescaled by
- * channel along axis 1 of its top. */
-static bool describe_channels(const struct graph *graph, int index, struct affine *affine)
-{
-    const struct sl_layer *layer = &graph->network->layers[index];
-    const struct sl_shape *top = &graph->network->blobs[layer->tops[0]].shape;
-    if (layer->bottom_count != 1 || layer->top_count != 1 || graph->ambiguous[index] ||
-        layer->weight_count < 1 || top->axes < 2)
-        return false;
-    int64_t count = layer->weights[0].count;
-    affine->channels = top->dim[1];
-    affine->per_group = affine->channels;
-    affine->group_span = count;
-    if (layer->type == SL_LAYER_CONVOLUTION) {
-        affine->inner = count / affine->channels;
-        affine->had_bias = layer->parameters.convolution.bias;
-        return layer->parameters.convolution.num_output == affine->channels;
-    }
-    if (layer->type == SL_LAYER_DECONVOLUTION) {
-        const struct sl_convolution_parameters *parameters = &layer->parameters.convolution;
-        affine->inner = parameters->kernel_h * parameters->kernel_w;
-        affine->per_group = parameters->num_output / parameters->group;
-        affine->group_span = count / parameters->group;
-        affine->had_bias = parameters->bias;
-        return parameters->num_output == affine->channels;
-    }
-    if (layer->type == SL_LAYER_INNER_PRODUCT) {
-        const struct sl_inner_product_parameters *parameters = &layer->parameters.inner_product;
-        affine->inner = parameters->transpose ? 1 : parameters->inputs;
-        affine->had_bias = parameters->bias;
-        return parameters->axis == 1 && parameters->num_output == affine->channels;
-    }
-    return false;
-}
-
-static int read_weight(const struct graph *graph, const struct sl_layer *layer, int blob,
-                       float **values, struct sl_error *error)
-{
-    struct sl_weight_source *source = graph->fold->original;
-    const struct sl_weight *weight = &layer->weights[blob];
-    *values = malloc((size_t)weight->count * sizeof(**values));
-    if (!*values)
-        return no_memory(error);
-    return source->read(source, layer->name, sl_layer_type_name(layer->type), blob, &weight->shape,
-                        0, weight->count, *values, error);
-}
-
-/* Caffe's batch normalisation with stored statistics: mean and variance are sums to be divided by
- * the scale factor (0: no sample was ever seen, both are 0). */
-static int read_batch_norm(const struct graph *graph, const struct sl_layer *layer, double *factor,
-                           double *addend, struct sl_error *error)
-{
-    SL_AUTO_FREE float *mean = NULL;
-    SL_AUTO_FREE float *variance = NULL;
-    SL_AUTO_FREE float *samples = NULL;
-    int result = read_weight(graph, layer, 0, &mean, error);
-    if (!result)
-        result = read_weight(graph, layer, 1, &variance, error);
-    if (!result)
-        result = read_weight(graph, layer, 2, &samples, error);
-    if (result)
-        return result;
-    double share = samples[0] == 0 ? 0 : 1 / (double)samples[0];
-    for (int64_t c = 0; c < layer->weights[0].count; c++) {
-        factor[c] = 1 / sqrt(variance[c] * share + (double)layer->parameters.batch_norm.eps);
-        addend[c] = -(mean[c] * share) * factor[c];
-    }
-    return 0;
-}
-
-static int read_scale(const struct graph *graph, const struct sl_layer *layer, double *factor,
-                      double *addend, struct sl_error *error)
-{
-    bool bias_only = layer->type == SL_LAYER_BIAS;
-    SL_AUTO_FREE float *gamma = NULL;
-    SL_AUTO_FREE float *beta = NULL;
-    int result = bias_only ? 0 : read_weight(graph, layer, 0, &gamma, error);
-    if (!result && (bias_only || layer->weight_count > 1))
-        result = read_weight(graph, layer, bias_only ? 0 : 1, &beta, error);
-    if (result)
-        return result;
-    for (int64_t c = 0; c < layer->weights[0].count; c++) {
-        factor[c] = gamma ? gamma[c] : 1;
-        addend[c] = beta ? beta[c] : 0;
-    }
-    return 0;
-}
-
-/* Whether layer `index` maps each channel along axis 1 by a factor and an addend. */
-static bool rescales_channels(const struct graph *graph, int index, int64_t channels)
-{
-    const struct sl_layer *layer = &graph->network->layers[index];
-    if (graph->ambiguous[index] || layer->weight_count < 1 || layer->weights[0].count != channels)
-        return false;
-    switch (layer->type) {
-    case SL_LAYER_BATCH_NORM:
-        return layer->weight_count == 3 && layer->weights[1].count == channels &&
-               layer->weights[2].count == 1;
-    case SL_LAYER_SCALE:
-        return layer->parameters.scale.axis == 1 &&
-               (layer->weight_count == 1 || layer->weights[1].count == channels);
-    case SL_LAYER_BIAS:
-        return layer->parameters.scale.axis == 1;
-    default:
-        return false;
-    }
-}
-
-/* Lets affine be followed by layer `next`; *done says whether it could be (weights that are not
- * finite are left for the layer itself to show). */
-static int compose(const struct graph *graph, const struct sl_layer *next, struct affine *affine,
-                   bool *done, struct sl_error *error)
-{
-    size_t channels = (size_t)affine->channels;
-    SL_AUTO_FREE double *factor = calloc(channels, sizeof(*factor));
-    SL_AUTO_FREE double *addend = calloc(channels, sizeof(*addend));
-    if (!factor || !addend)
-        return no_memory(error);
-    int result = next->type == SL_LAYER_BATCH_NORM
-                     ? read_batch_norm(graph, next, factor, addend, error)
-                     : read_scale(graph, next, factor, addend, error);
-    if (result)
-        return result;
-    *done = false;
-    for (size_t c = 0; c < channels; c++)
-        if (!isfinite(factor[c]) || !isfinite(addend[c]))
-            return 0;
-    if (affine->factor) {
-        for (size_t c = 0; c < channels; c++) {
-            addend[c] += factor[c] * affine->addend[c];
-            factor[c] *= affine->factor[c];
-        }
-    }
-    free(affine->factor);
-    free(affine->addend);
-    affine->factor = SL_STEAL(factor);
-    affine->addend = SL_STEAL(addend);
-    *done = true;
-    return 0;
-}
-
 static void require_bias(Caffe__LayerParameter *layer)
 {
     if (layer->convolution_param) {
@@ -330,16 +172,16 @@ static void require_bias(Caffe__LayerParameter *layer)
 static int fold_affine(struct graph *graph, int index, struct sl_error *error)
 {
     const struct sl_layer *layer = &graph->network->layers[index];
-    SL_AUTO(free_affine) struct affine affine = {0};
-    if (!describe_channels(graph, index, &affine))
+    SL_AUTO(sl_affine_free) struct sl_affine affine = {0};
+    if (graph->ambiguous[index] || !sl_affine_describe(graph->network, layer, &affine))
         return 0;
     for (;;) {
         int reader;
         const struct sl_layer *next = only_reader(graph, index, &reader);
-        if (!next || !rescales_channels(graph, reader, affine.channels))
+        if (!next || graph->ambiguous[reader] || !sl_affine_accepts(&affine, next))
             break;
         bool done;
-        int result = compose(graph, next, &affine, &done, error);
+        int result = sl_affine_compose(&affine, next, graph->fold->original, &done, error);
         if (result)
             return result;
         if (!done)
@@ -353,7 +195,7 @@ static int fold_affine(struct graph *graph, int index, struct sl_error *error)
         return no_memory(error);
     require_bias(graph->message->layer[index]);
     graph->fold->affines[graph->fold->affine_count++] = affine;
-    affine = (struct affine){0};
+    affine = (struct sl_affine){0};
     return 0;
 }
 
@@ -501,13 +343,7 @@ static int rewrite_message(struct graph *graph, struct sl_error *error)
 
 static int compare_affines(const void *a, const void *b)
 {
-    return strcmp(((const struct affine *)a)->layer, ((const struct affine *)b)->layer);
-}
-
-static int64_t channel_of(const struct affine *affine, int64_t element)
-{
-    int64_t group = element / affine->group_span;
-    return group * affine->per_group + element / affine->inner % affine->per_group;
+    return strcmp(((const struct sl_affine *)a)->layer, ((const struct sl_affine *)b)->layer);
 }
 
 static int read_folded(struct sl_weight_source *source, const char *layer, const char *type,
@@ -515,31 +351,19 @@ static int read_folded(struct sl_weight_source *source, const char *layer, const
                        float *destination, struct sl_error *error)
 {
     const struct sl_fold *fold = (const struct sl_fold *)source;
-    const struct affine wanted = {.layer = (char *)layer};
-    const struct affine *affine = bsearch(&wanted, fold->affines, (size_t)fold->affine_count,
-                                          sizeof(*fold->affines), compare_affines);
+    const struct sl_affine wanted = {.layer = (char *)layer};
+    const struct sl_affine *affine = bsearch(&wanted, fold->affines, (size_t)fold->affine_count,
+                                             sizeof(*fold->affines), compare_affines);
     if (affine && blob == 1 && !affine->had_bias) {
-        for (int64_t i = 0; i < count; i++)
-            destination[i] = (float)affine->addend[first + i];
-        return 0;
+        memset(destination, 0, (size_t)count * sizeof(*destination));
+    } else {
+        int result = fold->original->read(fold->original, layer, type, blob, shape, first, count,
+                                          destination, error);
+        if (result)
+            return result;
     }
-    int result = fold->original->read(fold->original, layer, type, blob, shape, first, count,
-                                      destination, error);
-    if (result || !affine)
-        return result;
-    if (blob == 1) {
-        for (int64_t i = 0; i < count; i++)
-            destination[i] =
-                (float)(destination[i] * affine->factor[first + i] + affine->addend[first + i]);
-        return 0;
-    }
-    for (int64_t i = 0; i < count;) {
-        /* All elements up to the next multiple of inner share a channel. */
-        double factor = affine->factor[channel_of(affine, first + i)];
-        int64_t same = affine->inner - (first + i) % affine->inner;
-        for (int64_t end = same < count - i ? i + same : count; i < end; i++)
-            destination[i] = (float)(destination[i] * factor);
-    }
+    if (affine)
+        sl_affine_apply(affine, blob, first, count, destination);
     return 0;
 }
 
@@ -585,7 +409,7 @@ void sl_fold_free(struct sl_fold *fold)
     if (!fold)
         return;
     for (int i = 0; i < fold->affine_count; i++)
-        free_affine(&fold->affines[i]);
+        sl_affine_free(&fold->affines[i]);
     free(fold->affines);
     free(fold->activations);
     free(fold);
