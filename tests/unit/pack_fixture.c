@@ -54,14 +54,32 @@ const char residual_text[] =
     "layer { name: 'fc_bias' type: 'Bias' bottom: 'fc_scale' top: 'fc_bias' }"
     "layer { name: 'fc_drop' type: 'Dropout' bottom: 'fc_bias' top: 'features' }";
 
-float rule_weight(const char *layer, const char *type, int blob, int64_t element)
+static uint64_t rule_key(const char *layer, int blob)
 {
     char name[256];
     snprintf(name, sizeof(name), "%s/%d", layer, blob);
-    float unit = sl_rng_signed_unit(sl_fnv1a(name), (uint64_t)element + 1);
+    return sl_fnv1a(name);
+}
+
+static float rule_value(uint64_t key, const char *type, int blob, int64_t element)
+{
+    float unit = sl_rng_signed_unit(key, (uint64_t)element + 1);
     if (strcmp(type, "BatchNorm") == 0)
         return blob == 0 ? unit : blob == 1 ? 4 + 3 * unit : 2;
     return strcmp(type, "Scale") == 0 && blob == 0 ? 1 + unit / 2 : unit / 4;
+}
+
+float rule_weight(const char *layer, const char *type, int blob, int64_t element)
+{
+    return rule_value(rule_key(layer, blob), type, blob, element);
+}
+
+void rule_values(const char *layer, const char *type, int blob, int64_t first, int64_t count,
+                 float *values)
+{
+    uint64_t key = rule_key(layer, blob);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = rule_value(key, type, blob, first + i);
 }
 
 static int rule_read(struct sl_weight_source *source, const char *layer, const char *type, int blob,
@@ -74,8 +92,7 @@ static int rule_read(struct sl_weight_source *source, const char *layer, const c
     cr_assert(first >= 0 && count > 0 && first + count <= sl_shape_count(shape));
     if (count > weights->longest_read)
         weights->longest_read = count;
-    for (int64_t i = 0; i < count; i++)
-        destination[i] = rule_weight(layer, type, blob, first + i);
+    rule_values(layer, type, blob, first, count, destination);
     return 0;
 }
 

@@ -17,6 +17,8 @@ struct rule_weights {
 };
 void rule_weights_init(struct rule_weights *weights);
 float rule_weight(const char *layer, const char *type, int blob, int64_t element);
+void rule_values(const char *layer, const char *type, int blob, int64_t first, int64_t count,
+                 float *values);
 
 /* Parses prototxt text; fails the test when it is wrong. */
 Caffe__NetParameter *parse_network(const char *text);
