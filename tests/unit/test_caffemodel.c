@@ -519,7 +519,7 @@ Test(caffemodel, memory_does_not_grow_with_the_file)
     for (int i = 0; i < LAYERS; i++) {
         /* The head of a layer whose packed data of 40 MB is a hole in the file. */
         const uint64_t data = (uint64_t)MEGABYTES << 20;
-        char name[8];
+        char name[16];
         struct sl_text layer = {0}, sizes = {0};
         snprintf(name, sizeof(name), "l%d", i);
         add_shape(&blob, (int64_t[]){(int64_t)(data / 4)}, 1);
