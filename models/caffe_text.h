@@ -25,8 +25,8 @@ void sl_caffe_free(struct Caffe__NetParameter *message);
  * for sl_caffe_free. It must come from the protobuf-c allocator. */
 int sl_caffe_upgrade(struct Caffe__NetParameter *message, struct sl_error *error);
 
-/* Mean file (a binary BlobProto): C x H x W floats, malloc'd, owned by the caller. -EBADMSG with the
- * file offset when it is damaged or no mean file. Blocks on I/O. */
+/* Mean file (a binary BlobProto): C x H x W floats, malloc'd, owned by the caller. -EBADMSG with
+ * the file offset when it is damaged or no mean file. Blocks on I/O. */
 int sl_mean_read(const char *path, float **values, struct sl_shape *shape, struct sl_error *error);
 
 #endif

@@ -19,8 +19,9 @@ struct sl_weight_source {
 };
 
 /* Index of a binary caffemodel: the wire format is walked once, weights are not loaded. V1 layers,
- * legacy blob dimensions, double_data and raw fp16 data are understood. Every byte of a hostile
- * file ends in success or a clear -EBADMSG with the file offset. */
+ * legacy blob dimensions, double_data and raw fp16 data are understood. Of layers with one name the
+ * last that has blobs counts, as when Caffe copies weights. Every byte of a hostile file ends in
+ * success or a clear -EBADMSG with the file offset. */
 int sl_caffemodel_open(const char *path, struct sl_weight_source **source, struct sl_error *error);
 
 /* The structure of a caffemodel (its layers and parameters without any blob), for networks that
