@@ -83,9 +83,11 @@ lint: $(GEN_H) ## formatting, static analysis, rules of the tree
 	shellcheck -S warning scripts/*.sh tests/golden/*.sh .ci/run
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 -I. -I$(BUILD)/gen \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	    -D'json_array_foreach(array, index, value)=for (;;)' \
 	    --suppressions-list=scripts/cppcheck.txt runtime iouring cgroups kernels policies models
-	clang-tidy --quiet $(filter-out %_avx2.c %_avx512.c,$(LIB_C) $(REPORT_C) $(CLI_C)) -- \
-	    $(CPPFLAGS) -std=c11
+	printf '%s\n' $(filter-out %_avx2.c %_avx512.c,$(LIB_C) $(REPORT_C) $(CLI_C)) | \
+	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -I$(BUILD)/gen -D_GNU_SOURCE \
+	    -std=c11 -DSL_VERSION="\"\"" 2>/dev/null' clang-tidy
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 sanitize: ## unit and command-line tests under ASan and UBSan
@@ -178,7 +180,7 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 
 $(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 
 unit: $(BUILD)/unit_tests ## unit and property tests
 	$(BUILD)/unit_tests $(UNIT_FLAGS)
