@@ -204,6 +204,10 @@ $(BUILD)/system_tests: $(SYSTEM_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
 system: $(BUILD)/system_tests ## tests of what the kernel enforces
 	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
+# The same under cgroup v2, in an emulated machine (about 2 minutes).
+system-v2: $(BUILD)/system_tests
+	tests/system/v2_in_qemu.sh $(BUILD)
+
 -include $(SYSTEM_O:.o=.d)
 # --- end of system tests ---
 

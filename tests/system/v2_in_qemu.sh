@@ -34,7 +34,7 @@ if ! ls "$work"/kernel/boot/vmlinuz-* >/dev/null 2>&1; then
         skip "$package could not be downloaded"
     dpkg-deb -x "$work"/linux-image-*.deb "$work/kernel"
 fi
-kernel=$(ls "$work"/kernel/boot/vmlinuz-* | head -n 1)
+kernel=$(find "$work/kernel/boot" -name "vmlinuz-*" | head -n 1)
 
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/var/tmp" \
