@@ -1,5 +1,5 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
-.PHONY: all lib demo deps test unit system golden lint format sanitize fuzz fuzz-replay \
+.PHONY: all lib demo deps test unit system system-v2 golden lint format sanitize fuzz fuzz-replay \
         bench-kernels bench-loader install uninstall clean help man
 
 # Generated sources are kept.
@@ -205,7 +205,7 @@ system: $(BUILD)/system_tests ## tests of what the kernel enforces
 	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
 # The same under cgroup v2, in an emulated machine (about 2 minutes).
-system-v2: $(BUILD)/system_tests
+system-v2: $(BUILD)/system_tests ## the same under cgroup v2, in an emulated machine
 	tests/system/v2_in_qemu.sh $(BUILD)
 
 -include $(SYSTEM_O:.o=.d)
