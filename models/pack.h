@@ -61,7 +61,8 @@ struct sl_pack {
 };
 
 /* Reads and verifies the index only; never the weights. Errors: -ENOENT, -EBADMSG (damaged or no
- * pack; names what does not fit), -EPROTO (newer version; says which). Free with sl_pack_close. */
+ * pack; names what does not fit), -EPROTO (newer version; says which), -EINVAL (the network cannot
+ * have that batch). Free with sl_pack_close. */
 int sl_pack_open(const char *path, const struct sl_network_options *options, struct sl_pack **pack,
                  struct sl_error *error);
 void sl_pack_close(struct sl_pack *pack);

@@ -78,6 +78,10 @@ static int read_exactly(int fd, void *bytes, size_t length, uint64_t offset, str
 static int open_file(const char *path, int *fd, uint64_t *bytes, struct sl_error *error)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0 && errno == ENOENT)
+        return sl_error_set(error, ENOENT,
+                            "cannot open the pack: there is no such file; make one with `sluice "
+                            "import` or `sluice synth`");
     if (*fd < 0)
         return sl_error_errno(error, "cannot open the pack");
     struct stat status;

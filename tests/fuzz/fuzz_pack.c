@@ -9,11 +9,10 @@
 
 #include "models/pack_format.h"
 #include "runtime/base/cleanup.h"
+#include "tests/fuzz/fuzz.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static void write_forged(int file, const uint8_t *bytes, size_t length)
 {
