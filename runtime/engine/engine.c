@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 #include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/budget.h"
+#include "runtime/engine/cpus.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/planner.h"
@@ -23,7 +23,6 @@
 
 #define ENGINE_QUEUE_DEPTH    16
 #define ENGINE_REAPED_AT_ONCE 32
-#define ENGINE_THREADS_MOST   64
 
 struct sl_engine {
     struct sl_engine_options options;
@@ -48,15 +47,6 @@ struct sl_engine {
     uint64_t last_run_end_ns; /* when the executors last became all idle */
 };
 
-static int usable_cpus(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
-    int count = CPU_COUNT(&set);
-    return count > ENGINE_THREADS_MOST ? ENGINE_THREADS_MOST : count;
-}
-
 static const struct sl_policy *find_policy(const char *name, struct sl_error *error)
 {
     const struct sl_policy *policy = sl_policy_find(name);
@@ -78,15 +68,15 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
         find_policy(options->policy ? options->policy : "partial", error);
     if (!policy)
         return -EINVAL;
-    if (options->threads < 0 || options->threads > ENGINE_THREADS_MOST)
+    if (options->threads < 0 || options->threads > SL_THREADS_MOST)
         return sl_error_set(error, -EINVAL, "%d threads are not between 1 and %d", options->threads,
-                            ENGINE_THREADS_MOST);
+                            SL_THREADS_MOST);
     struct sl_engine *engine = calloc(1, sizeof(*engine));
     if (!engine)
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->policy = policy;
-    engine->threads = options->threads ? options->threads : usable_cpus();
+    engine->threads = options->threads ? options->threads : sl_usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
     if (!result)

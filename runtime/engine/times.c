@@ -1,0 +1,124 @@
+#include "runtime/engine/times.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernels/kernel.h"
+#include "models/output_file.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
+#include "runtime/base/text.h"
+
+/* "sluice-times 1 <pack's identity>", then a line "<threads> <isa> <ns> <ns> ..." per setting. */
+#define TIMES_MAGIC      "sluice-times 1"
+#define TIMES_MOST_BYTES ((size_t)4 << 20)
+
+static char *times_path(const struct sl_pack *pack)
+{
+    struct sl_text path = {0};
+    sl_text_add(&path, "%s.times", pack->path);
+    return path.bytes;
+}
+
+/* The whole file as text; NULL when there is none for this pack. */
+static char *times_read(const struct sl_pack *pack)
+{
+    SL_AUTO_FREE char *path = times_path(pack);
+    struct stat status;
+    if (!path || stat(path, &status) || (size_t)status.st_size > TIMES_MOST_BYTES)
+        return NULL;
+    size_t size = (size_t)status.st_size + 1;
+    SL_AUTO_FREE char *text = malloc(size);
+    if (!text || sl_file_read_text(path, text, size) < 0)
+        return NULL;
+    char head[64];
+    int length =
+        snprintf(head, sizeof(head), TIMES_MAGIC " %016" PRIx64 "\n", pack->index_checksum);
+    return strncmp(text, head, (size_t)length) ? NULL : SL_STEAL(text);
+}
+
+/* Start of the line of this setting, behind its key; NULL when there is none. */
+static const char *find_line(const char *text, const char *key)
+{
+    for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
+        line++;
+        if (!strncmp(line, key, strlen(key)))
+            return line + strlen(key);
+    }
+    return NULL;
+}
+
+static void setting_key(int threads, char key[48])
+{
+    snprintf(key, 48, "%d %s", threads, sl_kernels_isa());
+}
+
+int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns,
+                  struct sl_error *error)
+{
+    char key[48];
+    setting_key(threads, key);
+    SL_AUTO_FREE char *text = times_read(pack);
+    const char *at = text ? find_line(text, key) : NULL;
+    if (!at)
+        return sl_error_set(error, -ENOENT, "no run times of %s with %d threads yet", pack->path,
+                            threads);
+    size_t count = (size_t)pack->network->layer_count;
+    SL_AUTO_FREE uint64_t *read = calloc(count, sizeof(*read));
+    if (!read)
+        return sl_error_set(error, -ENOMEM, "no memory for run times");
+    for (size_t l = 0; l < count; l++) {
+        char *end;
+        read[l] = *at == ' ' ? strtoull(at, &end, 10) : 0;
+        if (*at != ' ' || end == at)
+            return sl_error_set(error, -EBADMSG, "%s.times is damaged; remove it", pack->path);
+        at = end;
+    }
+    memcpy(run_ns, read, count * sizeof(*read));
+    return 0;
+}
+
+/* The other settings' lines stay as they are. */
+static void keep_other_lines(const char *text, const char *key, struct sl_text *out)
+{
+    for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        size_t length = strcspn(line + 1, "\n");
+        if (strncmp(line + 1, key, strlen(key)))
+            sl_text_add(out, "%.*s\n", (int)length, line + 1);
+    }
+}
+
+int sl_times_store(const struct sl_pack *pack, int threads, const uint64_t *run_ns,
+                   struct sl_error *error)
+{
+    size_t count = (size_t)pack->network->layer_count;
+    SL_AUTO_FREE uint64_t *known = calloc(count, sizeof(*known));
+    SL_AUTO_FREE char *before = times_read(pack);
+    SL_AUTO_FREE char *path = times_path(pack);
+    SL_AUTO(sl_text_free) struct sl_text out = {0};
+    if (!known || !path)
+        return sl_error_set(error, -ENOMEM, "no memory for run times");
+    bool had = sl_times_load(pack, threads, known, NULL) == 0;
+    char key[48];
+    setting_key(threads, key);
+    sl_text_add(&out, TIMES_MAGIC " %016" PRIx64 "\n", pack->index_checksum);
+    if (before)
+        keep_other_lines(before, key, &out);
+    sl_text_add(&out, "%s", key);
+    for (size_t l = 0; l < count; l++)
+        sl_text_add(&out, " %" PRIu64, had && known[l] < run_ns[l] ? known[l] : run_ns[l]);
+    sl_text_add(&out, "\n");
+    if (out.failed)
+        return sl_error_set(error, -ENOMEM, "no memory for run times");
+    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
+    int result = sl_output_file_open(&file, path, out.length, error);
+    if (!result)
+        result = sl_output_file_write(&file, out.bytes, out.length, 0, error);
+    if (!result)
+        result = sl_output_file_commit(&file, error);
+    return result;
+}
