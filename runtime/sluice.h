@@ -220,6 +220,48 @@ struct sl_session_info {
 };
 SL_API void sl_session_describe(const struct sl_session *session, struct sl_session_info *info);
 
+/* ---- Plans: what a run will take, before any weight is read --------------------------------- */
+
+/* What storage gives. */
+struct sl_device_info {
+    uint64_t bytes_per_s; /* sequential, large blocks, several in flight */
+    uint64_t latency_ns;  /* of one small read */
+};
+/* Measures the storage under a file (50 ms, O_DIRECT, no cache involved), or takes what was measured
+ * within the last day from cache, a file of one line per device that is kept up to date (NULL: no
+ * cache; one that cannot be written is no error). Blocks. */
+SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
+                             struct sl_error *error);
+
+/* Runs each model a few times under policy window and keeps the least run time of every layer beside
+ * the pack (<pack>.times). threads 0: the CPUs this process may use. Blocks. */
+SL_API int sl_calibrate(struct sl_model *const *models, int count, int threads,
+                        struct sl_error *error);
+
+struct sl_plan_request {
+    struct sl_model *const *models; /* one batch */
+    int model_count;
+    const char *policy;
+    uint64_t limit_bytes; /* of memory; SL_NO_LIMIT: none */
+    int threads, depth;   /* as in struct sl_session_options */
+    struct sl_device_info device;
+};
+
+struct sl_plan_result {
+    bool fits;                  /* runs within the limit without swap */
+    bool estimated;             /* no run times are kept for some model: FLOPs were used */
+    uint64_t least_limit_bytes; /* that the policy runs in without swap */
+    uint64_t peak_bytes;        /* memory it will hold at most (as if it fitted) */
+    uint64_t latency_ns, read_bytes;               /* of a first, cold request of every model */
+    uint64_t steady_latency_ns, steady_read_bytes; /* of a later one, when they follow each other */
+    uint64_t bound_ns, steady_bound_ns;            /* what no schedule beats with this memory */
+    uint64_t compute_ns;                           /* kernels alone */
+    double reads_bind; /* share of the first request's time in which computing waits for reads */
+};
+/* Predicts by simulation. When it does not fit and the policy keeps a budget, times are 0. */
+SL_API int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
+                   struct sl_error *error);
+
 /* ---- Making packs -------------------------------------------------------------------------- */
 
 /* How images are prepared, stored in the pack. */

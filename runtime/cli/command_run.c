@@ -7,14 +7,12 @@
 #include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/cell.h"
+#include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/run_output.h"
 #include "runtime/report/record.h"
 #include "runtime/sluice.h"
-
-/* A worker that starts in less is killed before it can say why. */
-#define LEAST_LIMIT_BYTES (UINT64_C(4) << 20)
 
 static const struct cli_option options[] = {
     {"input", 'i', "[BLOB=]FILE",
@@ -27,7 +25,7 @@ static const struct cli_option options[] = {
     {"labels", 0, "FILE", "names of the classes, one per line, instead of the pack's", "@files",
      false},
     {"policy", 'p', "P[,P...]|all",
-     "what decides the order of loads and runs (default partial); several: one cell for each",
+     "what decides the order of loads and runs (default auto); several: one cell for each",
      "@policies", false},
     {"memory", 'm', "SIZE|PCT%|none[,...]",
      "memory limit of the worker's control group; 25% is of the weights of all networks; several: "
@@ -60,20 +58,13 @@ static const struct cli_option options[] = {
     {0},
 };
 
-#define POLICIES_MOST 32
-#define LIMITS_MOST   64
-
 /* What the command line asks for: one cell per policy and limit. */
 struct run_request {
     struct cell cell;        /* policy aside */
     struct sl_limits limits; /* memory aside */
     bool make_swapfile;
     uint64_t timeout_ns;
-    char *policy_words; /* owned */
-    const char *policies[POLICIES_MOST];
-    int policy_count;
-    uint64_t memory[LIMITS_MOST];
-    int memory_count;
+    struct cell_list list;                   /* policies and limits of memory */
     uint64_t weight_bytes, activation_bytes; /* of all networks */
     const char **inputs;                     /* owned */
     enum sl_format format;
@@ -82,96 +73,8 @@ struct run_request {
 
 static void request_free(struct run_request *request)
 {
-    free(request->policy_words);
+    cell_list_free(&request->list);
     free(request->inputs);
-}
-
-static int add_policy(struct run_request *request, const char *name, struct sl_error *error)
-{
-    if (request->policy_count == POLICIES_MOST)
-        return sl_error_set(error, -EINVAL, "more than %d policies", POLICIES_MOST);
-    request->policies[request->policy_count++] = name;
-    return 0;
-}
-
-/* Known before anything starts, so that a typing error costs no run. */
-static int check_name(enum sl_kind kind, const char *what, const char *name, struct sl_error *error)
-{
-    struct sl_suggestion suggestion = {.wanted = name};
-    struct sl_entry entry;
-    for (int i = 0; sl_list(kind, i, &entry); i++) {
-        if (!strcmp(entry.name, name))
-            return 0;
-        sl_suggest(&suggestion, entry.name);
-    }
-    if (suggestion.best)
-        return sl_error_set(error, -EINVAL, "unknown %s '%s'; did you mean '%s'?", what, name,
-                            suggestion.best);
-    return sl_error_set(error, -EINVAL, "unknown %s '%s'; `sluice list %s` names them", what, name,
-                        kind == SL_KIND_POLICY ? "policies" : "loaders");
-}
-
-static int read_policies(const char *text, struct run_request *request, struct sl_error *error)
-{
-    request->policy_words = strdup(text ? text : "partial");
-    if (!request->policy_words)
-        return sl_error_set(error, -ENOMEM, "out of memory");
-    char *rest = request->policy_words;
-    int code = 0;
-    for (char *name; code == 0 && (name = strsep(&rest, ","));) {
-        struct sl_entry entry;
-        if (!strcmp(name, "all")) {
-            for (int i = 0; code == 0 && sl_list(SL_KIND_POLICY, i, &entry); i++)
-                code = add_policy(request, entry.name, error);
-            continue;
-        }
-        code = check_name(SL_KIND_POLICY, "policy", name, error);
-        if (code == 0)
-            code = add_policy(request, name, error);
-    }
-    return code;
-}
-
-/* "170M", "25%" of the weights, "none". */
-static int parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
-                        struct sl_error *error)
-{
-    size_t length = strlen(text);
-    if (!strcmp(text, "none")) {
-        *bytes = SL_NO_LIMIT;
-        return 0;
-    }
-    if (length > 1 && text[length - 1] == '%') {
-        char number[32];
-        double percent;
-        snprintf(number, sizeof(number), "%.*s", (int)length - 1, text);
-        int code = sl_parse_real(number, 0.001, 1e6, &percent, error);
-        *bytes = (uint64_t)((double)weight_bytes * percent / 100);
-        return code;
-    }
-    return sl_parse_size(text, bytes, error);
-}
-
-static int read_memory(const char *text, struct run_request *request, struct sl_error *error)
-{
-    SL_AUTO_FREE char *words = strdup(text ? text : "none");
-    if (!words)
-        return sl_error_set(error, -ENOMEM, "out of memory");
-    char *rest = words;
-    for (char *word; (word = strsep(&rest, ","));) {
-        uint64_t bytes;
-        if (request->memory_count == LIMITS_MOST)
-            return sl_error_set(error, -EINVAL, "--memory: more than %d limits", LIMITS_MOST);
-        if (parse_memory(word, request->weight_bytes, &bytes, error) < 0)
-            return sl_error_wrap(error, "--memory");
-        if (bytes < LEAST_LIMIT_BYTES)
-            return sl_error_set(error, -EINVAL,
-                                "--memory %s is less than a process needs to start; give at least "
-                                "%llu MB",
-                                word, (unsigned long long)(LEAST_LIMIT_BYTES >> 20));
-        request->memory[request->memory_count++] = bytes;
-    }
-    return 0;
 }
 
 static int read_swap(const char *text, struct run_request *request, struct sl_error *error)
@@ -206,7 +109,8 @@ static int read_limits(const struct cli_arguments *arguments, struct run_request
         .read_bytes_per_s = SL_NO_LIMIT,
         .throttle_path = request->cell.packs[0],
     };
-    int code = read_memory(cli_text(arguments, "memory"), request, error);
+    int code = cell_list_read_memory(&request->list, cli_text(arguments, "memory"),
+                                     request->weight_bytes, error);
     if (code == 0)
         code = read_swap(cli_text(arguments, "swap"), request, error);
     if (code == 0)
@@ -288,9 +192,9 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
     request->cell.output_directory = cli_text(arguments, "output");
     int code = sl_format_parse(cli_text(arguments, "format"), &request->format, error);
     if (code == 0)
-        code = read_policies(cli_text(arguments, "policy"), request, error);
+        code = cell_list_read_policies(&request->list, cli_text(arguments, "policy"), error);
     if (code == 0 && request->cell.loader)
-        code = check_name(SL_KIND_LOADER, "loader", request->cell.loader, error);
+        code = cli_check_name(SL_KIND_LOADER, "loader", request->cell.loader, error);
     if (code == 0)
         code = read_numbers(arguments, &request->cell, error);
     if (code == 0)
@@ -312,8 +216,8 @@ static bool is_limited(const struct sl_limits *limits)
 static void respect_rights(struct run_request *request)
 {
     bool memory = false;
-    for (int i = 0; i < request->memory_count; i++)
-        memory |= request->memory[i] != SL_NO_LIMIT;
+    for (int i = 0; i < request->list.memory_count; i++)
+        memory |= request->list.memory[i] != SL_NO_LIMIT;
     struct sl_limits *limits = &request->limits;
     if (!memory && limits->read_bytes_per_s == SL_NO_LIMIT && limits->cpus <= 0)
         return;
@@ -321,8 +225,8 @@ static void respect_rights(struct run_request *request)
     sl_cgroup_probe(&rights);
     const char *lost = NULL;
     if (memory && !rights.memory) {
-        request->memory[0] = SL_NO_LIMIT;
-        request->memory_count = 1;
+        request->list.memory[0] = SL_NO_LIMIT;
+        request->list.memory_count = 1;
         lost = "--memory";
     }
     if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
@@ -395,15 +299,16 @@ static int worse(int status, const json_t *records)
 /* Runs all cells; *cells collects their records. Returns an exit code. */
 static int run_cells(struct run_request *request, json_t *cells, json_t *context)
 {
-    int count = request->policy_count * request->memory_count, number = 0, status = CLI_OK;
-    for (int m = 0; m < request->memory_count; m++) {
-        for (int p = 0; p < request->policy_count; p++) {
+    int count = request->list.policy_count * request->list.memory_count, number = 0,
+        status = CLI_OK;
+    for (int m = 0; m < request->list.memory_count; m++) {
+        for (int p = 0; p < request->list.policy_count; p++) {
             if (interrupt_came())
                 return CLI_INTERRUPTED;
             struct cell cell = request->cell;
             struct sl_limits limits = request->limits;
-            cell.policy = request->policies[p];
-            limits.memory_bytes = request->memory[m];
+            cell.policy = request->list.policies[p];
+            limits.memory_bytes = request->list.memory[m];
             show_progress(request, ++number, count, cell.policy, limits.memory_bytes);
             bool apart = count > 1 || is_limited(&limits) || request->timeout_ns;
             struct sl_error error = {0};
@@ -429,7 +334,7 @@ static int print_results(const struct run_request *request, const json_t *cells)
 {
     if (json_array_size(cells) == 0 || request->format == SL_FORMAT_JSON)
         return 0;
-    bool one = request->policy_count * request->memory_count == 1;
+    bool one = request->list.policy_count * request->list.memory_count == 1;
     if (request->format != SL_FORMAT_TABLE || !one)
         return run_print_table(cells, request->format, stdout);
     run_print_summary(json_array_get(cells, 0), stdout);

@@ -30,7 +30,6 @@ struct simulator {
     uint64_t submitted;   /* reads so far */
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
-    int runs_in_flight;
     struct sl_simulation result;
 };
 
@@ -90,7 +89,6 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
         *run = (struct pending_run){simulator->now_ns + run_ns, step->network, step->index, true};
         break;
     }
-    simulator->runs_in_flight++;
     simulator->result.runs++;
 }
 
@@ -148,7 +146,6 @@ static void next_event(struct simulator *simulator)
         return;
     }
     run->busy = false;
-    simulator->runs_in_flight--;
     if (sl_schedule_ran(simulator->schedule, run->network, run->unit))
         simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
 }
@@ -194,7 +191,7 @@ int sl_simulate(const struct sl_schedule_network *networks, int network_count,
             sl_schedule_arrive(simulator.schedule, n, simulator.now_ns,
                                (uint64_t)(rounds - 1 - round));
         failed = follow_policy(&simulator, error);
-        while (!failed && (simulator.count || simulator.runs_in_flight)) {
+        while (!failed && !sl_schedule_idle(simulator.schedule)) {
             next_event(&simulator);
             failed = follow_policy(&simulator, error);
         }

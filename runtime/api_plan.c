@@ -1,0 +1,178 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "iouring/probe.h"
+#include "models/output_file.h"
+#include "runtime/api.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
+#include "runtime/base/text.h"
+#include "runtime/engine/cpus.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/predict.h"
+#include "runtime/engine/times.h"
+
+#define PROBE_BUDGET_NS  UINT64_C(50000000)
+#define CACHE_MOST_BYTES 4096
+#define CACHE_SECONDS    (24 * 3600)
+#define CALIBRATION_RUNS 3
+#define PLAN_QUEUE_DEPTH 16
+
+/* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
+struct cached_device {
+    unsigned int major_number, minor_number;
+    struct sl_device_info device;
+    int64_t measured_s;
+};
+
+static const char *cache_line(const char *text, struct cached_device *cached)
+{
+    while (*text) {
+        const char *line = text;
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+        if (sscanf(line, "%u:%u %" SCNu64 " %" SCNu64 " %" SCNd64, &cached->major_number,
+                   &cached->minor_number, &cached->device.bytes_per_s, &cached->device.latency_ns,
+                   &cached->measured_s) == 5)
+            return text;
+    }
+    return NULL;
+}
+
+static bool cache_find(const char *text, dev_t device, struct sl_device_info *info)
+{
+    struct cached_device cached;
+    while ((text = cache_line(text, &cached))) {
+        if (cached.major_number == major(device) && cached.minor_number == minor(device) &&
+            time(NULL) - cached.measured_s < CACHE_SECONDS && cached.device.bytes_per_s) {
+            *info = cached.device;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A cache that cannot be kept only costs the next caller a measurement. */
+static void cache_keep(const char *path, const char *text, dev_t device,
+                       const struct sl_device_info *info)
+{
+    SL_AUTO(sl_text_free) struct sl_text out = {0};
+    struct cached_device cached;
+    while ((text = cache_line(text, &cached))) {
+        if (cached.major_number != major(device) || cached.minor_number != minor(device))
+            sl_text_add(&out, "%u:%u %" PRIu64 " %" PRIu64 " %" PRId64 "\n", cached.major_number,
+                        cached.minor_number, cached.device.bytes_per_s, cached.device.latency_ns,
+                        cached.measured_s);
+    }
+    sl_text_add(&out, "%u:%u %" PRIu64 " %" PRIu64 " %" PRId64 "\n", major(device), minor(device),
+                info->bytes_per_s, info->latency_ns, (int64_t)time(NULL));
+    if (out.failed || out.length >= CACHE_MOST_BYTES)
+        return;
+    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
+    if (sl_output_file_open(&file, path, out.length, NULL) == 0 &&
+        sl_output_file_write(&file, out.bytes, out.length, 0, NULL) == 0)
+        sl_output_file_commit(&file, NULL);
+}
+
+int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
+                      struct sl_error *error)
+{
+    struct stat status;
+    char text[CACHE_MOST_BYTES] = "";
+    if (stat(path, &status))
+        return sl_error_errno(error, "%s", path);
+    if (cache)
+        sl_file_read_text(cache, text, sizeof(text));
+    if (cache_find(text, status.st_dev, device))
+        return 0;
+    struct sl_device_probe probe;
+    int code = sl_device_probe(path, PROBE_BUDGET_NS, &probe, error);
+    if (code < 0)
+        return code;
+    *device = (struct sl_device_info){probe.best_bytes_per_s, probe.latency_ns};
+    if (cache)
+        cache_keep(cache, text, status.st_dev, device);
+    return 0;
+}
+
+/* Least run time of every layer over a few runs. */
+static int calibrate_model(const struct sl_pack *pack, int threads, struct sl_error *error)
+{
+    int layer_count = pack->network->layer_count;
+    SL_AUTO_FREE uint64_t *least_ns = calloc((size_t)layer_count, sizeof(*least_ns));
+    if (!least_ns)
+        return sl_error_set(error, -ENOMEM, "no memory to calibrate %s", pack->network->name);
+    struct sl_engine_options options = {
+        .policy = "window", .threads = threads, .budget_bytes = UINT64_MAX, .verify = true};
+    struct sl_engine *engine = NULL;
+    int code = sl_engine_create(&options, &engine, error);
+    if (code < 0)
+        return code;
+    code = sl_engine_add(engine, pack, error);
+    for (int run = 0; run < CALIBRATION_RUNS && code >= 0; run++) {
+        struct sl_network_result result;
+        uint64_t makespan_ns;
+        code = sl_engine_run(engine, 0, &result, &makespan_ns, error);
+        for (int l = 0; l < layer_count && code >= 0; l++) {
+            uint64_t run_ns = result.layers[l].run_ns;
+            least_ns[l] = run && least_ns[l] < run_ns ? least_ns[l] : run_ns;
+        }
+    }
+    sl_engine_free(engine);
+    return code < 0 ? code : sl_times_store(pack, threads, least_ns, error);
+}
+
+int sl_calibrate(struct sl_model *const *models, int count, int threads, struct sl_error *error)
+{
+    threads = threads ? threads : sl_usable_cpus();
+    int code = 0;
+    for (int n = 0; n < count && code >= 0; n++)
+        code = calibrate_model(models[n]->pack, threads, error);
+    return code;
+}
+
+int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
+            struct sl_error *error)
+{
+    const struct sl_policy *policy = sl_policy_find(request->policy);
+    if (!policy)
+        return sl_error_set(error, -EINVAL, "unknown policy '%s'", request->policy);
+    SL_AUTO_FREE const struct sl_pack **packs =
+        calloc((size_t)request->model_count + 1, sizeof(*packs));
+    if (!packs)
+        return sl_error_set(error, -ENOMEM, "no memory to plan");
+    for (int n = 0; n < request->model_count; n++)
+        packs[n] = request->models[n]->pack;
+    struct sl_device_model device = {request->device.bytes_per_s, request->device.latency_ns,
+                                     PLAN_QUEUE_DEPTH};
+    struct sl_predictor *predictor = NULL;
+    bool estimated = false;
+    struct sl_prediction made;
+    int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
+                                   &predictor, &estimated, error);
+    if (code == 0)
+        code = sl_predict(predictor, policy, request->limit_bytes, request->depth, &made, error);
+    sl_predictor_free(predictor);
+    if (code < 0)
+        return code;
+    *result = (struct sl_plan_result){
+        .fits = made.fits,
+        .estimated = estimated,
+        .least_limit_bytes = made.least_limit_bytes,
+        .peak_bytes = made.peak_bytes,
+        .latency_ns = made.makespan_ns,
+        .read_bytes = made.read_bytes,
+        .steady_latency_ns = made.steady_ns,
+        .steady_read_bytes = made.steady_read_bytes,
+        .bound_ns = made.bound_ns,
+        .steady_bound_ns = made.steady_bound_ns,
+        .compute_ns = made.compute_ns,
+        .reads_bind = made.reads_bind,
+    };
+    return 0;
+}

@@ -1,0 +1,251 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/base/units.h"
+#include "runtime/cli/cell_list.h"
+#include "runtime/cli/command.h"
+#include "runtime/cli/device_cache.h"
+#include "runtime/report/record.h"
+#include "runtime/report/text_table.h"
+#include "runtime/sluice.h"
+
+#define MODELS_MOST 64
+/* What the advice tries. */
+#define ADVICE_BYTES (40 * SL_MIB)
+
+static const struct cli_option options[] = {
+    {"policy", 'p', "P[,P...]|all", "policies to predict (default all)", "@policies", false},
+    {"memory", 'm', "SIZE|PCT%|none[,...]",
+     "memory limit of the process; 25% is of the weights of all networks (default none)", NULL,
+     false},
+    {"read-rate", 0, "RATE", "bytes per second that may be read, e.g. 100M", NULL, false},
+    {"depth", 0, "N", "shards to read ahead (default: the policy's choice)", NULL, false},
+    {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
+    {"estimate", 0, NULL,
+     "do not run the networks to learn their times; estimate from FLOPs what is not known yet",
+     NULL, false},
+    {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
+     false},
+    {0},
+};
+
+struct plan_command {
+    struct sl_model *models[MODELS_MOST];
+    struct cell_list list;
+    struct sl_plan_request request;
+    uint64_t weight_bytes;
+    char networks[512]; /* names joined by "+" */
+    enum sl_format format;
+};
+
+static void plan_free(struct plan_command *plan)
+{
+    for (int n = 0; n < plan->request.model_count; n++)
+        sl_model_close(plan->models[n]);
+    cell_list_free(&plan->list);
+}
+
+static int open_models(const struct cli_arguments *arguments, struct plan_command *plan,
+                       struct sl_error *error)
+{
+    size_t length = 0;
+    for (int n = 0; n < arguments->operand_count; n++) {
+        int code = sl_model_open(arguments->operands[n], &plan->models[n], error);
+        if (code < 0)
+            return code;
+        plan->request.model_count++;
+        struct sl_model_info info;
+        sl_model_describe(plan->models[n], &info);
+        plan->weight_bytes += info.weight_bytes;
+        int added = snprintf(plan->networks + length, sizeof(plan->networks) - length, "%s%s",
+                             n ? "+" : "", info.name);
+        length += (size_t)added;
+        if (length >= sizeof(plan->networks))
+            length = sizeof(plan->networks) - 1;
+    }
+    plan->request.models = plan->models;
+    return 0;
+}
+
+static int read_options(const struct cli_arguments *arguments, struct plan_command *plan,
+                        struct sl_error *error)
+{
+    int64_t threads = 0, depth = 0;
+    const char *policies = cli_text(arguments, "policy");
+    int code = sl_format_parse(cli_text(arguments, "format"), &plan->format, error);
+    if (code == 0)
+        code = cell_list_read_policies(&plan->list, policies ? policies : "all", error);
+    if (code == 0)
+        code = cell_list_read_memory(&plan->list, cli_text(arguments, "memory"), plan->weight_bytes,
+                                     error);
+    if (code == 0)
+        code = cli_integer(arguments, "threads", 1, 64, &threads, error);
+    if (code == 0)
+        code = cli_integer(arguments, "depth", 1, 1000000, &depth, error);
+    plan->request.threads = (int)threads;
+    plan->request.depth = (int)depth;
+    return code;
+}
+
+/* Measures what is not known: the device, and the run times of every layer. */
+static int measure(const struct cli_arguments *arguments, struct plan_command *plan,
+                   struct sl_error *error)
+{
+    SL_AUTO_FREE char *cache = cli_device_cache();
+    struct sl_device_info *device = &plan->request.device;
+    uint64_t rate = UINT64_MAX;
+    int code = cli_size(arguments, "read-rate", &rate, error);
+    if (code == 0)
+        code = sl_device_measure(arguments->operands[0], cache, device, error);
+    if (code < 0)
+        return code;
+    if (rate < device->bytes_per_s)
+        device->bytes_per_s = rate;
+    struct sl_plan_result result;
+    plan->request.policy = "window";
+    plan->request.limit_bytes = SL_NO_LIMIT;
+    code = sl_plan(&plan->request, &result, error);
+    if (code < 0 || !result.estimated)
+        return code;
+    if (cli_flag(arguments, "estimate")) {
+        fprintf(stderr, "sluice: note: run times are estimates; leave --estimate out to measure\n");
+        return 0;
+    }
+    return sl_calibrate(plan->models, plan->request.model_count, plan->request.threads, error);
+}
+
+static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_result *result)
+{
+    json_t *row = json_pack(
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "network",
+        plan->networks, "policy", plan->request.policy, "fits", result->fits, "estimated",
+        result->estimated, "least_memory_bytes", (json_int_t)result->least_limit_bytes,
+        "peak_bytes", (json_int_t)result->peak_bytes, "latency_ns", (json_int_t)result->latency_ns,
+        "read_bytes", (json_int_t)result->read_bytes, "steady_latency_ns",
+        (json_int_t)result->steady_latency_ns, "steady_read_bytes",
+        (json_int_t)result->steady_read_bytes, "bound_ns", (json_int_t)result->bound_ns,
+        "steady_bound_ns", (json_int_t)result->steady_bound_ns, "compute_ns",
+        (json_int_t)result->compute_ns, "reads_bind", result->reads_bind, "device_bytes_per_s",
+        (json_int_t)plan->request.device.bytes_per_s);
+    if (row && plan->request.limit_bytes != SL_NO_LIMIT)
+        json_object_set_new(row, "memory_limit",
+                            json_integer((json_int_t)plan->request.limit_bytes));
+    return row;
+}
+
+static void add_size(struct sl_table *table, uint64_t bytes)
+{
+    char text[SL_UNIT_TEXT_BYTES];
+    sl_table_add(table, "%s", bytes == SL_NO_LIMIT ? "none" : sl_format_size(bytes, text));
+}
+
+static void add_duration(struct sl_table *table, uint64_t ns)
+{
+    char text[SL_UNIT_TEXT_BYTES];
+    sl_table_add(table, "%s", ns ? sl_format_duration(ns, text) : "-");
+}
+
+static void add_row(struct sl_table *table, const struct plan_command *plan,
+                    const struct sl_plan_result *result)
+{
+    sl_table_add(table, "%s", plan->networks);
+    sl_table_add(table, "%s", plan->request.policy);
+    add_size(table, plan->request.limit_bytes);
+    sl_table_add(table, "%s", result->fits ? "yes" : "no");
+    add_size(table, result->least_limit_bytes);
+    add_size(table, result->peak_bytes);
+    add_duration(table, result->latency_ns);
+    add_size(table, result->read_bytes);
+    add_duration(table, result->steady_latency_ns);
+    add_size(table, result->steady_read_bytes);
+    add_duration(table, result->bound_ns);
+    sl_table_add(table, "%s", result->reads_bind > 0.5 ? "reads" : "compute");
+}
+
+/* One line on what would help: what binds a steady request, and what more memory would save. */
+static void advise(struct plan_command *plan, const struct sl_plan_result *now)
+{
+    struct sl_plan_result more;
+    if (plan->request.limit_bytes == SL_NO_LIMIT || !now->fits || !now->steady_latency_ns)
+        return;
+    plan->request.limit_bytes += ADVICE_BYTES;
+    int code = sl_plan(&plan->request, &more, NULL);
+    plan->request.limit_bytes -= ADVICE_BYTES;
+    if (code < 0 || !more.steady_latency_ns)
+        return;
+    double saved = 1 - (double)more.steady_latency_ns / (double)now->steady_latency_ns;
+    char text[SL_UNIT_TEXT_BYTES];
+    fprintf(stderr,
+            "sluice: hint: %s at %s: reads bind %.0f %% of the time; 40 MiB more saves %.0f %%\n",
+            plan->request.policy, sl_format_size(plan->request.limit_bytes, text),
+            100 * now->reads_bind, saved > 0 ? 100 * saved : 0);
+}
+
+static int print_rows(struct plan_command *plan, struct sl_error *error)
+{
+    static const struct sl_column columns[] = {
+        {"network", false}, {"policy", false},     {"limit", true}, {"fits", false},
+        {"least", true},    {"peak", true},        {"first", true}, {"reads", true},
+        {"later", true},    {"reads later", true}, {"bound", true}, {"binds", false},
+    };
+    SL_AUTO(sl_table_free) struct sl_table table;
+    sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    int code = 0;
+    for (int m = 0; m < plan->list.memory_count; m++) {
+        for (int p = 0; p < plan->list.policy_count && code >= 0; p++) {
+            struct sl_plan_result result;
+            plan->request.policy = plan->list.policies[p];
+            plan->request.limit_bytes = plan->list.memory[m];
+            code = sl_plan(&plan->request, &result, error);
+            if (code < 0)
+                return code;
+            if (plan->format == SL_FORMAT_JSON) {
+                json_t *row = plan_json(plan, &result);
+                code = row ? sl_record_write(row, stdout) : -ENOMEM;
+                json_decref(row);
+                continue;
+            }
+            add_row(&table, plan, &result);
+            if (!strcmp(plan->request.policy, "auto"))
+                advise(plan, &result);
+        }
+    }
+    if (code == 0 && plan->format != SL_FORMAT_JSON)
+        code = sl_table_write(&table, plan->format, stdout);
+    return code < 0 ? sl_error_set(error, code, "cannot print the plan: %s", strerror(-code)) : 0;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    struct sl_error error = {0};
+    SL_AUTO(plan_free) struct plan_command plan = {0};
+    if (open_models(arguments, &plan, &error) < 0)
+        return cli_fail(CLI_FAILED, &error);
+    if (read_options(arguments, &plan, &error) < 0)
+        return cli_usage(arguments->command, &error);
+    if (measure(arguments, &plan, &error) < 0 || print_rows(&plan, &error) < 0)
+        return cli_fail(CLI_FAILED, &error);
+    return CLI_OK;
+}
+
+const struct cli_command command_plan = {
+    .name = "plan",
+    .summary = "predict whether networks fit, and what each policy will take",
+    .operands = "PACK...",
+    .least_operands = 1,
+    .most_operands = MODELS_MOST,
+    .operand_choices = "@files",
+    .description =
+        "Simulates every policy with the measured rate of the storage and the measured times of "
+        "the layers, and prints per policy and limit: whether it fits without swap, the least "
+        "memory that does, the peak, the time and bytes of a first (cold) request and of later "
+        "ones, and the bound: a time that no schedule beats with this memory.\n\n"
+        "Times of layers are measured once and kept beside the pack (PACK.times); the storage is "
+        "measured for 50 ms and remembered for a day. Several packs are one batch.",
+    .examples = "sluice plan vgg16.sluice --memory 25%,50%\twill it fit?\n"
+                "sluice plan facenet.sluice --read-rate 45M\ton an SD card\n",
+    .options = options,
+    .run = run,
+};

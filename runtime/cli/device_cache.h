@@ -1,0 +1,9 @@
+/* Where measured rates of devices are kept between commands. */
+#ifndef SLUICE_CLI_DEVICE_CACHE_H
+#define SLUICE_CLI_DEVICE_CACHE_H
+
+/* Path of the cache in $XDG_CACHE_HOME or ~/.cache, its folder made; malloc'd, NULL when there is
+ * no such place. */
+char *cli_device_cache(void);
+
+#endif
