@@ -7,6 +7,6 @@ sluice=$1
 directory=$2
 mkdir -p "$directory"
 "$sluice" man >"$directory/sluice.1"
-for command in import synth inspect run list doctor; do
+for command in $("$sluice" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
     "$sluice" man "$command" >"$directory/sluice-$command.1"
 done
