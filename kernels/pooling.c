@@ -8,6 +8,8 @@
 #include "kernels/call.h"
 #include "kernels/elements.h"
 
+#define SL_INLINE_ALWAYS static inline __attribute__((always_inline))
+
 struct pooling {
     struct sl_pooling_parameters parameters;
     int64_t planes, height, width, top_height, top_width;
@@ -15,6 +17,23 @@ struct pooling {
     const float *bottom;
     float *top, *scratch;
 };
+
+/* Windows of 3 x 3 around every element (stride 1, pad 1), as in Inception's modules: the plane as
+ * one long vector, down and then across, with the ends of the rows made good afterwards. All
+ * windows hold 9 cells of the padded map. */
+#define AROUND_MOST_ELEMENTS 16384 /* of a plane; larger ones have rows long enough */
+
+static bool is_around(const struct pooling *work)
+{
+    const struct sl_pooling_parameters *p = &work->parameters;
+    return p->kernel_h == 3 && p->kernel_w == 3 && p->stride_h == 1 && p->stride_w == 1 &&
+           p->pad_h == 1 && p->pad_w == 1 && work->height * work->width <= AROUND_MOST_ELEMENTS;
+}
+
+static int64_t around_buffer(const struct pooling *work)
+{
+    return work->width + 1 + work->height * work->width + 1;
+}
 
 static struct pooling pooling_of(const struct sl_network *network, const struct sl_layer *layer)
 {
@@ -32,6 +51,8 @@ static struct pooling pooling_of(const struct sl_network *network, const struct 
     /* The last window may reach past the padding on the right. */
     int64_t reach = (work.top_width - 1) * p->stride_w + p->kernel_w;
     work.buffer_length = sl_most(reach, p->pad_w + work.width) + work.top_width;
+    if (is_around(&work))
+        work.buffer_length = around_buffer(&work);
     work.planes_per_task = sl_most(1, 8192 / sl_most(1, work.height * work.width));
     return work;
 }
@@ -81,10 +102,8 @@ static void sum_rows(float *restrict buffer, const float *restrict rows, int64_t
 }
 
 /* Inlined with constants for the usual windows, so that the loop over the kernel unrolls. */
-static inline __attribute__((always_inline)) void max_columns(float *restrict top,
-                                                              const float *restrict buffer,
-                                                              int64_t top_width, int64_t kernel,
-                                                              int64_t stride)
+SL_INLINE_ALWAYS void max_columns(float *restrict top, const float *restrict buffer,
+                                  int64_t top_width, int64_t kernel, int64_t stride)
 {
     for (int64_t x = 0; x < top_width; x++) {
         float greatest = buffer[x * stride];
@@ -94,10 +113,8 @@ static inline __attribute__((always_inline)) void max_columns(float *restrict to
     }
 }
 
-static inline __attribute__((always_inline)) void sum_columns(float *restrict top,
-                                                              const float *restrict buffer,
-                                                              int64_t top_width, int64_t kernel,
-                                                              int64_t stride)
+SL_INLINE_ALWAYS void sum_columns(float *restrict top, const float *restrict buffer,
+                                  int64_t top_width, int64_t kernel, int64_t stride)
 {
     for (int64_t x = 0; x < top_width; x++) {
         float sum = buffer[x * stride];
@@ -166,6 +183,55 @@ static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
     }
 }
 
+SL_INLINE_ALWAYS float of_three(float a, float b, float c, bool average)
+{
+    if (average)
+        return a + b + c;
+    float greatest = a > -FLT_MAX ? a : -FLT_MAX;
+    greatest = b > greatest ? b : greatest;
+    return c > greatest ? c : greatest;
+}
+
+SL_INLINE_ALWAYS void three_rows(float *restrict result, const float *a, const float *b,
+                                 const float *c, int64_t count, bool average)
+{
+    for (int64_t i = 0; i < count; i++)
+        result[i] = of_three(a[i], b[i], c[i], average);
+}
+
+/* buffer: `around_buffer` floats. */
+SL_INLINE_ALWAYS void pool_around(const struct pooling *work, int64_t plane, float *restrict buffer,
+                                  bool average)
+{
+    const int64_t height = work->height, width = work->width, count = height * width;
+    const float outside = average ? 0.0f : -FLT_MAX;
+    const float divisor = average ? 9.0f : 1.0f;
+    const float *bottom = work->bottom + plane * count;
+    float *restrict top = work->top + plane * count;
+    float *outer_row = buffer, *columns = buffer + width + 1;
+
+    for (int64_t x = 0; x < width + 1; x++)
+        outer_row[x] = outside;
+    columns[count] = outside;
+    three_rows(columns, outer_row, bottom, height > 1 ? bottom + width : outer_row, width, average);
+    if (height > 2)
+        three_rows(columns + width, bottom, bottom + width, bottom + 2 * width, count - 2 * width,
+                   average);
+    if (height > 1)
+        three_rows(columns + count - width, bottom + count - 2 * width, bottom + count - width,
+                   outer_row, width, average);
+
+    for (int64_t i = 0; i < count; i++)
+        top[i] = of_three(columns[i - 1], columns[i], columns[i + 1], average) / divisor;
+    for (int64_t first = 0; first < count; first += width) {
+        const int64_t last = first + width - 1;
+        const float after_first = width > 1 ? columns[first + 1] : outside;
+        const float before_last = width > 1 ? columns[last - 1] : outside;
+        top[first] = of_three(outside, columns[first], after_first, average) / divisor;
+        top[last] = of_three(before_last, columns[last], outside, average) / divisor;
+    }
+}
+
 static void run_task(void *context, int64_t task, int worker)
 {
     const struct pooling *work = context;
@@ -173,13 +239,18 @@ static void run_task(void *context, int64_t task, int worker)
     const int64_t last = sl_least(first + work->planes_per_task, work->planes);
     const int64_t size = work->height * work->width;
     float *buffer = work->scratch + worker * work->buffer_length;
-    const bool global = is_global(work);
-    if (!global)
+    const bool average = work->parameters.method == SL_POOLING_AVERAGE;
+    const bool around = is_around(work), global = is_global(work);
+    if (!global && !around)
         count_columns(work, buffer + work->buffer_length - work->top_width);
     for (int64_t plane = first; plane < last; plane++) {
-        if (!global)
+        if (around && average)
+            pool_around(work, plane, buffer, true);
+        else if (around)
+            pool_around(work, plane, buffer, false);
+        else if (!global)
             pool_plane(work, plane, buffer);
-        else if (work->parameters.method == SL_POOLING_AVERAGE)
+        else if (average)
             work->top[plane] = sl_span_sum(work->bottom + plane * size, size, 0) / (float)size;
         else
             work->top[plane] = sl_span_greatest(work->bottom + plane * size, size, -FLT_MAX);

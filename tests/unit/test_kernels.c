@@ -157,6 +157,12 @@ Test(kernels, pooling)
           POOL("1x3x9x9", "kernel_size: 3 stride: 2 round_mode: FLOOR"),
           POOL("1x64x57x61", "kernel_size: 3 stride: 2"),
           POOL("1x2x2x2", "kernel_size: 3 stride: 2"));
+#define AROUND "kernel_size: 3 stride: 1 pad: 1"
+    CHECK(POOL("1x2x1x1", AROUND), POOL("1x2x1x9", AROUND), POOL("1x2x9x1", AROUND),
+          POOL("2x3x2x2", AROUND), POOL("1x480x14x14", AROUND), POOL("1x1x129x130", AROUND),
+          POOL("1x2x1x1", "pool: AVE " AROUND), POOL("1x2x1x9", "pool: AVE " AROUND),
+          POOL("1x2x9x1", "pool: AVE " AROUND), POOL("2x3x2x2", "pool: AVE " AROUND),
+          POOL("1x480x14x14", "pool: AVE " AROUND), POOL("1x1x129x130", "pool: AVE " AROUND));
     CHECK(POOL("1x3x8x8", "pool: AVE kernel_size: 2 stride: 2"),
           POOL("2x5x7x9", "pool: AVE kernel_size: 3 stride: 2"),
           POOL("1x4x13x13", "pool: AVE kernel_size: 3 stride: 1 pad: 1"),
