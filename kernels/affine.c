@@ -18,7 +18,7 @@ static inline float activated(float value, float slope)
 }
 
 /* One channel: the same three numbers for every element. */
-static void run_plane(const struct affine_work *work, int64_t plane)
+SL_PER_ISA static void run_plane(const struct affine_work *work, int64_t plane)
 {
     const struct sl_affine *affine = work->affine;
     const int64_t channel = plane % affine->channels;

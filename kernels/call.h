@@ -7,6 +7,16 @@
 /* Lets the vectoriser keep loops whose top may be the bottom itself, element by element. */
 #define SL_INDEPENDENT _Pragma("GCC ivdep")
 
+/* Before a function whose loops the compiler turns into vector code: also compiled for AVX2, and
+ * chosen when the program is loaded. The bits are the same, as nothing is fused or reassociated
+ * (-ffp-contract=off). What it calls must be inlined to be part of that. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SL_PER_ISA __attribute__((target_clones("avx2", "default")))
+#else
+#define SL_PER_ISA
+#endif
+#define SL_INLINE_ALWAYS static inline __attribute__((always_inline))
+
 static inline const struct sl_shape *sl_bottom_shape(const struct sl_kernel_call *call, int bottom)
 {
     return &call->network->blobs[call->layer->bottoms[bottom]].shape;

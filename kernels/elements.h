@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "models/network.h"
+#include "kernels/call.h"
 
 static inline float sl_float_of_bits(uint32_t bits)
 {
@@ -25,7 +25,7 @@ static inline uint32_t sl_bits_of_float(float value)
 /* e^x within 2 ulp; 0 below about -103.97, infinity above about 88.72, NaN for NaN. Reduction to
  * |r| <= ln 2 / 2 by a two-part ln 2 (Cody and Waite), then a minimax polynomial (coefficients as
  * in Moshier's Cephes); 2^n in two factors, so that results may be subnormal or overflow. */
-static inline float sl_float_exp(float x)
+SL_INLINE_ALWAYS float sl_float_exp(float x)
 {
     const float rounding = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
     float bounded = x < -104.0f ? -104.0f : x;
@@ -46,7 +46,7 @@ static inline float sl_float_exp(float x)
 }
 
 /* tanh x within 3 ulp; the polynomial below 0.625 keeps small arguments exact (Cephes). */
-static inline float sl_float_tanh(float x)
+SL_INLINE_ALWAYS float sl_float_tanh(float x)
 {
     float magnitude = x < 0.0f ? -x : x;
     float z = x * x;
@@ -64,7 +64,7 @@ static inline float sl_float_tanh(float x)
 #define SL_SUM_LANES 16
 
 /* Lanes to one value, in a fixed tree. */
-static inline float sl_lanes_sum(const float lane[SL_SUM_LANES])
+SL_INLINE_ALWAYS float sl_lanes_sum(const float lane[SL_SUM_LANES])
 {
     float eight[8], four[4];
     for (int l = 0; l < 8; l++)
@@ -76,7 +76,7 @@ static inline float sl_lanes_sum(const float lane[SL_SUM_LANES])
 
 /* Defines a sum over count elements: element i goes to lane i mod SL_SUM_LANES. */
 #define SL_DEFINE_LANE_SUM(name, expression)                                                       \
-    static inline float name(const float *values, int64_t count, float centre)                     \
+    SL_INLINE_ALWAYS float name(const float *values, int64_t count, float centre)                  \
     {                                                                                              \
         float lane[SL_SUM_LANES] = {0};                                                            \
         int64_t i = 0;                                                                             \
@@ -98,7 +98,7 @@ SL_DEFINE_LANE_SUM(sl_span_sum_absolute, x < 0.0f ? -x : x)
 SL_DEFINE_LANE_SUM(sl_span_sum_squares, (x - centre) * (x - centre))
 
 /* Greatest element, never less than floor; NaN elements never win, as in Caffe. */
-static inline float sl_span_greatest(const float *values, int64_t count, float floor)
+SL_INLINE_ALWAYS float sl_span_greatest(const float *values, int64_t count, float floor)
 {
     float lane[SL_SUM_LANES];
     for (int l = 0; l < SL_SUM_LANES; l++)
@@ -116,7 +116,7 @@ static inline float sl_span_greatest(const float *values, int64_t count, float f
 }
 
 /* The activation fused into a layer, over values in place. */
-static inline void sl_activate(const struct sl_layer *layer, float *values, int64_t count)
+SL_INLINE_ALWAYS void sl_activate(const struct sl_layer *layer, float *values, int64_t count)
 {
     if (layer->activation == SL_ACTIVATION_NONE)
         return;

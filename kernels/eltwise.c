@@ -15,7 +15,7 @@ struct work {
     int64_t count;
 };
 
-static void combine(const struct sl_kernel_call *call, int64_t first, int64_t count)
+SL_PER_ISA static void combine(const struct sl_kernel_call *call, int64_t first, int64_t count)
 {
     const struct sl_layer *layer = call->layer;
     const float *coefficients = layer->parameters.eltwise.coefficients;

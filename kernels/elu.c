@@ -4,7 +4,8 @@
 #include "kernels/elements.h"
 #include "kernels/elementwise.h"
 
-static void span(const struct sl_layer *layer, const float *bottom, float *top, int64_t count)
+SL_PER_ISA static void span(const struct sl_layer *layer, const float *bottom, float *top,
+                            int64_t count)
 {
     const float alpha = layer->parameters.elu.alpha;
     SL_INDEPENDENT

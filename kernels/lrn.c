@@ -32,8 +32,8 @@ static struct lrn lrn_of(const struct sl_network *network, const struct sl_layer
 }
 
 /* top = x * (k + alpha * sum)^-beta. The usual exponents by square roots: 0.75 = 1/2 + 1/4. */
-static void normalise(const struct lrn *work, const float *bottom, const float *restrict sums,
-                      float *restrict top, int64_t count)
+SL_INLINE_ALWAYS void normalise(const struct lrn *work, const float *bottom,
+                                const float *restrict sums, float *restrict top, int64_t count)
 {
     const float k = work->k, alpha = work->alpha;
     if (work->beta == 0.75f) {
@@ -55,10 +55,8 @@ static void normalise(const struct lrn *work, const float *bottom, const float *
 
 /* sums = sum of squares over `rows` rows, `stride` apart. Inlined with a constant number of rows
  * for the usual windows. */
-static inline __attribute__((always_inline)) void sum_squares(float *restrict sums,
-                                                              const float *restrict first,
-                                                              int64_t stride, int64_t rows,
-                                                              int64_t count)
+SL_INLINE_ALWAYS void sum_squares(float *restrict sums, const float *restrict first, int64_t stride,
+                                  int64_t rows, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         float sum = first[i] * first[i];
@@ -68,8 +66,8 @@ static inline __attribute__((always_inline)) void sum_squares(float *restrict su
     }
 }
 
-static void sum_many_squares(float *restrict sums, const float *restrict first, int64_t stride,
-                             int64_t rows, int64_t count)
+SL_INLINE_ALWAYS void sum_many_squares(float *restrict sums, const float *restrict first,
+                                       int64_t stride, int64_t rows, int64_t count)
 {
     sum_squares(sums, first, stride, 1, count);
     for (int64_t r = 1; r < rows; r++)
@@ -78,7 +76,7 @@ static void sum_many_squares(float *restrict sums, const float *restrict first, 
 }
 
 /* SPAN positions of all channels of one image. */
-static void across_task(void *context, int64_t task, int worker)
+SL_PER_ISA static void across_task(void *context, int64_t task, int worker)
 {
     const struct lrn *work = context;
     const int64_t plane = work->height * work->width;
@@ -105,7 +103,7 @@ static void across_task(void *context, int64_t task, int worker)
 
 /* One plane, row by row: squares of the window's rows added up into one row with zeros at both
  * ends, then along it. */
-static void within_task(void *context, int64_t task, int worker)
+SL_PER_ISA static void within_task(void *context, int64_t task, int worker)
 {
     const struct lrn *work = context;
     const int64_t width = work->width, around = (work->size - 1) / 2;

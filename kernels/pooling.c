@@ -8,8 +8,6 @@
 #include "kernels/call.h"
 #include "kernels/elements.h"
 
-#define SL_INLINE_ALWAYS static inline __attribute__((always_inline))
-
 struct pooling {
     struct sl_pooling_parameters parameters;
     int64_t planes, height, width, top_height, top_width;
@@ -81,8 +79,8 @@ static inline struct window window_of(int64_t position, int64_t stride, int64_t 
     };
 }
 
-static void max_rows(float *restrict buffer, const float *restrict rows, int64_t width,
-                     int64_t count)
+SL_INLINE_ALWAYS void max_rows(float *restrict buffer, const float *restrict rows, int64_t width,
+                               int64_t count)
 {
     for (int64_t x = 0; x < width; x++)
         buffer[x] = rows[x] > -FLT_MAX ? rows[x] : -FLT_MAX;
@@ -91,8 +89,8 @@ static void max_rows(float *restrict buffer, const float *restrict rows, int64_t
             buffer[x] = rows[r * width + x] > buffer[x] ? rows[r * width + x] : buffer[x];
 }
 
-static void sum_rows(float *restrict buffer, const float *restrict rows, int64_t width,
-                     int64_t count)
+SL_INLINE_ALWAYS void sum_rows(float *restrict buffer, const float *restrict rows, int64_t width,
+                               int64_t count)
 {
     for (int64_t x = 0; x < width; x++)
         buffer[x] = rows[x];
@@ -145,15 +143,15 @@ static void count_columns(const struct pooling *work, float *columns)
             (float)sl_most(1, window_of(x, p->stride_w, p->kernel_w, p->pad_w, work->width).padded);
 }
 
-static void divide_row(float *restrict top, const float *restrict columns, float rows,
-                       int64_t width)
+SL_INLINE_ALWAYS void divide_row(float *restrict top, const float *restrict columns, float rows,
+                                 int64_t width)
 {
     for (int64_t x = 0; x < width; x++)
         top[x] /= rows * columns[x];
 }
 
 /* buffer: the row, then columns[top_width] as counted by count_columns. */
-static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
+SL_PER_ISA static void pool_plane(const struct pooling *work, int64_t plane, float *buffer)
 {
     const struct sl_pooling_parameters *p = &work->parameters;
     const bool average = p->method == SL_POOLING_AVERAGE;
@@ -200,8 +198,8 @@ SL_INLINE_ALWAYS void three_rows(float *restrict result, const float *a, const f
 }
 
 /* buffer: `around_buffer` floats. */
-SL_INLINE_ALWAYS void pool_around(const struct pooling *work, int64_t plane, float *restrict buffer,
-                                  bool average)
+SL_INLINE_ALWAYS void pool_around_as(const struct pooling *work, int64_t plane,
+                                     float *restrict buffer, bool average)
 {
     const int64_t height = work->height, width = work->width, count = height * width;
     const float outside = average ? 0.0f : -FLT_MAX;
@@ -232,6 +230,16 @@ SL_INLINE_ALWAYS void pool_around(const struct pooling *work, int64_t plane, flo
     }
 }
 
+SL_PER_ISA static void max_around(const struct pooling *work, int64_t plane, float *buffer)
+{
+    pool_around_as(work, plane, buffer, false);
+}
+
+SL_PER_ISA static void average_around(const struct pooling *work, int64_t plane, float *buffer)
+{
+    pool_around_as(work, plane, buffer, true);
+}
+
 static void run_task(void *context, int64_t task, int worker)
 {
     const struct pooling *work = context;
@@ -245,9 +253,9 @@ static void run_task(void *context, int64_t task, int worker)
         count_columns(work, buffer + work->buffer_length - work->top_width);
     for (int64_t plane = first; plane < last; plane++) {
         if (around && average)
-            pool_around(work, plane, buffer, true);
+            average_around(work, plane, buffer);
         else if (around)
-            pool_around(work, plane, buffer, false);
+            max_around(work, plane, buffer);
         else if (!global)
             pool_plane(work, plane, buffer);
         else if (average)

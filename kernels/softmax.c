@@ -27,7 +27,7 @@ static struct work work_of(const struct sl_kernel_call *call)
 }
 
 /* The axis is the last: one contiguous vector. */
-static void run_vector(const float *bottom, float *top, int64_t classes)
+SL_PER_ISA static void run_vector(const float *bottom, float *top, int64_t classes)
 {
     const float greatest = sl_span_greatest(bottom, classes, -INFINITY);
     SL_INDEPENDENT
@@ -39,8 +39,8 @@ static void run_vector(const float *bottom, float *top, int64_t classes)
 }
 
 /* `count` vectors side by side, `inner` apart. */
-static void run_columns(const float *bottom, float *top, int64_t classes, int64_t inner,
-                        int64_t count)
+SL_PER_ISA static void run_columns(const float *bottom, float *top, int64_t classes, int64_t inner,
+                                   int64_t count)
 {
     float greatest[SPAN], sum[SPAN];
     for (int64_t i = 0; i < count; i++) {
