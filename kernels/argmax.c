@@ -69,12 +69,10 @@ static void run_greatest(void *context, int64_t task, int worker)
     /* Without an axis count is 1, and the value follows the index. */
     float *top = work->top + first * (work->values && !work->has_axis ? 2 : 1);
     float greatest[SPAN];
-    float index[SPAN]; /* as in the top; of the same width as what is compared */
+    float index[SPAN] = {0}; /* as in the top; of the same width as what is compared */
     (void)worker;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < SPAN; i++)
         greatest[i] = -INFINITY;
-        index[i] = 0;
-    }
     /* In two passes: simple enough for the compiler to make vectors of. */
     for (int64_t c = 0; c < work->length; c++)
         for (int64_t i = 0; i < count; i++) {

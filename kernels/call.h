@@ -9,8 +9,9 @@
 
 /* Before a function whose loops the compiler turns into vector code: also compiled for AVX2, and
  * chosen when the program is loaded. The bits are the same, as nothing is fused or reassociated
- * (-ffp-contract=off). What it calls must be inlined to be part of that. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+ * (-ffp-contract=off). What it calls must be inlined to be part of that. When the choice is made
+ * the thread sanitiser is not up yet. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define SL_PER_ISA __attribute__((target_clones("avx2", "default")))
 #else
 #define SL_PER_ISA

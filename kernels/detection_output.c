@@ -6,7 +6,6 @@
 #include "kernels/call.h"
 #include "kernels/elements.h"
 #include "kernels/scored.h"
-#include "runtime/base/cleanup.h"
 
 enum { XMIN, YMIN, XMAX, YMAX, SIDES };
 
@@ -334,14 +333,16 @@ static void reference(const struct sl_kernel_call *call)
 {
     struct detection work = detection_of(call->network, call->layer);
     const size_t places = (size_t)(work.classes * work.priors);
-    SL_AUTO_FREE float *boxes = calloc(places, SIDES * sizeof(float));
-    SL_AUTO_FREE unsigned char *alive = calloc(places, 1);
+    float *boxes = calloc(places, SIDES * sizeof(float));
+    unsigned char *alive = calloc(places, 1);
     const struct plain_state state = {.work = &work, .boxes = boxes, .alive = alive};
     int64_t row = 0;
     for (int64_t image = 0; boxes && alive && image < work.images; image++) {
         select_image(&work, call, image);
         row = plain_image(&state, image, call->tops[0], row);
     }
+    free(boxes);
+    free(alive);
     clear_unused(call->tops[0], row, work.rows);
 }
 

@@ -18,25 +18,25 @@ struct work {
 SL_PER_ISA static void combine(const struct sl_kernel_call *call, int64_t first, int64_t count)
 {
     const struct sl_layer *layer = call->layer;
-    const float *coefficients = layer->parameters.eltwise.coefficients;
+    const bool sum = layer->parameters.eltwise.operation == SL_ELTWISE_SUM;
+    const float *coefficients = sum ? layer->parameters.eltwise.coefficients : NULL;
     float result[PIECE];
 
-    for (int b = 0; b < layer->bottom_count; b++) {
+    const float scale = coefficients ? coefficients[0] : 1.0f;
+    for (int64_t i = 0; i < count; i++)
+        result[i] = scale * call->bottoms[0][first + i];
+    for (int b = 1; b < layer->bottom_count; b++) {
         const float *x = call->bottoms[b] + first;
         const float coefficient = coefficients ? coefficients[b] : 1.0f;
-        switch (layer->parameters.eltwise.operation) {
-        case SL_ELTWISE_PRODUCT:
+        if (sum) {
             for (int64_t i = 0; i < count; i++)
-                result[i] = b == 0 ? x[i] : result[i] * x[i];
-            break;
-        case SL_ELTWISE_SUM:
+                result[i] += coefficient * x[i];
+        } else if (layer->parameters.eltwise.operation == SL_ELTWISE_PRODUCT) {
             for (int64_t i = 0; i < count; i++)
-                result[i] = b == 0 ? coefficient * x[i] : result[i] + coefficient * x[i];
-            break;
-        case SL_ELTWISE_MAX:
+                result[i] *= x[i];
+        } else {
             for (int64_t i = 0; i < count; i++)
-                result[i] = b == 0 || !(result[i] > x[i]) ? x[i] : result[i];
-            break;
+                result[i] = result[i] > x[i] ? result[i] : x[i];
         }
     }
     sl_activate(layer, result, count);

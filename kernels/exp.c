@@ -7,11 +7,11 @@
 SL_PER_ISA static void span(const struct sl_layer *layer, const float *bottom, float *top,
                             int64_t count)
 {
-    const float base = layer->parameters.exponential.base;
-    const float shift = layer->parameters.exponential.shift;
-    const double natural = base == -1.0f ? 1.0 : log(base);
+    const double base = layer->parameters.exponential.base;
+    const double shift = layer->parameters.exponential.shift;
+    const double natural = base == -1 ? 1.0 : log(base);
     const float inner = (float)(natural * layer->parameters.exponential.scale);
-    const float outer = (float)(base == -1.0f ? exp(shift) : pow(base, shift));
+    const float outer = (float)(base == -1 ? exp(shift) : pow(base, shift));
     SL_INDEPENDENT
     for (int64_t i = 0; i < count; i++)
         top[i] = outer * sl_float_exp(inner * bottom[i]);

@@ -8,7 +8,7 @@ static void span(const struct sl_layer *layer, const float *bottom, float *top, 
     const float base = layer->parameters.exponential.base;
     const float scale = layer->parameters.exponential.scale;
     const float shift = layer->parameters.exponential.shift;
-    const float outer = base == -1.0f ? 1.0f : (float)(1.0 / log(base));
+    const float outer = base == -1.0f ? 1.0f : (float)(1.0 / log((double)base));
     for (int64_t i = 0; i < count; i++)
         top[i] = outer * logf(shift + scale * bottom[i]);
 }

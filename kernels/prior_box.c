@@ -56,7 +56,7 @@ static float *store_cell(const struct prior_box *work, float *top, double x, dou
             top = store_box(work, top, x, y, mean, mean);
         }
         for (int a = 1; a < p->prior_box.aspect_count; a++) {
-            const double root = sqrt(p->prior_box.aspect_ratios[a]);
+            const double root = sqrt((double)p->prior_box.aspect_ratios[a]);
             top = store_box(work, top, x, y, size * root, size / root);
         }
     }
@@ -101,12 +101,13 @@ static void reference(const struct sl_kernel_call *call)
     for (int64_t i = 0; i < count; i++) {
         const int side = (int)(i % 4);
         const int64_t cell = i / 4 / work.boxes;
+        const int64_t row = cell / work.width, column = cell % work.width;
         double size[2], value;
         box_size(p, (int)(i / 4 % work.boxes), &size[0], &size[1]);
         if (side % 2 == 0)
-            value = ((double)(cell % work.width) + p->prior_box.offset) * p->prior_box.step_w;
+            value = ((double)column + p->prior_box.offset) * p->prior_box.step_w;
         else
-            value = ((double)(cell / work.width) + p->prior_box.offset) * p->prior_box.step_h;
+            value = ((double)row + p->prior_box.offset) * p->prior_box.step_h;
         value += (side < 2 ? -0.5 : 0.5) * size[side % 2];
         value /= (double)(side % 2 == 0 ? p->prior_box.image_w : p->prior_box.image_h);
         call->tops[0][i] = (float)(p->prior_box.clip ? fmin(fmax(value, 0), 1) : value);
