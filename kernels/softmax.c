@@ -96,7 +96,8 @@ static void reference(const struct sl_kernel_call *call)
         const int64_t first = i / work.inner * work.classes * work.inner + i % work.inner;
         double greatest = -INFINITY, sum = 0;
         for (int64_t c = 0; c < work.classes; c++)
-            greatest = fmax(greatest, work.bottom[first + c * work.inner]);
+            if (work.bottom[first + c * work.inner] > greatest)
+                greatest = work.bottom[first + c * work.inner];
         for (int64_t c = 0; c < work.classes; c++)
             sum += exp(work.bottom[first + c * work.inner] - greatest);
         for (int64_t c = 0; c < work.classes; c++)
