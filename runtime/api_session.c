@@ -38,7 +38,7 @@ int sl_session_create(const struct sl_session_options *options, struct sl_sessio
         .queue_depth = options->queue_depth,
         .budget_bytes = options->budget_bytes ? options->budget_bytes : UINT64_MAX,
         .verify = !options->trust,
-        .events = true,
+        .device_bytes_per_s = options->device_bytes_per_s,
     };
     int code = sl_engine_create(&engine_options, &created->engine, error);
     if (code < 0) {
@@ -165,6 +165,13 @@ int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *
     if (makespan_ns)
         *makespan_ns = makespan;
     return 0;
+}
+
+void sl_session_last_batch(const struct sl_session *session, struct sl_batch *batch)
+{
+    struct sl_batch_facts facts;
+    sl_engine_last_batch(session->engine, &facts);
+    *batch = (struct sl_batch){facts.makespan_ns, facts.load_ns, facts.bound_ns};
 }
 
 void sl_session_interrupt(struct sl_session *session)

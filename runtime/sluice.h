@@ -131,7 +131,8 @@ struct sl_session_options {
     int queue_depth;    /* reads in flight in the kernel; 0: the default */
     uint64_t
         budget_bytes; /* memory that sluice allows itself; 0: the limit of its cgroup, if any */
-    bool trust;       /* skip the checksum of every shard */
+    uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
+    bool trust;                  /* skip the checksum of every shard */
 };
 
 struct sl_session;
@@ -175,6 +176,17 @@ struct sl_result {
  * sl_session_interrupt. */
 SL_API int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
                           uint64_t *makespan_ns, struct sl_error *error);
+
+/* The last run as a whole. */
+struct sl_batch {
+    uint64_t makespan_ns; /* first arrival to last result */
+    uint64_t load_ns;     /* some read was under way */
+    /* A time that no schedule beats with this memory, storage and the least run time that every
+     * layer was seen to take: of a first run, which finds no weights in memory, or of a later one.
+     * 0: the rate of the storage is not known. */
+    uint64_t bound_ns;
+};
+SL_API void sl_session_last_batch(const struct sl_session *session, struct sl_batch *batch);
 
 /* Makes sl_session_run return -EINTR soon. From any thread, also from a signal handler. */
 SL_API void sl_session_interrupt(struct sl_session *session);
@@ -227,14 +239,14 @@ struct sl_device_info {
     uint64_t bytes_per_s; /* sequential, large blocks, several in flight */
     uint64_t latency_ns;  /* of one small read */
 };
-/* Measures the storage under a file (50 ms, O_DIRECT, no cache involved), or takes what was measured
- * within the last day from cache, a file of one line per device that is kept up to date (NULL: no
- * cache; one that cannot be written is no error). Blocks. */
+/* Measures the storage under a file (50 ms, O_DIRECT, no cache involved), or takes what was
+ * measured within the last day from cache, a file of one line per device that is kept up to date
+ * (NULL: no cache; one that cannot be written is no error). Blocks. */
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
-/* Runs each model a few times under policy window and keeps the least run time of every layer beside
- * the pack (<pack>.times). threads 0: the CPUs this process may use. Blocks. */
+/* Runs each model a few times under policy window and keeps the least run time of every layer
+ * beside the pack (<pack>.times). threads 0: the CPUs this process may use. Blocks. */
 SL_API int sl_calibrate(struct sl_model *const *models, int count, int threads,
                         struct sl_error *error);
 
@@ -248,11 +260,11 @@ struct sl_plan_request {
 };
 
 struct sl_plan_result {
-    bool fits;                  /* runs within the limit without swap */
-    bool estimated;             /* no run times are kept for some model: FLOPs were used */
-    uint64_t least_limit_bytes; /* that the policy runs in without swap */
-    uint64_t peak_bytes;        /* memory it will hold at most (as if it fitted) */
-    uint64_t latency_ns, read_bytes;               /* of a first, cold request of every model */
+    bool fits;                       /* runs within the limit without swap */
+    bool estimated;                  /* no run times are kept for some model: FLOPs were used */
+    uint64_t least_limit_bytes;      /* that the policy runs in without swap */
+    uint64_t peak_bytes;             /* memory it will hold at most (as if it fitted) */
+    uint64_t latency_ns, read_bytes; /* of a first, cold request of every model */
     uint64_t steady_latency_ns, steady_read_bytes; /* of a later one, when they follow each other */
     uint64_t bound_ns, steady_bound_ns;            /* what no schedule beats with this memory */
     uint64_t compute_ns;                           /* kernels alone */

@@ -23,31 +23,31 @@ static json_t *json_words(const char *const *words, int count)
 json_t *cell_to_json(const struct cell *cell)
 {
     return json_pack(
-        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}", "packs",
-        json_words(cell->packs, cell->pack_count), "inputs",
+        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}",
+        "packs", json_words(cell->packs, cell->pack_count), "inputs",
         json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
         "threads", (json_int_t)cell->threads, "depth", (json_int_t)cell->depth, "queue_depth",
-        (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "runs",
-        (json_int_t)cell->runs, "warmup", (json_int_t)cell->warmup, "cold", cell->cold, "trust",
-        cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels, "output",
-        cell->output_directory);
+        (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "device_rate",
+        (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
+        (json_int_t)cell->warmup, "cold", cell->cold, "trust", cell->trust, "top",
+        (json_int_t)cell->top, "labels", cell->labels, "output", cell->output_directory);
 }
 
 int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
                    struct sl_error *error)
 {
     const json_t *packs, *inputs;
-    json_int_t threads, depth, queue_depth, budget, runs, warmup, top;
+    json_int_t threads, depth, queue_depth, budget, device_rate, runs, warmup, top;
     int cold, trust;
     json_error_t reason;
     *cell = (struct cell){0};
     if (json_unpack_ex(
             (json_t *)json, &reason, 0,
-            "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s?:s, s?:s}",
+            "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s?:s, s?:s}",
             "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
             "threads", &threads, "depth", &depth, "queue_depth", &queue_depth, "budget", &budget,
-            "runs", &runs, "warmup", &warmup, "cold", &cold, "trust", &trust, "top", &top, "labels",
-            &cell->labels, "output", &cell->output_directory) < 0)
+            "device_rate", &device_rate, "runs", &runs, "warmup", &warmup, "cold", &cold, "trust",
+            &trust, "top", &top, "labels", &cell->labels, "output", &cell->output_directory) < 0)
         return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
     cell->pack_count = (int)json_array_size(packs);
     cell->input_count = (int)json_array_size(inputs);
@@ -67,6 +67,7 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     cell->depth = depth;
     cell->queue_depth = queue_depth;
     cell->budget_bytes = budget;
+    cell->device_bytes_per_s = device_rate;
     cell->runs = runs;
     cell->warmup = warmup;
     cell->cold = cold;
@@ -83,7 +84,7 @@ struct execution {
     struct sl_session *session;
     struct sl_result *results;    /* [network][run] */
     struct sl_result *one_result; /* [network], of one run */
-    uint64_t *makespan_ns;        /* [run] */
+    struct sl_batch *batches;     /* [run] */
 };
 
 static void execution_close(struct execution *execution)
@@ -95,7 +96,7 @@ static void execution_close(struct execution *execution)
     free(execution->models);
     free(execution->results);
     free(execution->one_result);
-    free(execution->makespan_ns);
+    free(execution->batches);
 }
 
 static int open_model(const struct cell *cell, int number, struct sl_model **model,
@@ -117,6 +118,7 @@ static int open_session(struct execution *execution, struct sl_error *error)
         .depth = (int)cell->depth,
         .queue_depth = (int)cell->queue_depth,
         .budget_bytes = (uint64_t)cell->budget_bytes,
+        .device_bytes_per_s = (uint64_t)cell->device_bytes_per_s,
         .trust = cell->trust,
     };
     int code = 0;
@@ -140,10 +142,9 @@ static int execution_open(struct execution *execution, const struct cell *cell,
         .models = calloc(networks, sizeof(*execution->models)),
         .results = calloc(networks * runs, sizeof(*execution->results)),
         .one_result = calloc(networks, sizeof(*execution->one_result)),
-        .makespan_ns = calloc(runs, sizeof(*execution->makespan_ns)),
+        .batches = calloc(runs, sizeof(*execution->batches)),
     };
-    if (!execution->models || !execution->results || !execution->one_result ||
-        !execution->makespan_ns)
+    if (!execution->models || !execution->results || !execution->one_result || !execution->batches)
         return sl_error_set(error, -ENOMEM, "out of memory");
     int code = open_session(execution, error);
     if (code == 0)
@@ -250,8 +251,7 @@ static int check_inputs(const struct execution *execution, int *rounds, struct s
     return 0;
 }
 
-static int run_once(const struct execution *execution, uint64_t more, uint64_t *makespan_ns,
-                    struct sl_error *error)
+static int run_once(const struct execution *execution, uint64_t more, struct sl_error *error)
 {
     const struct cell *cell = execution->cell;
     for (int n = 0; cell->cold && n < cell->pack_count; n++) {
@@ -259,7 +259,7 @@ static int run_once(const struct execution *execution, uint64_t more, uint64_t *
         if (code < 0)
             return code;
     }
-    return sl_session_run(execution->session, more, execution->one_result, makespan_ns, error);
+    return sl_session_run(execution->session, more, execution->one_result, NULL, error);
 }
 
 /* Runs warm-ups and measured requests of one input. Returns how many measured ones ended. */
@@ -268,14 +268,14 @@ static int run_round(const struct execution *execution, uint64_t later, struct s
     const struct cell *cell = execution->cell;
     int done = 0;
     for (int64_t i = -cell->warmup; i < cell->runs; i++) {
-        uint64_t more = (uint64_t)(cell->runs - i - 1) + later, makespan;
-        if (run_once(execution, more, &makespan, error) < 0)
+        uint64_t more = (uint64_t)(cell->runs - i - 1) + later;
+        if (run_once(execution, more, error) < 0)
             return done;
         if (i < 0)
             continue;
         for (int n = 0; n < cell->pack_count; n++)
             execution->results[(int64_t)n * cell->runs + i] = execution->one_result[n];
-        execution->makespan_ns[i] = makespan;
+        sl_session_last_batch(execution->session, &execution->batches[i]);
         done++;
     }
     return done;
@@ -349,7 +349,7 @@ static int record_round(const struct execution *execution, int done, const char 
     for (int n = 0; done > 0 && n < cell->pack_count; n++) {
         struct sl_request_samples samples = {
             .results = &execution->results[(int64_t)n * cell->runs],
-            .makespan_ns = execution->makespan_ns,
+            .batches = execution->batches,
             .count = done,
         };
         json_t *record = sl_record_network(execution->session, n, execution->models[n], inputs[n],

@@ -16,10 +16,11 @@ struct cell {
     int input_count;
     const char *policy, *loader; /* loader NULL: by itself */
     int64_t threads, depth, queue_depth;
-    int64_t budget_bytes; /* 0: the limit of the process that runs the cell */
-    int64_t runs, warmup; /* measured and unmeasured requests of every input; runs >= 1 */
-    bool cold;            /* drop the packs from the page cache before every request */
-    bool trust;           /* no checksums */
+    int64_t budget_bytes;       /* 0: the limit of the process that runs the cell */
+    int64_t runs, warmup;       /* measured and unmeasured requests of every input; runs >= 1 */
+    bool cold;                  /* drop the packs from the page cache before every request */
+    int64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: unknown */
+    bool trust;                 /* no checksums */
     int64_t top;
     const char *labels;           /* file of class names; NULL: the pack's */
     const char *output_directory; /* NULL: outputs are not written */

@@ -9,10 +9,13 @@
 #include "runtime/cli/cell.h"
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/device_cache.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/run_output.h"
 #include "runtime/report/record.h"
 #include "runtime/sluice.h"
+
+#define DEVICE_MEASURED_LEAST_BYTES (UINT64_C(16) << 20)
 
 static const struct cli_option options[] = {
     {"input", 'i', "[BLOB=]FILE",
@@ -341,10 +344,26 @@ static int print_results(const struct run_request *request, const json_t *cells)
     return 0;
 }
 
+/* The storage's raw rate for the bound. Small packs are not worth a measurement: the rate at which
+ * their reads come in stands in. */
+static void measure_device(struct run_request *request)
+{
+    if (request->weight_bytes < DEVICE_MEASURED_LEAST_BYTES)
+        return;
+    SL_AUTO_FREE char *cache = cli_device_cache();
+    struct sl_device_info device;
+    if (sl_device_measure(request->cell.packs[0], cache, &device, NULL) < 0)
+        return;
+    uint64_t rate = request->limits.read_bytes_per_s;
+    request->cell.device_bytes_per_s =
+        (int64_t)(rate < device.bytes_per_s ? rate : device.bytes_per_s);
+}
+
 static int run_request(struct run_request *request)
 {
     interrupt_install();
     respect_rights(request);
+    measure_device(request);
     json_t *cells = json_array();
     json_t *context = sl_record_context(request->cell.packs[0]);
     int status = run_cells(request, cells, context);

@@ -45,6 +45,11 @@ static void print_latency(const json_t *record, FILE *stream)
     fprintf(stream, ": load %s", duration(record, "load_ns", text));
     fprintf(stream, ", run %s", duration(record, "run_ns", text));
     fprintf(stream, ", stall %s\n", duration(record, "stall_ns", text));
+    double bound_ns = sl_record_number(record, "bound_ns", MISSING);
+    if (bound_ns > 0)
+        fprintf(stream, "  bound    %s with this memory and storage; the batch took %.2f x\n",
+                duration(record, "bound_ns", text),
+                sl_record_number(record, "makespan_ns", 0) / bound_ns);
 }
 
 static void print_memory(const json_t *record, FILE *stream)
@@ -157,9 +162,10 @@ static void add_cell_row(struct sl_table *table, const json_t *records)
                  succeeded(first)
                      ? sl_record_number(first, batch ? "makespan_ns" : "latency_p50_ns", MISSING)
                      : MISSING);
-    add_duration(table, cell_sum(records, "load_ns"));
+    add_duration(table, sl_record_number(first, "batch_load_ns", MISSING));
     add_duration(table, cell_sum(records, "run_ns"));
     add_duration(table, cell_sum(records, "stall_ns"));
+    add_duration(table, sl_record_number(first, "bound_ns", MISSING));
     sl_table_add(table, "%s", size(first, "peak_bytes", text));
     sl_table_add(table, "%s", size(first, "swap_in_bytes", text));
     sl_table_add(table, "%s", size(first, "swap_out_bytes", text));
@@ -196,9 +202,10 @@ static int print_records(const json_t *cells, enum sl_format format, FILE *strea
         {"memory_limit", true},   {"swap_limit", true},     {"budget", true},
         {"weights_bytes", true},  {"latency_p50_ns", true}, {"latency_p95_ns", true},
         {"latency_p99_ns", true}, {"load_ns", true},        {"run_ns", true},
-        {"stall_ns", true},       {"makespan_ns", true},    {"read_bytes", true},
-        {"peak_bytes", true},     {"swap_in_bytes", true},  {"swap_out_bytes", true},
-        {"major_faults", true},   {"refaults", true},       {"digest", false},
+        {"stall_ns", true},       {"makespan_ns", true},    {"bound_ns", true},
+        {"read_bytes", true},     {"peak_bytes", true},     {"swap_in_bytes", true},
+        {"swap_out_bytes", true}, {"major_faults", true},   {"refaults", true},
+        {"digest", false},
     };
     int count = sizeof(columns) / sizeof(columns[0]);
     SL_AUTO(sl_table_free) struct sl_table table;
@@ -213,9 +220,10 @@ static int print_records(const json_t *cells, enum sl_format format, FILE *strea
 int run_print_table(const json_t *cells, enum sl_format format, FILE *stream)
 {
     static const struct sl_column columns[] = {
-        {"network", false}, {"policy", false},  {"limit", true},        {"latency", true},
-        {"load", true},     {"run", true},      {"stall", true},        {"peak", true},
-        {"swap in", true},  {"swap out", true}, {"major faults", true}, {"ended", false},
+        {"network", false}, {"policy", false}, {"limit", true},    {"latency", true},
+        {"load", true},     {"run", true},     {"stall", true},    {"bound", true},
+        {"peak", true},     {"swap in", true}, {"swap out", true}, {"major faults", true},
+        {"ended", false},
     };
     if (format == SL_FORMAT_CSV)
         return print_records(cells, format, stream);

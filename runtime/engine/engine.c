@@ -23,6 +23,8 @@
 
 #define ENGINE_QUEUE_DEPTH    16
 #define ENGINE_REAPED_AT_ONCE 32
+/* A batch that read less says little of the device. */
+#define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
 
 struct sl_engine {
     struct sl_engine_options options;
@@ -40,7 +42,10 @@ struct sl_engine {
     struct sl_budget budget;
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
-    bool planned_again;           /* with measured times */
+    uint64_t batches;            /* that ended well */
+    struct sl_batch_facts batch; /* the last one */
+    int reads_in_flight;
+    uint64_t reading_since_ns;    /* when reads_in_flight became 1 */
     struct sl_schedule *schedule; /* lives across batches, for what stays resident */
     int wake_fd;
     volatile int interrupted;
@@ -64,8 +69,7 @@ static const struct sl_policy *find_policy(const char *name, struct sl_error *er
 int sl_engine_create(const struct sl_engine_options *options, struct sl_engine **created,
                      struct sl_error *error)
 {
-    const struct sl_policy *policy =
-        find_policy(options->policy ? options->policy : "partial", error);
+    const struct sl_policy *policy = find_policy(options->policy ? options->policy : "auto", error);
     if (!policy)
         return -EINVAL;
     if (options->threads < 0 || options->threads > SL_THREADS_MOST)
@@ -238,10 +242,9 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
 
 static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    int result = 0;
     engine->schedule_options = (struct sl_schedule_options){UINT64_MAX, engine->options.depth};
+    int result = divide_budget(engine, error);
     if (engine->policy->budgeted) {
-        result = divide_budget(engine, error);
         engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
         sl_pool_bound_slots(engine->pool, engine->budget.shard_bytes);
     }
@@ -263,15 +266,50 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
     return result;
 }
 
+/* The rate at which reads came in while some were in flight; false when too little was read. */
+static bool observed_device(const struct sl_engine *engine, struct sl_device_model *device)
+{
+    uint64_t read_bytes = 0;
+    for (int n = 0; n < engine->network_count; n++)
+        read_bytes += engine->networks[n]->result.read_bytes;
+    if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
+        return false;
+    *device = first_device_model;
+    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
+    return true;
+}
+
 /* After the first batch its run times and read rate are known, and the pins are chosen again. */
 static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    struct sl_device_model device = first_device_model;
-    if (!engine->policy->planned || engine->planned_again || !more ||
-        !sl_workload_measure(&engine->workload, engine->networks, &device))
+    struct sl_device_model device;
+    if (!engine->policy->planned || engine->batches != 1 || !more ||
+        !observed_device(engine, &device))
         return 0;
-    engine->planned_again = true;
     return plan_pins(engine, &device, more, error);
+}
+
+/* Bound of the batch that just ended. */
+static int find_bound(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_device_model device = {.bytes_per_s = engine->options.device_bytes_per_s};
+    if (!device.bytes_per_s && !observed_device(engine, &device))
+        return 0;
+    uint64_t compute_ns;
+    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes,
+                             (double)device.bytes_per_s, engine->batches == 1,
+                             &engine->batch.bound_ns, &compute_ns, error);
+}
+
+/* What the batch taught, for the next ones. */
+static int learn(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    engine->batches++;
+    for (int n = 0; n < engine->network_count; n++)
+        sl_network_state_learn(engine->networks[n]);
+    sl_workload_learn(&engine->workload, engine->networks);
+    int result = find_bound(engine, error);
+    return result ? result : plan_again(engine, more, error);
 }
 
 static int create_executors(struct sl_engine *engine, struct sl_error *error)
@@ -309,7 +347,10 @@ static int start_read(struct sl_engine *engine, const struct sl_step *step, stru
     if (!slot)
         return sl_error_wrap(error, "layer %s", state->network->layers[shard->layer].name);
     state->slots[step->index] = slot;
-    sl_network_state_read_begins(state, step->index, sl_now_ns());
+    uint64_t now_ns = sl_now_ns();
+    sl_network_state_read_begins(state, step->index, now_ns);
+    if (engine->reads_in_flight++ == 0)
+        engine->reading_since_ns = now_ns;
     struct sl_read read = {
         .tag = read_tag(step->network, step->index),
         .file = state->file,
@@ -318,8 +359,10 @@ static int start_read(struct sl_engine *engine, const struct sl_step *step, stru
         .destination = slot,
     };
     int result = engine->loader->ops->submit(engine->loader, &read, error);
-    if (result)
+    if (result) {
         state->reads_in_flight--;
+        engine->reads_in_flight--;
+    }
     return result;
 }
 
@@ -330,6 +373,8 @@ static int end_read(struct sl_engine *engine, const struct sl_completion *comple
     struct sl_network_state *state = engine->networks[network];
     const struct sl_shard *shard = &state->pack->shards[index];
     sl_network_state_read_ends(state, index, completion->completed_ns);
+    if (--engine->reads_in_flight == 0)
+        engine->batch.load_ns += completion->completed_ns - engine->reading_since_ns;
     if (completion->result)
         return sl_error_set(
             error, completion->result,
@@ -468,9 +513,7 @@ static void drain(struct sl_engine *engine)
 {
     engine->loader->ops->cancel(engine->loader);
     for (;;) {
-        int in_flight = 0;
-        for (int n = 0; n < engine->network_count; n++)
-            in_flight += engine->networks[n]->reads_in_flight;
+        int in_flight = engine->reads_in_flight;
         for (int e = 0; e < engine->executor_count; e++) {
             struct sl_unit_run run;
             sl_executor_collect(engine->executors[e], &run);
@@ -487,11 +530,12 @@ static void drain(struct sl_engine *engine)
         eventfd_read(engine->wake_fd, &count);
         struct sl_completion completion;
         while (engine->loader->ops->reap(engine->loader, &completion, 1, 0, NULL) == 1)
-            engine->networks[completion.tag >> 32]->reads_in_flight--;
+            engine->reads_in_flight--;
     }
     engine->executors_busy = 0;
     for (int n = 0; n < engine->network_count; n++) {
         struct sl_network_state *state = engine->networks[n];
+        state->reads_in_flight = 0;
         for (int s = 0; s < state->pack->shard_count; s++)
             give_slot(engine, n, s);
         sl_network_state_give_arena(state, engine->pool);
@@ -515,6 +559,17 @@ static int run_batch(struct sl_engine *engine, struct sl_error *error)
     return follow_policy(engine, error);
 }
 
+/* Reads for the next pass may still be in flight: their time so far belongs to this batch. */
+static void end_batch(struct sl_engine *engine, uint64_t begin_ns)
+{
+    uint64_t now_ns = sl_now_ns();
+    engine->batch.makespan_ns = now_ns - begin_ns;
+    if (engine->reads_in_flight) {
+        engine->batch.load_ns += now_ns - engine->reading_since_ns;
+        engine->reading_since_ns = now_ns;
+    }
+}
+
 int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
                   uint64_t *makespan_ns, struct sl_error *error)
 {
@@ -527,6 +582,8 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
         return result;
     uint64_t begin_ns = sl_now_ns();
     engine->last_run_end_ns = begin_ns;
+    engine->batch = (struct sl_batch_facts){0};
+    engine->reading_since_ns = begin_ns;
     for (int n = 0; n < engine->network_count; n++) {
         sl_network_state_begin(engine->networks[n], begin_ns);
         sl_schedule_arrive(engine->schedule, n, begin_ns, more);
@@ -537,16 +594,22 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
         engine->interrupted = 0;
         return result;
     }
-    *makespan_ns = sl_now_ns() - begin_ns;
+    end_batch(engine, begin_ns);
+    *makespan_ns = engine->batch.makespan_ns;
     for (int n = 0; n < engine->network_count; n++)
         results[n] = engine->networks[n]->result;
-    return plan_again(engine, more, error);
+    return learn(engine, more, error);
 }
 
 void sl_engine_interrupt(struct sl_engine *engine)
 {
     engine->interrupted = 1;
     eventfd_write(engine->wake_fd, 1);
+}
+
+void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts *batch)
+{
+    *batch = engine->batch;
 }
 
 void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts)

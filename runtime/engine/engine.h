@@ -9,14 +9,14 @@
 #include "runtime/base/error.h"
 
 struct sl_engine_options {
-    const char *policy;    /* NULL: "partial" */
+    const char *policy;    /* NULL: "auto" */
     const char *loader;    /* NULL: by itself */
     int threads;           /* of each kernel; 0: the CPUs this process may use */
     int depth;             /* shards ahead; 0: the policy's choice */
-    int queue_depth;       /* reads in flight in the kernel; 0: 8 */
+    int queue_depth;       /* reads in flight in the kernel; 0: 16 */
     uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
-    bool verify;           /* checksum every shard after its read */
-    bool events;           /* record an event per load and run (trace, per-layer rows) */
+    uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
+    bool verify;                 /* checksum every shard after its read */
 };
 
 /* One row per layer of the last batch. */
@@ -63,6 +63,17 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
 /* Makes a sl_engine_run in another thread, or the one interrupted by a signal, return -EINTR soon.
  * Async-signal-safe. */
 void sl_engine_interrupt(struct sl_engine *engine);
+
+/* The last batch as a whole. */
+struct sl_batch_facts {
+    uint64_t makespan_ns; /* first arrival to last result */
+    uint64_t load_ns;     /* some read was in flight */
+    /* What no schedule beats with this memory and device, given the least run time that each layer
+     * was seen to take (also those kept beside the pack): of a first batch, which finds nothing in
+     * memory, or of a later one (bound.h). 0 when the device's rate is not known. */
+    uint64_t bound_ns;
+};
+void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts *batch);
 
 struct sl_engine_facts {
     const char *policy, *loader;

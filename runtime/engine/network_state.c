@@ -36,8 +36,9 @@ static int allocate_tables(struct sl_network_state *state)
     state->slots = calloc((size_t)state->pack->shard_count + 1, sizeof(*state->slots));
     state->times = calloc(layers, sizeof(*state->times));
     state->load_begin_ns = calloc(layers, sizeof(*state->load_begin_ns));
+    state->least_run_ns = calloc(layers, sizeof(*state->least_run_ns));
     return state->kernels && state->bottoms && state->tops && state->inputs && state->outputs &&
-                   state->slots && state->times && state->load_begin_ns
+                   state->slots && state->times && state->load_begin_ns && state->least_run_ns
                ? 0
                : -ENOMEM;
 }
@@ -86,6 +87,7 @@ int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
     }
     for (int l = 0; l < network->layer_count; l++)
         state->kernels[l] = sl_kernel_find(network->layers[l].type);
+    memset(state->least_run_ns, 0xff, (size_t)network->layer_count * sizeof(uint64_t));
     state->result.layers = state->times;
     *created = state;
     return 0;
@@ -112,6 +114,7 @@ void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
     free(state->slots);
     free(state->times);
     free(state->load_begin_ns);
+    free(state->least_run_ns);
     free(state);
 }
 
@@ -152,6 +155,15 @@ void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *poo
     state->result.latency_ns = now_ns - state->arrival_ns;
     if (!keep_arena)
         sl_network_state_give_arena(state, pool);
+}
+
+void sl_network_state_learn(struct sl_network_state *state)
+{
+    for (int l = 0; l < state->network->layer_count; l++) {
+        const struct sl_layer_time *time = &state->times[l];
+        if (!time->major_faults && time->run_ns < state->least_run_ns[l])
+            state->least_run_ns[l] = time->run_ns;
+    }
 }
 
 void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns)

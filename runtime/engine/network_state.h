@@ -22,6 +22,7 @@ struct sl_network_state {
     float **outputs;             /* [output]: copies that outlive the request */
     void **slots;                /* [shard]: memory of shards that are not absent */
     struct sl_layer_time *times; /* [layer] */
+    uint64_t *least_run_ns;      /* [layer]: of all batches without faults; UINT64_MAX: unknown */
     uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */
     int reads_in_flight;
     uint64_t reading_since_ns; /* when reads_in_flight became 1 */
@@ -41,6 +42,9 @@ int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
 void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *pool, uint64_t now_ns,
                              bool keep_arena);
 void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool);
+
+/* Takes the run times of a finished batch over into least_run_ns. */
+void sl_network_state_learn(struct sl_network_state *state);
 
 /* Forgets the times of the last batch. */
 void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns);

@@ -5,11 +5,9 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
-#include "runtime/engine/bound.h"
 #include "runtime/engine/budget.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/planner.h"
-#include "runtime/engine/times.h"
 #include "runtime/engine/workload.h"
 
 #define PREDICT_PASSES 3 /* simulated to see the steady state */
@@ -20,7 +18,6 @@ struct sl_predictor {
     int count, threads;
     struct sl_workload workload;
     struct sl_device_model device;
-    size_t layer_total;
 };
 
 void sl_predictor_free(struct sl_predictor *predictor)
@@ -40,28 +37,6 @@ static void cleanup_predictor(struct sl_predictor **predictor)
     sl_predictor_free(*predictor);
 }
 
-static int load_times(struct sl_predictor *predictor, bool *estimated, struct sl_error *error)
-{
-    *estimated = false;
-    struct sl_schedule_layer *layers = predictor->workload.layers;
-    for (int n = 0; n < predictor->count; n++) {
-        const struct sl_pack *pack = predictor->states[n]->pack;
-        int layer_count = pack->network->layer_count;
-        SL_AUTO_FREE uint64_t *run_ns = calloc((size_t)layer_count, sizeof(*run_ns));
-        if (!run_ns)
-            return sl_error_set(error, -ENOMEM, "no memory for run times");
-        if (sl_times_load(pack, predictor->threads, run_ns, NULL)) {
-            *estimated = true;
-        } else {
-            for (int l = 0; l < layer_count; l++)
-                layers[l].run_ns = run_ns[l];
-        }
-        layers += layer_count;
-        predictor->layer_total += (size_t)layer_count;
-    }
-    return 0;
-}
-
 int sl_predictor_create(const struct sl_pack *const *packs, int count, int threads,
                         const struct sl_device_model *device, struct sl_predictor **created,
                         bool *estimated, struct sl_error *error)
@@ -76,17 +51,15 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
         return sl_error_set(error, -ENOMEM, "no memory to predict");
     int result = sl_pool_create(&predictor->pool, error);
     for (int n = 0; n < count && !result; n++) {
-        result =
-            sl_network_state_create(packs[n], predictor->pool, &predictor->states[n], error);
+        result = sl_network_state_create(packs[n], predictor->pool, &predictor->states[n], error);
         predictor->count += !result;
     }
     if (!result)
         result = sl_workload_create(predictor->states, count, predictor->threads,
                                     &predictor->workload, error);
-    if (!result)
-        result = load_times(predictor, estimated, error);
     if (result)
         return result;
+    *estimated = predictor->workload.estimated;
     *created = SL_STEAL(predictor);
     return 0;
 }
@@ -96,8 +69,8 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
 static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,
                   uint64_t limit_bytes, struct sl_budget *budget, struct sl_error *error)
 {
-    *budget = (struct sl_budget){.total_bytes = limit_bytes == UINT64_MAX ? UINT64_MAX - 1
-                                                                          : limit_bytes};
+    *budget =
+        (struct sl_budget){.total_bytes = limit_bytes == UINT64_MAX ? UINT64_MAX - 1 : limit_bytes};
     for (int n = 0; n < predictor->count; n++) {
         const struct sl_network_state *state = predictor->states[n];
         uint64_t scratch = sl_network_state_scratch(state, predictor->threads);
@@ -109,28 +82,6 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
     budget->scratch_bytes *= (uint64_t)policy->executors;
     budget->activation_bytes += sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS);
     return sl_budget_divide(budget, error);
-}
-
-/* Layers of all networks in order; sl_bound_ns over them. */
-static int bound(const struct sl_predictor *predictor, uint64_t memory_bytes, bool cold,
-                 uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error)
-{
-    SL_AUTO_FREE uint64_t *bytes = calloc(predictor->layer_total + 1, sizeof(*bytes));
-    SL_AUTO_FREE uint64_t *run_ns = calloc(predictor->layer_total + 1, sizeof(*run_ns));
-    if (!bytes || !run_ns)
-        return sl_error_set(error, -ENOMEM, "no memory for the bound");
-    const uint64_t *shard_bytes = predictor->workload.shard_bytes;
-    *compute_ns = 0;
-    for (size_t l = 0; l < predictor->layer_total; l++) {
-        const struct sl_schedule_layer *layer = &predictor->workload.layers[l];
-        run_ns[l] = layer->run_ns;
-        *compute_ns += layer->run_ns;
-        for (int s = 0; s < layer->shard_count; s++)
-            bytes[l] += *shard_bytes++;
-    }
-    *bound_ns = sl_bound_ns(bytes, run_ns, predictor->layer_total, memory_bytes,
-                            (double)predictor->device.bytes_per_s, cold);
-    return 0;
 }
 
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
@@ -168,16 +119,15 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
         cold.makespan_ns ? (double)cold.stall_ns / (double)cold.makespan_ns : 0;
     prediction->steady_ns = steady.makespan_ns - steady.request_end_ns[last_of_before];
     prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
-    prediction->peak_bytes = steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes
-                                                                 : cold.peak_bytes;
+    prediction->peak_bytes =
+        steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes : cold.peak_bytes;
     sl_simulation_free(&cold);
     sl_simulation_free(&steady);
     return 0;
 }
 
-int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy,
-               uint64_t limit_bytes, int depth, struct sl_prediction *prediction,
-               struct sl_error *error)
+int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
+               int depth, struct sl_prediction *prediction, struct sl_error *error)
 {
     struct sl_budget budget;
     struct sl_prediction made = {0};
@@ -205,10 +155,12 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy,
         made.least_limit_bytes = made.peak_bytes;
         made.fits = made.peak_bytes <= limit_bytes;
     }
-    result = bound(predictor, budget.shard_bytes, true, &made.bound_ns, &made.compute_ns, error);
+    double rate = (double)predictor->device.bytes_per_s;
+    result = sl_workload_bound(&predictor->workload, budget.shard_bytes, rate, true, &made.bound_ns,
+                               &made.compute_ns, error);
     if (!result)
-        result = bound(predictor, budget.shard_bytes, false, &made.steady_bound_ns,
-                       &made.compute_ns, error);
+        result = sl_workload_bound(&predictor->workload, budget.shard_bytes, rate, false,
+                                   &made.steady_bound_ns, &made.compute_ns, error);
     if (!result)
         *prediction = made;
     return result;

@@ -10,15 +10,15 @@
 struct sl_predictor;
 
 struct sl_prediction {
-    bool fits;                   /* peak_bytes <= the limit; policies with a budget: it suffices */
-    uint64_t least_limit_bytes;  /* with which the policy runs without swap */
-    uint64_t peak_bytes;         /* of the process, at this limit */
-    uint64_t makespan_ns;        /* of one pass over all networks, cold */
-    uint64_t steady_ns;          /* of a later pass, when passes follow one another */
+    bool fits;                  /* peak_bytes <= the limit; policies with a budget: it suffices */
+    uint64_t least_limit_bytes; /* with which the policy runs without swap */
+    uint64_t peak_bytes;        /* of the process, at this limit */
+    uint64_t makespan_ns;       /* of one pass over all networks, cold */
+    uint64_t steady_ns;         /* of a later pass, when passes follow one another */
     uint64_t read_bytes, steady_read_bytes;
     uint64_t bound_ns, steady_bound_ns; /* which no schedule beats with this memory */
-    uint64_t compute_ns;         /* runs alone */
-    double reads_bind;           /* share of a cold pass in which computing waited for reads */
+    uint64_t compute_ns;                /* runs alone */
+    double reads_bind; /* share of a cold pass in which computing waited for reads */
 };
 
 /* Run times per layer are those kept beside each pack for this many threads, else estimated from
@@ -31,8 +31,7 @@ void sl_predictor_free(struct sl_predictor *predictor);
 /* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth: 0 = no bound. When the
  * policy does not fit, only fits, least_limit_bytes, peak_bytes and the times of policies without a
  * budget (as if there were no limit) are set. */
-int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy,
-               uint64_t limit_bytes, int depth, struct sl_prediction *prediction,
-               struct sl_error *error);
+int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
+               int depth, struct sl_prediction *prediction, struct sl_error *error);
 
 #endif

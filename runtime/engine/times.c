@@ -57,8 +57,7 @@ static void setting_key(int threads, char key[48])
     snprintf(key, 48, "%d %s", threads, sl_kernels_isa());
 }
 
-int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns,
-                  struct sl_error *error)
+int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns, struct sl_error *error)
 {
     char key[48];
     setting_key(threads, key);

@@ -11,8 +11,8 @@ int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns,
                   struct sl_error *error);
 
 /* Keeps run_ns; where times for the same threads exist, the smaller one of each layer, since a
- * disturbance only ever adds. Written to a temporary name and renamed. -errno when the folder cannot
- * be written. */
+ * disturbance only ever adds. Written to a temporary name and renamed. -errno when the folder
+ * cannot be written. */
 int sl_times_store(const struct sl_pack *pack, int threads, const uint64_t *run_ns,
                    struct sl_error *error);
 

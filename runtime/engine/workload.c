@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "runtime/base/units.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/engine/bound.h"
+#include "runtime/engine/times.h"
 
 /* What one thread does with a network, before any run was measured. */
 #define WORKLOAD_FLOPS_PER_THREAD 40e9
-/* A batch that read less says little of the device. */
-#define WORKLOAD_LEAST_READ_BYTES (4 * SL_MIB)
 
 void sl_workload_free(struct sl_workload *workload)
 {
@@ -49,6 +49,7 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         .networks = calloc((size_t)count + 1, sizeof(*workload->networks)),
         .network_count = count,
         .layers = calloc(layer_total, sizeof(*workload->layers)),
+        .layer_count = layer_total - 1,
         .shard_bytes = calloc(shard_total, sizeof(*workload->shard_bytes)),
     };
     if (!workload->networks || !workload->layers || !workload->shard_bytes) {
@@ -70,23 +71,44 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         layers += state->network->layer_count;
         for (int s = 0; s < state->pack->shard_count; s++)
             *shard_bytes++ = sl_shard_memory(&state->pack->shards[s]);
+        sl_times_load(state->pack, threads, states[n]->least_run_ns, NULL);
     }
+    sl_workload_learn(workload, states);
     return 0;
 }
 
-bool sl_workload_measure(struct sl_workload *workload, struct sl_network_state *const *states,
-                         struct sl_device_model *device)
+void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states)
 {
-    uint64_t read_bytes = 0, load_ns = 0;
     struct sl_schedule_layer *layer = workload->layers;
+    workload->estimated = false;
     for (int n = 0; n < workload->network_count; n++) {
-        read_bytes += states[n]->result.read_bytes;
-        load_ns += states[n]->result.load_ns;
-        for (int l = 0; l < workload->networks[n].layer_count; l++, layer++)
-            layer->run_ns = states[n]->times[l].run_ns;
+        for (int l = 0; l < workload->networks[n].layer_count; l++, layer++) {
+            uint64_t least_ns = states[n]->least_run_ns[l];
+            if (least_ns == UINT64_MAX)
+                workload->estimated = true;
+            else
+                layer->run_ns = least_ns;
+        }
     }
-    if (read_bytes < WORKLOAD_LEAST_READ_BYTES || !load_ns)
-        return false;
-    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)load_ns);
-    return true;
+}
+
+int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes, double bytes_per_s,
+                      bool cold, uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error)
+{
+    size_t count = workload->layer_count;
+    SL_AUTO_FREE uint64_t *bytes = calloc(count + 1, sizeof(*bytes));
+    SL_AUTO_FREE uint64_t *run_ns = calloc(count + 1, sizeof(*run_ns));
+    if (!bytes || !run_ns)
+        return sl_error_set(error, -ENOMEM, "no memory for the bound");
+    const uint64_t *shard_bytes = workload->shard_bytes;
+    *compute_ns = 0;
+    for (size_t l = 0; l < count; l++) {
+        const struct sl_schedule_layer *layer = &workload->layers[l];
+        run_ns[l] = layer->run_ns;
+        *compute_ns += layer->run_ns;
+        for (int s = 0; s < layer->shard_count; s++)
+            bytes[l] += *shard_bytes++;
+    }
+    *bound_ns = sl_bound_ns(bytes, run_ns, count, memory_bytes, bytes_per_s, cold);
+    return 0;
 }

@@ -1,4 +1,4 @@
-/* The engine's networks as schedule and planner see them. */
+/* The engine's networks as schedule, planner and bound see them. */
 #ifndef SLUICE_ENGINE_WORKLOAD_H
 #define SLUICE_ENGINE_WORKLOAD_H
 
@@ -9,18 +9,24 @@
 struct sl_workload {
     struct sl_schedule_network *networks; /* [network_count] */
     int network_count;
-    struct sl_schedule_layer *layers; /* of all networks */
-    uint64_t *shard_bytes;            /* of all networks */
+    struct sl_schedule_layer *layers; /* of all networks in order */
+    size_t layer_count;
+    uint64_t *shard_bytes; /* of all networks in order */
+    bool estimated;        /* some layer's run time was never seen */
 };
 
-/* Run times are estimated from the layers' FLOPs until sl_workload_measure. */
+/* Run times are those kept beside the packs (times.h), which also go into the states' least_run_ns;
+ * layers without one are estimated from their FLOPs until sl_workload_learn. */
 int sl_workload_create(struct sl_network_state *const *states, int count, int threads,
                        struct sl_workload *workload, struct sl_error *error);
 void sl_workload_free(struct sl_workload *workload);
 
-/* Takes the run times of the last batch over, and sets *device to the rate at which its reads came
- * in while any was in flight. False when the batch read too little to tell. */
-bool sl_workload_measure(struct sl_workload *workload, struct sl_network_state *const *states,
-                         struct sl_device_model *device);
+/* Takes the least run times seen so far over. */
+void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states);
+
+/* The bound (bound.h) of one pass over all networks with memory_bytes for shards, and the time of
+ * the runs alone. */
+int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes, double bytes_per_s,
+                      bool cold, uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error);
 
 #endif

@@ -58,6 +58,21 @@ static void add_mean(json_t *record, const char *field, const struct sl_request_
     json_object_set_new(record, field, json_integer(llround(sum / samples->count)));
 }
 
+/* The batches as a whole: mean makespan and load, and the bound of the last. */
+static void add_batches(json_t *record, const struct sl_request_samples *samples)
+{
+    double makespan = 0, load = 0;
+    for (int i = 0; i < samples->count; i++) {
+        makespan += (double)samples->batches[i].makespan_ns;
+        load += (double)samples->batches[i].load_ns;
+    }
+    json_object_set_new(record, "makespan_ns", json_integer(llround(makespan / samples->count)));
+    json_object_set_new(record, "batch_load_ns", json_integer(llround(load / samples->count)));
+    uint64_t bound_ns = samples->batches[samples->count - 1].bound_ns;
+    json_object_set_new(record, "bound_ns",
+                        bound_ns ? json_integer((json_int_t)bound_ns) : json_null());
+}
+
 static json_t *top_classes(const struct sl_session *session, int network, int most)
 {
     json_t *list = json_array();
@@ -138,10 +153,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     add_mean(record, "load_ns", samples, offsetof(struct sl_result, load_ns));
     add_mean(record, "run_ns", samples, offsetof(struct sl_result, run_ns));
     add_mean(record, "stall_ns", samples, offsetof(struct sl_result, stall_ns));
-    double makespan = 0;
-    for (int i = 0; i < samples->count; i++)
-        makespan += (double)samples->makespan_ns[i];
-    json_object_set_new(record, "makespan_ns", json_integer(llround(makespan / samples->count)));
+    add_batches(record, samples);
     add_mean(record, "read_bytes", samples, offsetof(struct sl_result, read_bytes));
     json_object_set_new(record, "digest",
                         json_checksum(samples->results[samples->count - 1].digest));

@@ -11,13 +11,14 @@
 /* The requests that one record tells of, in order. */
 struct sl_request_samples {
     const struct sl_result *results;
-    const uint64_t *makespan_ns;
+    const struct sl_batch *batches;
     int count; /* >= 1 */
 };
 
 /* What a record says of its network under its session after the last request: network, policy,
  * loader, weights_bytes, input, latency_ns (all samples) and its percentiles, load_ns, run_ns,
- * stall_ns, makespan_ns, read_bytes (means per request), digest, top, layers. input: what was fed,
+ * stall_ns, makespan_ns, batch_load_ns, read_bytes (means per request), bound_ns (of the last
+ * request), digest, top, layers. input: what was fed,
  * for people. NULL when memory ran out. A new reference. */
 json_t *sl_record_network(const struct sl_session *session, int network,
                           const struct sl_model *model, const char *input,
