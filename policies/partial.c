@@ -11,7 +11,8 @@ static struct sl_step partial_next(void *state, const struct sl_policy_view *vie
     struct sl_step drop = sl_view_drop_spent(view);
     if (drop.kind != SL_STEP_WAIT)
         return drop;
-    for (int n = 0; n < view->network_count; n++) {
+    bool lane_free = view->reads_in_flight < view->reads_most;
+    for (int n = 0; n < view->network_count && lane_free; n++) {
         const struct sl_policy_network *network = &view->networks[n];
         if (network->active && network->first_absent >= 0)
             return sl_step_make(SL_STEP_LOAD, n, network->first_absent);

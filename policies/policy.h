@@ -63,6 +63,7 @@ struct sl_policy_view {
     uint64_t budget_bytes; /* for shards; UINT64_MAX: none given */
     uint64_t used_bytes;   /* shards loading, resident or running, all networks */
     int reads_in_flight;   /* shards LOADING, all networks */
+    int reads_most;        /* more reads in flight bring nothing: the loader's lanes */
     int unrun_shards;      /* loading or in memory, and not run since; all networks */
     int depth;             /* --depth: most shards ahead of the run (window); 0 = no bound */
     int executors_idle;    /* executors that could take a RUN now */

@@ -62,7 +62,8 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
         return sl_step_make(SL_STEP_ADMIT, current, 0);
     int network;
     int shard = wanted_shard(view, current, &network);
-    if (shard >= 0 && (!view->depth || view->unrun_shards < view->depth) &&
+    if (shard >= 0 && view->reads_in_flight < view->reads_most &&
+        (!view->depth || view->unrun_shards < view->depth) &&
         view->networks[network].shard_bytes[shard] <= view->budget_bytes - view->used_bytes)
         return sl_step_make(SL_STEP_LOAD, network, shard);
     if (current < 0 || view->networks[current].running)

@@ -21,7 +21,7 @@
 #define CACHE_MOST_BYTES 4096
 #define CACHE_SECONDS    (24 * 3600)
 #define CALIBRATION_RUNS 3
-#define PLAN_QUEUE_DEPTH 16
+#define PLAN_QUEUE_DEPTH 32
 
 /* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
 struct cached_device {

@@ -21,7 +21,9 @@
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
 
-#define ENGINE_QUEUE_DEPTH    16
+/* A unit runs for some 10 ms at most, and reads are only collected between units: this many shards
+ * keep a fast disk busy meanwhile. */
+#define ENGINE_QUEUE_DEPTH    32
 #define ENGINE_REAPED_AT_ONCE 32
 /* A batch that read less says little of the device. */
 #define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
@@ -29,7 +31,7 @@
 struct sl_engine {
     struct sl_engine_options options;
     const struct sl_policy *policy;
-    int threads;
+    int threads, queue_depth;
     struct sl_loader *loader;
     char loader_reason[160];
     struct sl_pool *pool;
@@ -80,13 +82,14 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->policy = policy;
+    engine->queue_depth = options->queue_depth ? options->queue_depth : ENGINE_QUEUE_DEPTH;
     engine->threads = options->threads ? options->threads : sl_usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
     if (!result)
         result = sl_pool_create(&engine->pool, error);
     struct sl_loader_options loader_options = {
-        .depth = options->queue_depth ? options->queue_depth : ENGINE_QUEUE_DEPTH,
+        .depth = engine->queue_depth,
     };
     if (!result)
         result = sl_loader_open(options->loader, &loader_options, &engine->loader,
@@ -240,9 +243,18 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_format_size(budget->reserve_bytes, parts[4]));
 }
 
+static bool all_fits(const struct sl_engine *engine)
+{
+    return engine->workload.weight_bytes <= engine->budget.shard_bytes;
+}
+
 static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    engine->schedule_options = (struct sl_schedule_options){UINT64_MAX, engine->options.depth};
+    engine->schedule_options = (struct sl_schedule_options){
+        .budget_bytes = UINT64_MAX,
+        .depth = engine->options.depth,
+        .reads_most = engine->queue_depth,
+    };
     int result = divide_budget(engine, error);
     if (engine->policy->budgeted) {
         engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
@@ -257,6 +269,8 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
                                 &engine->schedule_options, &engine->schedule, error);
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
+    if (!result && engine->policy->planned && all_fits(engine))
+        sl_pool_reserve_slots(engine->pool, engine->workload.weight_bytes);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
     if (result) {

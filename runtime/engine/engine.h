@@ -13,7 +13,7 @@ struct sl_engine_options {
     const char *loader;    /* NULL: by itself */
     int threads;           /* of each kernel; 0: the CPUs this process may use */
     int depth;             /* shards ahead; 0: the policy's choice */
-    int queue_depth;       /* reads in flight in the kernel; 0: 16 */
+    int queue_depth;       /* reads in flight in the kernel; 0: 32 */
     uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool verify;                 /* checksum every shard after its read */

@@ -10,6 +10,7 @@
 #include "runtime/base/units.h"
 
 #define POOL_PAGE             4096
+#define POOL_HUGE_PAGE        (2 * SL_MIB)
 #define POOL_KEPT_MOST        1024
 #define POOL_KEPT_BYTES_LOOSE (4 * SL_MIB) /* kept at most when slots have no bound */
 
@@ -22,6 +23,8 @@ struct kept {
 struct sl_pool {
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
+    char *region; /* of huge pages, handed out from its start; NULL: none */
+    uint64_t region_bytes, region_used;
     struct kept kept[POOL_KEPT_MOST]; /* oldest first */
     int kept_count;
     uint64_t kept_bytes;
@@ -41,6 +44,15 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
     pool->slots_bound = bytes;
 }
 
+/* Huge pages are asked for only where a whole one fits: slots come and go singly and stay small. */
+static void *map_pages(uint64_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED && bytes >= POOL_HUGE_PAGE)
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
 static void forget_kept(struct sl_pool *pool, int index)
 {
     pool->kept_bytes -= pool->kept[index].bytes;
@@ -49,9 +61,20 @@ static void forget_kept(struct sl_pool *pool, int index)
             (size_t)(pool->kept_count - index) * sizeof(pool->kept[0]));
 }
 
-static void unmap_oldest(struct sl_pool *pool)
+/* The region is unmapped as a whole in the end, so a piece of it only gives up its pages. */
+static void release_slot(struct sl_pool *pool, void *memory, uint64_t bytes)
 {
-    munmap(pool->kept[0].memory, pool->kept[0].bytes);
+    bool in_region = pool->region && (char *)memory >= pool->region &&
+                     (char *)memory < pool->region + pool->region_bytes;
+    if (in_region)
+        madvise(memory, bytes, MADV_DONTNEED);
+    else
+        munmap(memory, bytes);
+}
+
+static void release_oldest(struct sl_pool *pool)
+{
+    release_slot(pool, pool->kept[0].memory, pool->kept[0].bytes);
     forget_kept(pool, 0);
 }
 
@@ -60,7 +83,9 @@ void sl_pool_free(struct sl_pool *pool)
     if (!pool)
         return;
     while (pool->kept_count)
-        unmap_oldest(pool);
+        release_oldest(pool);
+    if (pool->region)
+        munmap(pool->region, pool->region_bytes);
     free(pool);
 }
 
@@ -86,8 +111,29 @@ static int make_room_for_slot(struct sl_pool *pool, uint64_t bytes, struct sl_er
                             " are taken",
                             bytes, used, pool->slots_bound);
     while (pool->kept_count && bytes > pool->slots_bound - used - pool->kept_bytes)
-        unmap_oldest(pool);
+        release_oldest(pool);
     return 0;
+}
+
+void sl_pool_reserve_slots(struct sl_pool *pool, uint64_t bytes)
+{
+    if (pool->region || bytes < POOL_HUGE_PAGE)
+        return;
+    bytes = sl_align_up(bytes, POOL_HUGE_PAGE);
+    void *region = map_pages(bytes);
+    if (region == MAP_FAILED)
+        return;
+    pool->region = region;
+    pool->region_bytes = bytes;
+}
+
+static void *take_from_region(struct sl_pool *pool, uint64_t bytes)
+{
+    if (bytes > pool->region_bytes - pool->region_used)
+        return NULL;
+    void *memory = pool->region + pool->region_used;
+    pool->region_used += bytes;
+    return memory;
 }
 
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
@@ -99,9 +145,11 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
         memory = take_kept(pool, bytes);
         if (!memory && make_room_for_slot(pool, bytes, error))
             return NULL;
+        if (!memory)
+            memory = take_from_region(pool, bytes);
     }
     if (!memory) {
-        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memory = map_pages(bytes);
         if (memory == MAP_FAILED) {
             sl_error_errno(error, "cannot map %" PRIu64 " bytes", bytes);
             return NULL;
@@ -127,7 +175,7 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
     bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
     pool->used[purpose] -= bytes;
     if (purpose != SL_POOL_SLOTS || !may_keep(pool, bytes)) {
-        munmap(memory, bytes);
+        release_slot(pool, memory, bytes);
         return;
     }
     pool->kept[pool->kept_count++] = (struct kept){memory, bytes};

@@ -23,6 +23,11 @@ void sl_pool_free(struct sl_pool *pool);
  * first slot is taken. */
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
+/* One region of huge pages for all slots, where the kernel has them: for workloads whose weights
+ * all fit and stay, since a huge page is only given back as a whole. Faulting them in costs a
+ * fraction of what small pages cost. A refusal is no error: slots are then taken one by one. */
+void sl_pool_reserve_slots(struct sl_pool *pool, uint64_t bytes);
+
 /* Memory of at least bytes, aligned to a page, content undefined; NULL with an error when the
  * kernel gives none or the bound of slots would be passed. Slots given back are kept mapped for the
  * next taker of the same size, within the bound (a few MiB without one), so that loading in turn

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
         .networks = created->networks,
         .budget_bytes = options->budget_bytes,
         .depth = options->depth,
+        .reads_most = options->reads_most ? options->reads_most : INT_MAX,
         .executors_idle = policy->executors,
     };
     for (int n = 0; n < network_count; n++) {

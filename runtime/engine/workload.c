@@ -69,8 +69,10 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         };
         describe_layers(state, threads, layers);
         layers += state->network->layer_count;
-        for (int s = 0; s < state->pack->shard_count; s++)
-            *shard_bytes++ = sl_shard_memory(&state->pack->shards[s]);
+        for (int s = 0; s < state->pack->shard_count; s++) {
+            *shard_bytes = sl_shard_memory(&state->pack->shards[s]);
+            workload->weight_bytes += *shard_bytes++;
+        }
         sl_times_load(state->pack, threads, states[n]->least_run_ns, NULL);
     }
     sl_workload_learn(workload, states);

@@ -12,6 +12,7 @@ struct sl_workload {
     struct sl_schedule_layer *layers; /* of all networks in order */
     size_t layer_count;
     uint64_t *shard_bytes; /* of all networks in order */
+    uint64_t weight_bytes; /* their sum */
     bool estimated;        /* some layer's run time was never seen */
 };
 
