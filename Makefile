@@ -46,6 +46,8 @@ LIB_O    := $(call objects,$(LIB_C) $(GEN_C) $(if $(TOPOLOGY),$(TOPO_C)))
 CLI_O    := $(call objects,$(REPORT_C) $(CLI_C))
 REPORT_O := $(call objects,$(REPORT_C))
 TEST_O   := $(call objects,$(TEST_C))
+SKIPS_O  := $(call objects,tests/support/report_skips.c)
+SUPPORT_O := $(filter-out $(SKIPS_O),$(call objects,$(wildcard tests/support/*.c)))
 
 all: $(BUILD)/sluice lib ## build the command and the library (build/)
 lib: $(BUILD)/libsluice.a $(BUILD)/libsluice.so
@@ -178,7 +180,7 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(BUILD)/unit_tests: $(TEST_O) $(REPORT_O) $(BUILD)/libsluice.a
+$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(REPORT_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 
@@ -196,19 +198,19 @@ $(BUILD)/tests/%: tests/system/%.c
 	$(SAY) "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 -O2 -g $(WARNINGS) -pthread $< -o $@
 
-$(BUILD)/system_tests: $(SYSTEM_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
+$(BUILD)/system_tests: $(SYSTEM_O) $(SKIPS_O) $(SUPPORT_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
 
 # One after the other: they measure memory, swap and time of the whole machine.
-system: $(BUILD)/system_tests ## tests of what the kernel enforces
+system: $(BUILD)/system_tests $(BUILD)/sluice ## tests of what the kernel enforces
 	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
 # The same under cgroup v2, in an emulated machine (about 2 minutes).
 system-v2: $(BUILD)/system_tests ## the same under cgroup v2, in an emulated machine
 	tests/system/v2_in_qemu.sh $(BUILD)
 
--include $(SYSTEM_O:.o=.d)
+-include $(SYSTEM_O:.o=.d) $(SKIPS_O:.o=.d) $(SUPPORT_O:.o=.d)
 # --- end of system tests ---
 
 # ---- fuzz: search with libFuzzer, replay with the ordinary compiler ---------------------------
