@@ -1,6 +1,6 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test unit system system-v2 golden lint format sanitize fuzz fuzz-replay \
-        bench-kernels bench-loader install uninstall clean help man
+        bench-kernels bench-loader references install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -212,6 +212,18 @@ system-v2: $(BUILD)/system_tests ## the same under cgroup v2, in an emulated mac
 
 -include $(SYSTEM_O:.o=.d) $(SKIPS_O:.o=.d) $(SUPPORT_O:.o=.d)
 # --- end of system tests ---
+
+# ---- references: packs beside BVLC Caffe and OpenCV ---------------------------------------------
+$(BUILD)/references: $(BUILD)/obj/tests/references/references.o $(SUPPORT_O) $(REPORT_O) \
+                     $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+references: $(BUILD)/references ## outputs of real networks beside Caffe's and OpenCV's
+	@$(BUILD)/references $(BUILD) || [ $$? = 77 ]
+
+-include $(BUILD)/obj/tests/references/references.d
+# ----------------------------------------------------------------------------------------------
 
 # ---- fuzz: search with libFuzzer, replay with the ordinary compiler ---------------------------
 FUZZ_SECONDS ?= 60
