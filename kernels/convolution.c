@@ -6,8 +6,9 @@
  *   strips     everything else: padded windows of a few output rows are copied per thread, small
  *              enough for the second-level cache, and the product reads every tap through an offset
  *
- * Scratch is per thread and bounded whatever the map; nothing is kept between calls, because
- * filling a strip costs a few per cent of even one 16-row slice. */
+ * The input of small maps, whose weights are many, is packed once and kept for all rows. That of
+ * large maps is packed again by every task: it costs a few per cent of the product, and scratch
+ * stays bounded whatever the map. */
 #include "kernels/convolution.h"
 
 #include "kernels/call.h"
@@ -18,11 +19,16 @@
 /* Columns of the product per task: enough that weights, read once per task, are not what limits. */
 #define TASK_COLUMNS       448
 #define LEAST_TASK_COLUMNS 96
-#define LEAST_TASK_ROWS    32
+/* Output channels of a task: enough that packing, done once per task, is not; fewer when kept. */
+#define LEAST_TASK_ROWS 32
+#define LEAST_KEPT_ROWS 16
 /* Tasks per thread that make the ends of the threads even. */
 #define TASKS_PER_THREAD 3
 /* Wanted bytes of a strip: a quarter of a second-level cache of 1 MiB. */
 #define STRIP_BYTES ((size_t)256 << 10)
+/* Maps of at most so many pixels are kept when they take at most so many bytes. */
+#define KEPT_COLUMNS 256
+#define KEPT_BYTES   ((size_t)4 << 20)
 
 enum path { PATH_DOTS, PATH_DEPTHWISE, PATH_IN_PLACE, PATH_STRIPS };
 
@@ -30,13 +36,16 @@ struct convolution {
     const struct sl_kernel_call *call;
     struct sl_convolution_geometry geometry;
     enum path path;
+    bool kept;              /* the packed input stays in scratch between calls */
     struct sl_strip strip;  /* PATH_STRIPS; strip.rows = output rows of a task */
-    int64_t strip_channels; /* channels copied at a time */
-    bool flat;              /* rows of the bottom need not be told apart: 1 x 1 in place */
-    int64_t unit_columns;   /* columns of a unit: of an output row, 1 when flat */
+    int64_t block_channels; /* input channels of one product: copied or packed at a time */
+    int64_t blocks;
+    bool flat;            /* rows of the bottom need not be told apart: 1 x 1 in place */
+    int64_t unit_columns; /* columns of a unit: of an output row, 1 when flat */
     int64_t units, task_units, unit_tasks;
     int64_t task_rows, row_tasks; /* output channels of a task; how many such tasks */
-    size_t gemm_bytes, worker_bytes;
+    /* Scratch: tap offsets; kept blocks; for each worker the product's and a strip. */
+    size_t taps_bytes, packed_bytes, kept_bytes, gemm_bytes, worker_bytes;
 };
 
 static size_t round_up_64(size_t bytes)
@@ -57,30 +66,42 @@ static enum path choose_path(const struct sl_convolution_geometry *g)
     return PATH_STRIPS;
 }
 
-/* Units of a task of about `columns` columns, all tasks about equal; whole panels when flat. */
-static int64_t task_units(const struct convolution *c, int64_t columns)
+/* Units of a task when they are divided among so many; whole panels when flat. */
+static int64_t units_of_task(const struct convolution *c, int64_t tasks)
 {
-    int64_t units = columns / c->unit_columns > 1 ? columns / c->unit_columns : 1;
-    units = sl_divide_up(c->units, sl_divide_up(c->units, units));
+    int64_t units = sl_divide_up(c->units, tasks > 1 ? tasks : 1);
     return c->flat ? sl_divide_up(units, SL_GEMM_PANEL_COLUMNS) * SL_GEMM_PANEL_COLUMNS : units;
 }
 
-/* Channels copied at a time so that a strip takes about STRIP_BYTES; at least one. */
-static int64_t strip_channels(const struct sl_convolution_geometry *g, const struct sl_strip *strip)
+/* The group's channels in equal blocks of at most `most`. */
+static void divide_channels(struct convolution *c, int64_t most)
 {
-    int64_t channels = (int64_t)(STRIP_BYTES / ((size_t)strip->channel_floats * sizeof(float)));
-    channels = sl_least(channels > 1 ? channels : 1, g->group_inputs);
-    return sl_divide_up(g->group_inputs, sl_divide_up(g->group_inputs, channels));
+    const int64_t channels = c->geometry.group_inputs;
+    most = most < 1 ? 1 : sl_least(most, channels);
+    c->blocks = sl_divide_up(channels, most);
+    c->block_channels = sl_divide_up(channels, c->blocks);
+    c->blocks = sl_divide_up(channels, c->block_channels);
 }
 
-static size_t strip_bytes(const struct sl_strip *strip, int64_t channels)
+/* Keeps the packed input when the map is small enough; blocks are then what packing threads share
+ * and what a tile works through. */
+static void plan_kept(struct convolution *c)
 {
-    return round_up_64(((size_t)(strip->channel_floats * channels) + SL_ISA_SLACK) * sizeof(float));
-}
-
-static size_t taps_bytes(const struct sl_convolution_geometry *g)
-{
-    return round_up_64((size_t)g->taps * sizeof(int32_t));
+    const struct sl_convolution_geometry *g = &c->geometry;
+    const int64_t columns = g->out_h * g->out_w;
+    if (columns > KEPT_COLUMNS)
+        return;
+    struct convolution kept = *c;
+    divide_channels(&kept, sl_least(SL_GEMM_BLOCK_DEPTH / g->taps, c->block_channels));
+    kept.kept = true;
+    kept.task_units = c->units;
+    kept.packed_bytes = round_up_64(sl_gemm_packed_bytes(kept.block_channels * g->taps, columns));
+    /* Bounded before they are multiplied: every factor is at least 1. */
+    int64_t packs = KEPT_BYTES / kept.packed_bytes;
+    if (packs / g->batch / g->group / kept.blocks < 1)
+        return;
+    kept.kept_bytes = (size_t)(g->batch * g->group * kept.blocks) * kept.packed_bytes;
+    *c = kept;
 }
 
 /* Sets what depends on the layer alone, for the widest tasks; threads and rows of a call may make
@@ -91,94 +112,113 @@ static void plan_layer(const struct sl_network *network, const struct sl_layer *
     struct sl_convolution_geometry *g = &c->geometry;
     sl_convolution_geometry(network, layer, g);
     c->path = choose_path(g);
+    if (c->path == PATH_DOTS || c->path == PATH_DEPTHWISE)
+        return;
     c->flat = c->path == PATH_IN_PLACE && g->taps == 1;
     c->unit_columns = c->flat ? 1 : g->out_w;
     c->units = g->out_h * g->out_w / c->unit_columns;
-    c->task_units = task_units(c, TASK_COLUMNS);
-    c->gemm_bytes = round_up_64(sl_gemm_scratch_bytes(c->task_units * c->unit_columns));
-    c->worker_bytes = c->gemm_bytes;
+    c->task_units = units_of_task(c, sl_divide_up(c->units * c->unit_columns, TASK_COLUMNS));
+    divide_channels(c, g->group_inputs);
     if (c->path == PATH_STRIPS) {
         sl_strip_plan(g, c->task_units, &c->strip);
-        c->strip_channels = strip_channels(g, &c->strip);
-        c->worker_bytes += strip_bytes(&c->strip, c->strip_channels);
+        divide_channels(c,
+                        (int64_t)(STRIP_BYTES / ((size_t)c->strip.channel_floats * sizeof(float))));
     }
+    plan_kept(c);
+    c->taps_bytes = round_up_64((size_t)g->taps * sizeof(int32_t));
+    c->gemm_bytes = round_up_64(sl_gemm_scratch_bytes(c->task_units * c->unit_columns));
+    c->worker_bytes = c->gemm_bytes;
+    if (c->path == PATH_STRIPS)
+        c->worker_bytes += round_up_64(
+            ((size_t)(c->strip.channel_floats * c->block_channels) + SL_ISA_SLACK) * sizeof(float));
 }
 
 static size_t scratch_bytes(const struct sl_network *network, const struct sl_layer *layer,
                             int threads, size_t scratch_limit)
 {
-    struct convolution c;
-    (void)scratch_limit; /* nothing is kept between calls */
+    struct convolution c = {0};
+    (void)scratch_limit; /* what is kept is within the least this kernel runs with */
     plan_layer(network, layer, &c);
     if (c.path == PATH_DOTS)
         return 0;
     if (c.path == PATH_DEPTHWISE)
         return sl_depthwise_scratch_bytes(&c.geometry, threads);
-    return taps_bytes(&c.geometry) + (size_t)threads * c.worker_bytes;
+    return c.taps_bytes + c.kept_bytes + (size_t)threads * c.worker_bytes;
 }
 
-/* Makes enough tasks for the threads: first by output channels, which copies strips again, then by
- * fewer columns, which reads weights again. */
+/* Makes enough tasks for the threads: by fewer columns, which reads weights again, then by fewer
+ * output channels, which copies and packs the input again unless it is kept. */
 static void plan_tasks(struct convolution *c, int64_t rows)
 {
     const int threads = sl_threads_count(c->call->threads);
-    const int64_t wanted = threads > 1 ? threads * TASKS_PER_THREAD : 1;
-    int64_t columns = TASK_COLUMNS, fixed = c->geometry.batch * c->geometry.group;
-    for (;;) {
-        c->task_units = task_units(c, columns);
+    const int64_t fixed = c->geometry.batch * c->geometry.group;
+    const int64_t wanted = threads > 1 ? sl_divide_up(threads * TASKS_PER_THREAD, fixed) : 1;
+    c->unit_tasks = sl_divide_up(c->units, c->task_units);
+    if (!c->kept && threads > 1 && c->unit_tasks < wanted * 4) {
+        /* The same number of tasks for each thread, when they are few. */
+        int64_t tasks = c->unit_tasks > wanted ? c->unit_tasks : wanted;
+        tasks = sl_divide_up(tasks, threads) * threads;
+        int64_t most = c->units * c->unit_columns / LEAST_TASK_COLUMNS;
+        c->task_units = sl_least(c->task_units, units_of_task(c, sl_least(tasks, most)));
         c->unit_tasks = sl_divide_up(c->units, c->task_units);
-        int64_t tasks = fixed * c->unit_tasks;
-        c->row_tasks = sl_least(sl_divide_up(wanted, tasks), sl_divide_up(rows, LEAST_TASK_ROWS));
-        if (tasks * c->row_tasks >= wanted || columns / 2 < LEAST_TASK_COLUMNS)
-            break;
-        columns /= 2;
     }
+    int64_t least_rows = c->kept ? LEAST_KEPT_ROWS : LEAST_TASK_ROWS;
+    c->row_tasks = sl_least(sl_divide_up(wanted, c->unit_tasks), sl_divide_up(rows, least_rows));
     c->task_rows = sl_divide_up(sl_divide_up(rows, c->row_tasks), 8) * 8;
     c->row_tasks = sl_divide_up(rows, c->task_rows);
     if (c->path == PATH_STRIPS)
         sl_strip_plan(&c->geometry, c->task_units, &c->strip);
 }
 
-/* The part of the product that a task computes, and where its input lies. */
-struct part {
-    struct sl_gemm gemm;
-    const float *maps; /* first channel of image and group */
-    int64_t first_unit, units;
-};
-
-static void multiply_in_place(const struct convolution *c, struct part *part, void *scratch)
+/* Points the product at the input of one block of channels for some output units; strip: where it
+ * is copied to when it cannot be read in place. */
+static void set_input(const struct convolution *c, int64_t image_group, int64_t block,
+                      int64_t first_unit, int64_t units, float *strip, struct sl_gemm *gemm)
 {
     const struct sl_convolution_geometry *g = &c->geometry;
-    part->gemm.b = part->maps + part->first_unit * (c->flat ? 1 : g->in_w);
-    part->gemm.b_end = c->call->bottoms[0] + g->batch * g->channels * g->in_h * g->in_w;
-    part->gemm.channel_stride = g->in_h * g->in_w;
-    part->gemm.run = c->flat ? part->gemm.columns : g->out_w;
-    part->gemm.pitch = g->in_w;
-    part->gemm.depth = g->depth;
-    part->gemm.finish = true;
-    sl_gemm_run(&part->gemm, scratch);
+    const int64_t map = g->in_h * g->in_w, channel = block * c->block_channels;
+    const int64_t channels = sl_least(c->block_channels, g->group_inputs - channel);
+    const float *maps = c->call->bottoms[0] + (image_group * g->group_inputs + channel) * map;
+    gemm->depth = channels * g->taps;
+    gemm->taps = g->taps;
+    gemm->tap_offset = c->call->scratch;
+    gemm->columns = units * c->unit_columns;
+    if (c->path == PATH_STRIPS) {
+        sl_strip_fill(g, &c->strip, maps, channels, first_unit, units, strip);
+        gemm->b = strip;
+        gemm->b_end = strip + channels * c->strip.channel_floats + SL_ISA_SLACK;
+        gemm->channel_stride = c->strip.channel_floats;
+        gemm->run = g->out_w;
+        gemm->pitch = c->strip.plane_w;
+    } else {
+        gemm->b = maps + first_unit * (c->flat ? 1 : g->in_w);
+        gemm->b_end = c->call->bottoms[0] + g->batch * g->channels * map;
+        gemm->channel_stride = map;
+        gemm->run = c->flat ? gemm->columns : g->out_w;
+        gemm->pitch = g->in_w;
+    }
 }
 
-static void multiply_strips(const struct convolution *c, struct part *part, void *scratch)
+static float *kept_block(const struct convolution *c, int64_t image_group, int64_t block)
 {
-    const struct sl_convolution_geometry *g = &c->geometry;
-    const float *a = part->gemm.a;
-    float *strip = (float *)((char *)scratch + c->gemm_bytes);
-    part->gemm.b = strip;
-    part->gemm.channel_stride = c->strip.channel_floats;
-    part->gemm.run = g->out_w;
-    part->gemm.pitch = c->strip.plane_w;
-    for (int64_t channel = 0; channel < g->group_inputs; channel += c->strip_channels) {
-        int64_t channels = sl_least(c->strip_channels, g->group_inputs - channel);
-        sl_strip_fill(g, &c->strip, part->maps + channel * g->in_h * g->in_w, channels,
-                      part->first_unit, part->units, strip);
-        part->gemm.b_end = strip + channels * c->strip.channel_floats + SL_ISA_SLACK;
-        part->gemm.a = a + channel * g->taps;
-        part->gemm.depth = channels * g->taps;
-        part->gemm.accumulate = channel > 0;
-        part->gemm.finish = channel + channels == g->group_inputs;
-        sl_gemm_run(&part->gemm, scratch);
-    }
+    char *kept = (char *)c->call->scratch + c->taps_bytes;
+    return (float *)(kept + (size_t)(image_group * c->blocks + block) * c->packed_bytes);
+}
+
+static char *worker_scratch(const struct convolution *c, int worker)
+{
+    return (char *)c->call->scratch + c->taps_bytes + c->kept_bytes +
+           (size_t)worker * c->worker_bytes;
+}
+
+static void pack_task(void *context, int64_t task, int worker)
+{
+    const struct convolution *c = context;
+    const int64_t image_group = task / c->blocks, block = task % c->blocks;
+    float *strip = (float *)(worker_scratch(c, worker) + c->gemm_bytes);
+    struct sl_gemm gemm = {.finish = true};
+    set_input(c, image_group, block, 0, c->units, strip, &gemm);
+    sl_gemm_pack(&gemm, kept_block(c, image_group, block));
 }
 
 static void run_task(void *context, int64_t task, int worker)
@@ -196,29 +236,34 @@ static void run_task(void *context, int64_t task, int worker)
     row_end = sl_least(row_end, row + c->task_rows);
     if (row >= row_end)
         return;
-    struct part part = {.first_unit = unit_task * c->task_units};
-    part.units = sl_least(c->task_units, c->units - part.first_unit);
-    part.maps =
-        call->bottoms[0] + (image * g->channels + group * g->group_inputs) * g->in_h * g->in_w;
-    part.gemm = (struct sl_gemm){
-        .a = call->weights[0] + (row - call->row_begin) * g->depth,
+    const int64_t first_unit = unit_task * c->task_units, local = row - call->row_begin;
+    const int64_t units = sl_least(c->task_units, c->units - first_unit);
+    char *scratch = worker_scratch(c, worker);
+    struct sl_gemm gemm = {
         .a_stride = g->depth,
         .rows = row_end - row,
-        .taps = g->taps,
-        .tap_offset = call->scratch,
-        .columns = part.units * c->unit_columns,
         .c = call->tops[0] + (image * g->outputs + row) * g->out_h * g->out_w +
-             part.first_unit * c->unit_columns,
+             first_unit * c->unit_columns,
         .c_stride = g->out_h * g->out_w,
-        .bias = g->bias ? call->weights[1] + (row - call->row_begin) : NULL,
+        .bias = g->bias ? call->weights[1] + local : NULL,
         .activation = call->layer->activation,
         .slope = call->layer->activation_slope,
     };
-    char *scratch = (char *)call->scratch + taps_bytes(g) + (size_t)worker * c->worker_bytes;
-    if (c->path == PATH_STRIPS)
-        multiply_strips(c, &part, scratch);
-    else
-        multiply_in_place(c, &part, scratch);
+    for (int64_t block = 0; block < c->blocks; block++) {
+        gemm.a = call->weights[0] + local * g->depth + block * c->block_channels * g->taps;
+        gemm.accumulate = block > 0;
+        gemm.finish = block == c->blocks - 1;
+        if (c->kept) {
+            gemm.packed = kept_block(c, image_group, block);
+            gemm.columns = units * c->unit_columns;
+            gemm.depth =
+                sl_least(c->block_channels, g->group_inputs - block * c->block_channels) * g->taps;
+        } else {
+            set_input(c, image_group, block, first_unit, units, (float *)(scratch + c->gemm_bytes),
+                      &gemm);
+        }
+        sl_gemm_run(&gemm, scratch);
+    }
 }
 
 static void taps_in_place(const struct sl_convolution_geometry *g, int32_t *tap_offset)
@@ -235,17 +280,20 @@ static void run(const struct sl_kernel_call *call)
     plan_layer(call->network, call->layer, &c);
     if (c.path == PATH_DOTS) {
         sl_dots_run(call, g->batch, g->group, g->group_outputs, g->depth, g->bias);
-    } else if (c.path == PATH_DEPTHWISE) {
-        sl_depthwise_run(call, g);
-    } else {
-        plan_tasks(&c, sl_least(call->row_end - call->row_begin, g->group_outputs));
-        if (c.path == PATH_STRIPS)
-            sl_strip_taps(g, &c.strip, call->scratch);
-        else
-            taps_in_place(g, call->scratch);
-        sl_parallel_for(call->threads, g->batch * g->group * c.unit_tasks * c.row_tasks, run_task,
-                        &c);
+        return;
     }
+    if (c.path == PATH_DEPTHWISE) {
+        sl_depthwise_run(call, g);
+        return;
+    }
+    plan_tasks(&c, sl_least(call->row_end - call->row_begin, g->group_outputs));
+    if (c.path == PATH_STRIPS)
+        sl_strip_taps(g, &c.strip, call->scratch);
+    else
+        taps_in_place(g, call->scratch);
+    if (c.kept && call->row_begin == 0)
+        sl_parallel_for(call->threads, g->batch * g->group * c.blocks, pack_task, &c);
+    sl_parallel_for(call->threads, g->batch * g->group * c.unit_tasks * c.row_tasks, run_task, &c);
 }
 
 /* One output element, in double precision. */

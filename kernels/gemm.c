@@ -20,10 +20,25 @@ static size_t native_scratch_bytes(int64_t columns)
     return (SL_GEMM_BLOCK_DEPTH * SL_GEMM_PANEL_COLUMNS + SL_ISA_SLACK) * sizeof(float);
 }
 
+static void native_pack(const struct sl_gemm *gemm, float *packed)
+{
+    sl_isa()->gemm_pack(gemm, packed);
+}
+
+/* Columns are rounded up to vectors, and each panel has a vector of slack. */
+static size_t native_packed_bytes(int64_t depth, int64_t columns)
+{
+    int64_t vectors = (columns + SL_ISA_SLACK - 1) / SL_ISA_SLACK;
+    int64_t most_panels = (columns + SL_GEMM_LEAST_PANEL_COLUMNS - 1) / SL_GEMM_LEAST_PANEL_COLUMNS;
+    return (size_t)((depth * vectors + most_panels) * SL_ISA_SLACK) * sizeof(float);
+}
+
 static const struct sl_gemm_backend native = {
     .name = "native",
     .run = native_run,
     .scratch_bytes = native_scratch_bytes,
+    .pack = native_pack,
+    .packed_bytes = native_packed_bytes,
 };
 
 static const struct sl_gemm_backend *const backends[] = {&native, &sl_gemm_openblas};
@@ -38,6 +53,16 @@ void sl_gemm_run(const struct sl_gemm *gemm, void *scratch)
 size_t sl_gemm_scratch_bytes(int64_t columns)
 {
     return atomic_load_explicit(&selected, memory_order_acquire)->scratch_bytes(columns);
+}
+
+void sl_gemm_pack(const struct sl_gemm *gemm, float *packed)
+{
+    atomic_load_explicit(&selected, memory_order_acquire)->pack(gemm, packed);
+}
+
+size_t sl_gemm_packed_bytes(int64_t depth, int64_t columns)
+{
+    return atomic_load_explicit(&selected, memory_order_acquire)->packed_bytes(depth, columns);
 }
 
 const char *sl_gemm_backend(void)

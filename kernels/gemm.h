@@ -38,20 +38,27 @@ struct sl_gemm {
     float *c;
     int64_t c_stride;
     bool accumulate, finish;
-    const float *bias; /* rows values; NULL: none */
+    const float *packed; /* B as sl_gemm_pack wrote it, then b is not read; or NULL */
+    const float *bias;   /* rows values; NULL: none */
     enum sl_activation activation;
     float slope;
 };
 
 /* Shape of the native back-end's panel of B, the same for every instruction set so that scratch is.
  */
-#define SL_GEMM_BLOCK_DEPTH   256 /* most rows of B in a panel */
-#define SL_GEMM_PANEL_COLUMNS 48
+#define SL_GEMM_BLOCK_DEPTH         256 /* most rows of B in a panel */
+#define SL_GEMM_PANEL_COLUMNS       48
+#define SL_GEMM_LEAST_PANEL_COLUMNS 8 /* of the widest panel of any instruction set */
 
 /* Computes on the calling thread. scratch: sl_gemm_scratch_bytes(columns) bytes, 64-byte aligned.
  */
 void sl_gemm_run(const struct sl_gemm *gemm, void *scratch);
 size_t sl_gemm_scratch_bytes(int64_t columns);
+
+/* Writes all of B (depth x columns) in the back-end's own order, for products of the same depth and
+ * columns with other rows; packed: sl_gemm_packed_bytes(depth, columns) bytes, 64-byte aligned. */
+void sl_gemm_pack(const struct sl_gemm *gemm, float *packed);
+size_t sl_gemm_packed_bytes(int64_t depth, int64_t columns);
 
 /* Selects the back-end for all later calls; no kernel may be running. -EINVAL: no such back-end;
  * -ENOENT: its library cannot be loaded. */

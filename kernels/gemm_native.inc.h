@@ -25,6 +25,7 @@
 #endif
 
 static_assert(TILE_VECTORS * SL_LANES <= SL_GEMM_PANEL_COLUMNS, "scratch holds a panel");
+static_assert(TILE_VECTORS * SL_LANES >= SL_GEMM_LEAST_PANEL_COLUMNS, "packed B holds the slack");
 
 #define PREFETCH_STEP 16 /* floats of a cache line */
 
@@ -263,11 +264,63 @@ static void multiply_panel(const struct sl_gemm *gemm, struct tile *tile, int ve
     }
 }
 
+/* Panels of about equal width, the wider ones first. */
+struct panels {
+    int64_t count, vectors;
+};
+
+static struct panels panels_of(const struct sl_gemm *gemm)
+{
+    int64_t vectors = (gemm->columns + SL_LANES - 1) / SL_LANES;
+    return (struct panels){(vectors + TILE_VECTORS - 1) / TILE_VECTORS, vectors};
+}
+
+static int panel_vectors(const struct panels *panels, int64_t index)
+{
+    return (int)(panels->vectors / panels->count + (index < panels->vectors % panels->count));
+}
+
+/* Each panel of all of B in turn, and a vector of slack behind each. */
+static void native_gemm_pack(const struct sl_gemm *gemm, float *packed)
+{
+    struct panels panels = panels_of(gemm);
+    int64_t column = 0;
+    for (int64_t i = 0; i < panels.count; i++) {
+        int vectors = panel_vectors(&panels, i);
+        int64_t left = gemm->columns - column;
+        int64_t columns = vectors * SL_LANES < left ? vectors * SL_LANES : left;
+        pack_panel(gemm, column, columns, 0, gemm->depth, vectors, packed);
+        packed += (gemm->depth * vectors + 1) * SL_LANES;
+        column += columns;
+    }
+}
+
+/* All panels for the block [k, k + tile->depth). */
+static void multiply_block(const struct sl_gemm *gemm, struct tile *tile, int64_t k, float *scratch)
+{
+    struct panels panels = panels_of(gemm);
+    const float *packed = gemm->packed;
+    int64_t column = 0;
+    for (int64_t i = 0; i < panels.count; i++) {
+        int vectors = panel_vectors(&panels, i);
+        int64_t left = gemm->columns - column;
+        int64_t columns = vectors * SL_LANES < left ? vectors * SL_LANES : left;
+        if (packed) {
+            tile->panel = packed + k * vectors * SL_LANES;
+            packed += (gemm->depth * vectors + 1) * SL_LANES;
+        } else {
+            tile->panel = scratch;
+            pack_panel(gemm, column, columns, k, tile->depth, vectors, scratch);
+        }
+        tile->a = gemm->a + k;
+        tile->last_lanes = (int)(columns - (vectors - 1) * SL_LANES);
+        multiply_panel(gemm, tile, vectors, gemm->c + column);
+        column += columns;
+    }
+}
+
 static void native_gemm(const struct sl_gemm *gemm, void *scratch)
 {
-    float *panel = scratch;
-    int64_t vectors = (gemm->columns + SL_LANES - 1) / SL_LANES;
-    int64_t panels = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
     int64_t blocks = (gemm->depth + SL_GEMM_BLOCK_DEPTH - 1) / SL_GEMM_BLOCK_DEPTH;
     int64_t block_depth = (gemm->depth + blocks - 1) / blocks;
     for (int64_t k = 0; k < gemm->depth; k += block_depth) {
@@ -275,23 +328,12 @@ static void native_gemm(const struct sl_gemm *gemm, void *scratch)
         struct tile tile = {
             .a_stride = gemm->a_stride,
             .depth = depth,
-            .panel = panel,
             .c_stride = gemm->c_stride,
             .accumulate = gemm->accumulate || k > 0,
             .finish = gemm->finish && k + depth == gemm->depth,
             .activation = gemm->activation,
             .slope = gemm->slope,
         };
-        int64_t column = 0;
-        for (int64_t i = 0; i < panels; i++) {
-            int width = (int)(vectors / panels + (i < vectors % panels));
-            int64_t left = gemm->columns - column;
-            int64_t columns = width * SL_LANES < left ? width * SL_LANES : left;
-            pack_panel(gemm, column, columns, k, depth, width, panel);
-            tile.a = gemm->a + k;
-            tile.last_lanes = (int)(columns - (width - 1) * SL_LANES);
-            multiply_panel(gemm, &tile, width, gemm->c + column);
-            column += columns;
-        }
+        multiply_block(gemm, &tile, k, scratch);
     }
 }

@@ -81,13 +81,27 @@ static void openblas_run(const struct sl_gemm *gemm, void *scratch)
     const int columns = (int)gemm->columns;
     for (int64_t k = 0; k < gemm->depth; k += BLOCK_DEPTH) {
         int64_t depth = gemm->depth - k < BLOCK_DEPTH ? gemm->depth - k : BLOCK_DEPTH;
-        write_out(gemm, k, depth, matrix);
+        const float *b = matrix;
+        if (gemm->packed)
+            b = gemm->packed + k * gemm->columns;
+        else
+            write_out(gemm, k, depth, matrix);
         sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANSPOSE, CBLAS_NO_TRANSPOSE, (int)gemm->rows, columns,
-              (int)depth, 1.0f, gemm->a + k, (int)gemm->a_stride, matrix, columns,
+              (int)depth, 1.0f, gemm->a + k, (int)gemm->a_stride, b, columns,
               gemm->accumulate || k > 0 ? 1.0f : 0.0f, gemm->c, (int)gemm->c_stride);
     }
     if (gemm->finish && (gemm->bias || gemm->activation != SL_ACTIVATION_NONE))
         finish(gemm);
+}
+
+static void openblas_pack(const struct sl_gemm *gemm, float *packed)
+{
+    write_out(gemm, 0, gemm->depth, packed);
+}
+
+static size_t openblas_packed_bytes(int64_t depth, int64_t columns)
+{
+    return (size_t)(depth * columns) * sizeof(float);
 }
 
 const struct sl_gemm_backend sl_gemm_openblas = {
@@ -95,4 +109,6 @@ const struct sl_gemm_backend sl_gemm_openblas = {
     .load = openblas_load,
     .run = openblas_run,
     .scratch_bytes = openblas_scratch_bytes,
+    .pack = openblas_pack,
+    .packed_bytes = openblas_packed_bytes,
 };

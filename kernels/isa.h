@@ -48,6 +48,7 @@ struct sl_plane_rows {
 struct sl_isa {
     const char *name;
     void (*gemm)(const struct sl_gemm *gemm, void *scratch);
+    void (*gemm_pack)(const struct sl_gemm *gemm, float *packed);
     void (*row_dots)(const struct sl_row_dots *dots);
     void (*depthwise_rows)(const struct sl_depthwise_rows *rows);
     void (*plane_rows)(const struct sl_plane_rows *rows);

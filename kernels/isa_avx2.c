@@ -8,6 +8,7 @@ extern const struct sl_isa sl_isa_avx2;
 const struct sl_isa sl_isa_avx2 = {
     .name = "avx2",
     .gemm = native_gemm,
+    .gemm_pack = native_gemm_pack,
     .row_dots = native_row_dots,
     .depthwise_rows = native_depthwise_rows,
     .plane_rows = native_plane_rows,

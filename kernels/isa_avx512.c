@@ -8,6 +8,7 @@ extern const struct sl_isa sl_isa_avx512;
 const struct sl_isa sl_isa_avx512 = {
     .name = "avx512",
     .gemm = native_gemm,
+    .gemm_pack = native_gemm_pack,
     .row_dots = native_row_dots,
     .depthwise_rows = native_depthwise_rows,
     .plane_rows = native_plane_rows,

@@ -15,6 +15,7 @@ extern const struct sl_isa sl_isa_generic;
 const struct sl_isa sl_isa_generic = {
     .name = SL_GENERIC_NAME,
     .gemm = native_gemm,
+    .gemm_pack = native_gemm_pack,
     .row_dots = native_row_dots,
     .depthwise_rows = native_depthwise_rows,
     .plane_rows = native_plane_rows,
