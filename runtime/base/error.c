@@ -1,3 +1,4 @@
+#define SLUICE_BASE_ERROR_DEFINED
 #include "runtime/base/error.h"
 
 #include <errno.h>
