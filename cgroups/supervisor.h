@@ -16,7 +16,8 @@ enum sl_ending {
     SL_ENDED_ERROR,       /* any other exit code or signal */
     SL_ENDED_INTERRUPTED, /* killed by us because *interrupted was set */
 };
-SL_API const char *sl_ending_name(enum sl_ending ending); /* "ok", "oom", "timeout", "error", ... */
+/* "ok", "oom", "timeout", "error" or "interrupted". Static. */
+SL_API const char *sl_ending_name(enum sl_ending ending);
 
 struct sl_memory_sample {
     uint64_t time_ns; /* since the worker's start */

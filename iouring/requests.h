@@ -11,7 +11,9 @@ struct sl_request_list {
     struct sl_request *first, *last;
 };
 
+/* Puts a request at the end of the list. */
 void sl_request_push(struct sl_request_list *list, struct sl_request *request);
+/* Puts a request at the head of the list. */
 void sl_request_push_front(struct sl_request_list *list, struct sl_request *request);
 /* NULL when empty. */
 struct sl_request *sl_request_pop(struct sl_request_list *list);

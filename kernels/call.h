@@ -18,11 +18,13 @@
 #endif
 #define SL_INLINE_ALWAYS static inline __attribute__((always_inline))
 
+/* Shape of a bottom blob; lives as long as the network. */
 static inline const struct sl_shape *sl_bottom_shape(const struct sl_kernel_call *call, int bottom)
 {
     return &call->network->blobs[call->layer->bottoms[bottom]].shape;
 }
 
+/* Shape of a top blob; lives as long as the network. */
 static inline const struct sl_shape *sl_top_shape(const struct sl_kernel_call *call, int top)
 {
     return &call->network->blobs[call->layer->tops[top]].shape;
@@ -37,11 +39,13 @@ static inline struct sl_threads *sl_call_team(const struct sl_kernel_call *call,
     return operations < SL_WORTH_SHARING ? NULL : call->threads;
 }
 
+/* The smaller of two. */
 static inline int64_t sl_least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
+/* The larger of two. */
 static inline int64_t sl_most(int64_t a, int64_t b)
 {
     return a > b ? a : b;

@@ -19,6 +19,7 @@ struct sl_convolution_geometry {
     bool bias;
 };
 
+/* The numbers of a convolution or deconvolution layer, from its parameters and blobs. */
 void sl_convolution_geometry(const struct sl_network *network, const struct sl_layer *layer,
                              struct sl_convolution_geometry *geometry);
 
@@ -32,6 +33,7 @@ struct sl_strip {
     int64_t channel_floats; /* all planes of a channel */
 };
 
+/* The strip that holds what `rows` output rows read. */
 void sl_strip_plan(const struct sl_convolution_geometry *geometry, int64_t rows,
                    struct sl_strip *strip);
 /* Offsets of all taps within a channel; tap_offset has geometry->taps entries. */

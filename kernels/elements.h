@@ -8,6 +8,7 @@
 
 #include "kernels/call.h"
 
+/* The float that has these bits. */
 static inline float sl_float_of_bits(uint32_t bits)
 {
     float value;
@@ -15,6 +16,7 @@ static inline float sl_float_of_bits(uint32_t bits)
     return value;
 }
 
+/* The bits of a float. */
 static inline uint32_t sl_bits_of_float(float value)
 {
     uint32_t bits;

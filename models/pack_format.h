@@ -20,6 +20,7 @@ struct sl_pack_header {
     uint64_t file_bytes;
 };
 
+/* Fills the whole block, zeros behind the header. */
 void sl_pack_header_encode(const struct sl_pack_header *header,
                            unsigned char block[SL_PACK_ALIGNMENT]);
 /* 0; -EBADMSG (no pack, or damaged) or -EPROTO (newer version) with a message. */

@@ -6,6 +6,7 @@
 
 #define SL_WAIT ((struct sl_step){SL_STEP_WAIT, 0, 0})
 
+/* A step as a value. */
 static inline struct sl_step sl_step_make(enum sl_step_kind kind, int network, int index)
 {
     return (struct sl_step){kind, network, index};

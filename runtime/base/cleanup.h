@@ -7,17 +7,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* For SL_AUTO_FREE: pointer is the address of an owned pointer. */
 static inline void sl_cleanup_free(void *pointer)
 {
     free(*(void **)pointer);
 }
 
+/* For SL_AUTO_FD: closes a descriptor that is not negative. */
 static inline void sl_cleanup_fd(const int *fd)
 {
     if (*fd >= 0)
         close(*fd);
 }
 
+/* For SL_AUTO_FILE: closes a stream that is not NULL. */
 static inline void sl_cleanup_file(FILE **file)
 {
     if (*file)

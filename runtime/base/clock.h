@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
+/* Nanoseconds of CLOCK_MONOTONIC: for differences only. */
 static inline uint64_t sl_now_ns(void)
 {
     struct timespec now;

@@ -15,6 +15,7 @@ struct sl_suggestion {
     size_t best_distance;
 };
 
+/* Offers one candidate; it becomes the best when it is nearer than every one before. */
 void sl_suggest(struct sl_suggestion *suggestion, const char *candidate);
 
 #endif

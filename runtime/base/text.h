@@ -13,9 +13,12 @@ struct sl_text {
     int failed;
 };
 
+/* Appends what printf would print. */
 void sl_text_add(struct sl_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Appends bytes as they are. */
 void sl_text_add_bytes(struct sl_text *text, const void *bytes, size_t length);
+/* Frees the bytes and leaves an empty text behind. */
 void sl_text_free(struct sl_text *text);
 
 #endif

@@ -28,6 +28,7 @@ const char *sl_format_size(uint64_t bytes, char buffer[SL_UNIT_TEXT_BYTES]);
 /* "1.23 ms"-style text. Returns buffer. */
 const char *sl_format_duration(uint64_t ns, char buffer[SL_UNIT_TEXT_BYTES]);
 
+/* The least multiple of alignment that is not below value. */
 static inline uint64_t sl_align_up(uint64_t value, uint64_t alignment)
 {
     return (value + alignment - 1) / alignment * alignment;

@@ -38,8 +38,11 @@ struct sl_network_result {
 
 struct sl_engine;
 
+/* Opens policy and loader by name; -EINVAL names the nearest known one. options are copied, their
+ * strings must outlive the engine. Free with sl_engine_free. */
 int sl_engine_create(const struct sl_engine_options *options, struct sl_engine **engine,
                      struct sl_error *error);
+/* Waits for reads in flight and frees. NULL is fine. */
 void sl_engine_free(struct sl_engine *engine);
 
 /* Adds a network of the workload; the pack is borrowed. Before the first batch. Returns its number
@@ -83,6 +86,7 @@ struct sl_engine_facts {
     bool direct;
     uint64_t shards_peak_bytes, activation_bytes, scratch_bytes;
 };
+/* What the engine settled on and what it took so far. Strings live as long as the engine. */
 void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts);
 
 #endif

@@ -39,6 +39,8 @@ int sl_schedule_least_budget(const struct sl_schedule_network *networks, int net
                              const struct sl_policy *policy, uint64_t *bytes,
                              struct sl_error *error);
 
+/* The view as policies see it; valid until the schedule is freed, changed by the functions below.
+ */
 const struct sl_policy_view *sl_schedule_view(const struct sl_schedule *schedule);
 
 /* A request of a network arrives; more_to_come: how many will follow (view's requests_left). */

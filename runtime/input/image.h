@@ -16,11 +16,13 @@ struct sl_image {
     int width, height, channels; /* channels: 1 (gray) or 3 (red, green, blue) */
     uint8_t *pixels;             /* height x width x channels, malloc'd */
 };
+/* Frees the pixels and leaves an empty image behind. */
 void sl_image_free(struct sl_image *image);
 
 /* -EINVAL naming the file when the sides are not within the caps. */
 int sl_image_check_size(const char *name, uint64_t width, uint64_t height, struct sl_error *error);
 
+/* Whether the first bytes are those of a JPEG or a PNG file. */
 bool sl_jpeg_is(const uint8_t *bytes, size_t length);
 bool sl_png_is(const uint8_t *bytes, size_t length);
 

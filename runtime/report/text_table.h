@@ -25,7 +25,9 @@ struct sl_table {
     bool failed; /* memory ran out; nothing is written */
 };
 
+/* An empty table; free with sl_table_free. */
 void sl_table_init(struct sl_table *table, const struct sl_column *columns, int column_count);
+/* Frees the cells and leaves an empty table behind. */
 void sl_table_free(struct sl_table *table);
 /* Adds the next cell of the current row; rows fill from left to right. */
 void sl_table_add(struct sl_table *table, const char *format, ...)
