@@ -1,4 +1,4 @@
-/* Loaders bring shards from storage into memory. A loader is an ops table (iouring/table.c);
+/* Loaders bring shards from storage into memory. A loader is an ops table (iouring/loader_table.c);
  * `uring` and `pread` for use, `sim` and `fault` for tests. One thread at a time may use a loader.
  *
  * A read goes straight into its destination (no copy); it is finished only when its completion was

@@ -1,5 +1,5 @@
 /* Kernels: how a layer computes. One file per layer type, each with a naive reference of the same
- * contract; the table is kernels/table.c.
+ * contract; the table is kernels/kernel_table.c.
  *
  * Bits: the result of a kernel never depends on the row range it is called with, on the number of
  * threads, nor on where its memory lies. Every output element is one fixed sequence of operations

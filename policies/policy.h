@@ -3,7 +3,7 @@
  * real completions, the simulator with virtual time; both check every step
  * (runtime/engine/schedule.h).
  *
- * One new policy = one file here + one line in policies/table.c. */
+ * One new policy = one file here + one line in policies/policy_table.c. */
 #ifndef SLUICE_POLICIES_POLICY_H
 #define SLUICE_POLICIES_POLICY_H
 
