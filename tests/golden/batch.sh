@@ -8,5 +8,5 @@ grep -o '"makespan_ns":[0-9]*' records | sort -u | wc -l
 "$SLUICE" run b.sluice -o json | grep -o '"digest":"[^"]*"' >>alone
 grep -o '"digest":"[^"]*"' records | cmp - alone && echo "same bits as alone"
 sort -u alone | wc -l
-"$SLUICE" run a.sluice b.sluice --policy all -o md | cut -d '|' -f 2,3,13
+"$SLUICE" run a.sluice b.sluice --policy all -o md | cut -d '|' -f 2,3,14
 "$SLUICE" run a.sluice b.sluice --output out && find out -type f | sort
