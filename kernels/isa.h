@@ -45,11 +45,21 @@ struct sl_plane_rows {
     float *destination;
 };
 
+/* count encoded elements (models/encoding.h) of one scale, decoded exactly. */
+struct sl_decode_values {
+    enum sl_encoding encoding;
+    float scale; /* SL_ENCODING_I8 */
+    const void *values;
+    int64_t count;
+    float *destination;
+};
+
 struct sl_isa {
     const char *name;
     void (*gemm)(const struct sl_gemm *gemm, void *scratch);
     void (*gemm_pack)(const struct sl_gemm *gemm, float *packed);
     void (*row_dots)(const struct sl_row_dots *dots);
+    void (*decode)(const struct sl_decode_values *decode);
     void (*depthwise_rows)(const struct sl_depthwise_rows *rows);
     void (*plane_rows)(const struct sl_plane_rows *rows);
 };

@@ -1,6 +1,7 @@
 /* The inner loops for x86-64 with AVX2 and FMA. */
 #include "kernels/isa.h"
 
+#include "kernels/decode_native.inc.h"
 #include "kernels/gemm_native.inc.h"
 #include "kernels/rows_native.inc.h"
 
@@ -10,6 +11,7 @@ const struct sl_isa sl_isa_avx2 = {
     .gemm = native_gemm,
     .gemm_pack = native_gemm_pack,
     .row_dots = native_row_dots,
+    .decode = native_decode,
     .depthwise_rows = native_depthwise_rows,
     .plane_rows = native_plane_rows,
 };

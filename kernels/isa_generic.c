@@ -2,6 +2,7 @@
  * aarch64). */
 #include "kernels/isa.h"
 
+#include "kernels/decode_native.inc.h"
 #include "kernels/gemm_native.inc.h"
 #include "kernels/rows_native.inc.h"
 
@@ -17,6 +18,7 @@ const struct sl_isa sl_isa_generic = {
     .gemm = native_gemm,
     .gemm_pack = native_gemm_pack,
     .row_dots = native_row_dots,
+    .decode = native_decode,
     .depthwise_rows = native_depthwise_rows,
     .plane_rows = native_plane_rows,
 };

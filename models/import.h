@@ -12,18 +12,20 @@ struct sl_import_options {
     const char *output;   /* path of the pack; written to a temporary name beside it and renamed */
     bool fold;            /* BatchNorm + Scale into the convolution before, ReLU fused */
     uint64_t shard_bytes; /* 0: SL_SHARD_BYTES */
+    enum sl_encoding encoding;             /* of weight 0 of every layer that takes it */
     struct sl_preprocessing preprocessing; /* borrowed; scale 0 counts as 1 */
 };
 
 struct sl_import_report {
     int layers_before, layers_after, shards;
     uint64_t weight_bytes, file_bytes;
+    int64_t saturated; /* weights beyond the range of the encoding, stored as its largest number */
 };
 
 /* Plans shards, streams the weights shard by shard (memory: a few shards, whatever the network),
  * writes index and checksums, syncs, renames. On any failure no file is left. message, from
  * the protobuf-c allocator, is modified (normalised and folded). -ENOSPC says how much room is
- * needed. Blocks. */
+ * needed; -ERANGE: weights that the encoding cannot hold. Blocks. */
 int sl_pack_write(struct Caffe__NetParameter *message, struct sl_weight_source *weights,
                   const struct sl_import_options *options, struct sl_import_report *report,
                   struct sl_error *error);

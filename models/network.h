@@ -218,6 +218,15 @@ struct sl_layer_parameters {
 
 enum sl_activation { SL_ACTIVATION_NONE, SL_ACTIVATION_RELU };
 
+/* How the elements of a weight blob are stored in a pack (models/encoding.h). */
+enum sl_encoding {
+    SL_ENCODING_F32,
+    SL_ENCODING_F16,
+    SL_ENCODING_BF16,
+    SL_ENCODING_I8, /* with one scale per row */
+    SL_ENCODINGS,   /* how many there are */
+};
+
 struct sl_weight {
     struct sl_shape shape;
     int64_t count;
@@ -231,6 +240,7 @@ struct sl_layer {
      * result before it is stored. RELU: x > 0 ? x : activation_slope * x. */
     enum sl_activation activation;
     float activation_slope;
+    enum sl_encoding encoding; /* of weight 0 in the shards of a pack; kernels read float32 */
     int bottom_count, top_count, weight_count;
     const int *bottoms; /* blob ids */
     const int *tops;

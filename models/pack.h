@@ -6,7 +6,14 @@
  * order, its rows of that slice, each blob's part starting at a multiple of SL_SEGMENT_ALIGNMENT in
  * the shard. Rows are the first axis of weight 0; a blob whose first axis differs from weight 0's
  * (a scale factor) is stored whole with row 0. Layers that are not row-sharded have one shard with
- * every blob whole. */
+ * every blob whole.
+ *
+ * Elements are float32, but weight 0 of a layer may be encoded in fewer bytes (models/encoding.h);
+ * the index says which layers are. With SL_ENCODING_I8 its part of a shard is one float32 scale per
+ * row, then, again aligned, the elements.
+ *
+ * Versions. 1: float32 only. 2: encodings. A pack is written in the oldest version that can hold
+ * it; every version up to SL_PACK_VERSION is read. */
 #ifndef SLUICE_MODELS_PACK_H
 #define SLUICE_MODELS_PACK_H
 
@@ -18,9 +25,10 @@
 
 #define SL_PACK_ALIGNMENT    4096
 #define SL_SEGMENT_ALIGNMENT 64
-#define SL_PACK_VERSION      1
+#define SL_PACK_VERSION      2
 #define SL_ROW_QUANTUM       16         /* shards start at multiples of this row */
 #define SL_SHARD_BYTES       (1u << 20) /* wanted size of a shard */
+#define SL_DECODED_BYTES     (1u << 20) /* wanted size of the decoded rows that a kernel gets */
 
 struct sl_shard {
     int layer;
@@ -67,10 +75,19 @@ int sl_pack_open(const char *path, const struct sl_network_options *options, str
                  struct sl_error *error);
 void sl_pack_close(struct sl_pack *pack);
 
-/* Where weight blob `weight` of layer shard->layer lies in the shard: byte offset from its start
- * and number of float elements. */
+/* The part of a shard that holds elements of one weight blob; offsets are from the shard's start,
+ * multiples of SL_SEGMENT_ALIGNMENT. */
+struct sl_segment {
+    enum sl_encoding encoding;
+    int64_t count; /* elements; 0: this shard holds none of the blob */
+    uint64_t offset_bytes;
+    uint64_t bytes;
+    uint64_t scale_offset_bytes; /* SL_ENCODING_I8: of one float32 per row of the shard; else 0 */
+};
+
+/* Where weight blob `weight` of layer shard->layer lies in the shard. */
 void sl_shard_segment(const struct sl_network *network, const struct sl_shard *shard, int weight,
-                      uint64_t *offset_bytes, int64_t *count);
+                      struct sl_segment *segment);
 
 /* 0, or -EBADMSG naming pack, layer, rows and file offset when bytes do not have the checksum. */
 int sl_shard_verify(const struct sl_pack *pack, int shard, const void *bytes,

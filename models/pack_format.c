@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "models/encoding.h"
 #include "runtime/base/units.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packs hold little-endian numbers");
@@ -87,16 +88,46 @@ static int64_t segment_count(const struct sl_layer *layer, int weight, int64_t r
     return rows > 0 ? blob->count / rows * (row_end - row_begin) : 0;
 }
 
+bool sl_pack_takes_encoding(const struct sl_layer *layer)
+{
+    if (layer->weight_count == 0 ||
+        (layer->type != SL_LAYER_CONVOLUTION && layer->type != SL_LAYER_DECONVOLUTION &&
+         layer->type != SL_LAYER_INNER_PRODUCT))
+        return false;
+    return sl_pack_row_sharded(layer) ||
+           (uint64_t)layer->weights[0].count <= SL_DECODED_BYTES / sizeof(float);
+}
+
+/* The blob's part of a shard that begins `end` bytes into it or, for alignment, a little later. */
+static void lay_out(const struct sl_layer *layer, int weight, int64_t row_begin, int64_t row_end,
+                    uint64_t end, struct sl_segment *segment)
+{
+    *segment = (struct sl_segment){
+        .encoding = weight == 0 ? layer->encoding : SL_ENCODING_F32,
+        .count = segment_count(layer, weight, row_begin, row_end),
+        .offset_bytes = sl_align_up(end, SL_SEGMENT_ALIGNMENT),
+    };
+    segment->bytes = (uint64_t)segment->count * sl_encoding_bytes(segment->encoding);
+    if (segment->encoding != SL_ENCODING_I8)
+        return;
+    segment->scale_offset_bytes = segment->offset_bytes;
+    segment->offset_bytes =
+        sl_align_up(segment->scale_offset_bytes + (uint64_t)(row_end - row_begin) * sizeof(float),
+                    SL_SEGMENT_ALIGNMENT);
+}
+
 int sl_pack_shard_bytes(const struct sl_layer *layer, int64_t row_begin, int64_t row_end,
                         uint64_t *bytes)
 {
     uint64_t end = 0;
     for (int weight = 0; weight < layer->weight_count; weight++) {
+        struct sl_segment segment;
         int64_t count = segment_count(layer, weight, row_begin, row_end);
-        if (count < 0 || (uint64_t)count > SL_PACK_SHARD_MOST_BYTES / sizeof(float))
+        if (count < 0 || (uint64_t)count > SL_PACK_SHARD_MOST_BYTES)
             return -EOVERFLOW;
-        if (count > 0)
-            end = sl_align_up(end, SL_SEGMENT_ALIGNMENT) + (uint64_t)count * sizeof(float);
+        lay_out(layer, weight, row_begin, row_end, end, &segment);
+        if (segment.count > 0)
+            end = segment.offset_bytes + segment.bytes;
     }
     if (end > SL_PACK_SHARD_MOST_BYTES)
         return -EOVERFLOW;
@@ -105,17 +136,16 @@ int sl_pack_shard_bytes(const struct sl_layer *layer, int64_t row_begin, int64_t
 }
 
 void sl_shard_segment(const struct sl_network *network, const struct sl_shard *shard, int weight,
-                      uint64_t *offset_bytes, int64_t *count)
+                      struct sl_segment *segment)
 {
     const struct sl_layer *layer = &network->layers[shard->layer];
     uint64_t end = 0;
     for (int before = 0; before < weight; before++) {
-        int64_t elements = segment_count(layer, before, shard->row_begin, shard->row_end);
-        if (elements > 0)
-            end = sl_align_up(end, SL_SEGMENT_ALIGNMENT) + (uint64_t)elements * sizeof(float);
+        lay_out(layer, before, shard->row_begin, shard->row_end, end, segment);
+        if (segment->count > 0)
+            end = segment->offset_bytes + segment->bytes;
     }
-    *offset_bytes = sl_align_up(end, SL_SEGMENT_ALIGNMENT);
-    *count = segment_count(layer, weight, shard->row_begin, shard->row_end);
+    lay_out(layer, weight, shard->row_begin, shard->row_end, end, segment);
 }
 
 bool sl_pack_takes_activation(enum sl_layer_type type)

@@ -10,11 +10,12 @@
 #define SL_PACK_INDEX_MOST_BYTES (UINT64_C(64) << 20)
 #define SL_PACK_SHARD_MOST_BYTES (UINT64_C(1) << 30) /* what a loader reads at once */
 #define SL_PACK_LAYERS_MOST      65536
+#define SL_PACK_VERSION_ENCODED  2 /* the first that knows encodings */
 
 /* Block 0. All numbers are little-endian. Magic, version and the checksum of the block stay where
  * they are in every version, so that any version tells a newer pack from a damaged one. */
 struct sl_pack_header {
-    uint32_t version;
+    uint32_t version; /* 1 .. SL_PACK_VERSION */
     uint64_t index_bytes;
     uint64_t index_checksum; /* XXH3-64 */
     uint64_t file_bytes;
@@ -32,6 +33,11 @@ int64_t sl_pack_rows(const struct sl_layer *layer);
 
 /* Whether the weights of this layer are cut by rows (as its kernel computes them). */
 bool sl_pack_row_sharded(const struct sl_layer *layer);
+
+/* Whether weight 0 of the layer can be stored encoded: the large blobs of Convolution, InnerProduct
+ * and Deconvolution. Kernels that are not row-sharded need it decoded whole, so that would save
+ * storage but cost more memory than it saves: above SL_DECODED_BYTES theirs stay float32. */
+bool sl_pack_takes_encoding(const struct sl_layer *layer);
 
 /* Content bytes of a shard of the layer, without padding. -EOVERFLOW (no message) when they do not
  * fit into SL_PACK_SHARD_MOST_BYTES. rows must lie within [0, sl_pack_rows(layer)]. */

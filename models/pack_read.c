@@ -175,6 +175,26 @@ static int build_network(const Sluice__PackIndex *index, const struct sl_network
     return 0;
 }
 
+static int take_encodings(const Sluice__PackIndex *index, uint32_t version,
+                          const struct sl_pack *pack, struct sl_error *error)
+{
+    struct sl_network *network = pack->network;
+    if (index->n_encoding > 0 && version < SL_PACK_VERSION_ENCODED)
+        return damaged(error, "its format version knows no encodings");
+    for (size_t i = 0; i < index->n_encoding; i++) {
+        const Sluice__PackEncoding *stored = index->encoding[i];
+        if (stored->layer >= (uint32_t)network->layer_count)
+            return damaged(error, "an encoding belongs to no layer");
+        struct sl_layer *layer = &network->layers[stored->layer];
+        if (!sl_pack_takes_encoding(layer) || layer->encoding != SL_ENCODING_F32)
+            return damaged(error, "an encoding belongs to a layer that cannot have it");
+        if ((int)stored->encoding <= SL_ENCODING_F32 || (int)stored->encoding >= SL_ENCODINGS)
+            return damaged(error, "an encoding is unknown");
+        layer->encoding = (enum sl_encoding)stored->encoding;
+    }
+    return 0;
+}
+
 /* What has been laid out so far while shards are checked one after another. */
 struct shard_walk {
     int layer;
@@ -325,7 +345,9 @@ static int take_index(const unsigned char *bytes, const struct sl_pack_header *h
     int result = build_network(index, options, pack, error);
     if (result)
         return result;
-    result = take_shards(index, header, pack, error);
+    result = take_encodings(index, header->version, pack, error);
+    if (!result)
+        result = take_shards(index, header, pack, error);
     if (result)
         return result;
     return take_preprocessing(index->preprocessing, pack, error);

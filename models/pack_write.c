@@ -10,15 +10,14 @@
 #include <xxhash.h>
 
 #include "models/caffe_normalize.h"
+#include "models/encoding.h"
 #include "models/fold.h"
 #include "models/output_file.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"
+#include "models/pack_stream.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
-
-/* Weights go through one buffer of this size, whatever the size of shards. */
-#define BUFFER_BYTES ((size_t)1 << 20)
 
 /* Everything of one import; owns what is malloc'd. */
 struct packing {
@@ -30,8 +29,11 @@ struct packing {
     struct sl_shard *shards;
     int shard_count, shard_capacity;
     uint64_t weight_bytes;
+    int64_t saturated;
     Sluice__PackShard *stored_shards;
     Sluice__PackShard **stored_shard_list;
+    Sluice__PackEncoding *stored_encodings;
+    Sluice__PackEncoding **stored_encoding_list;
     struct sl_output_file output;
 };
 
@@ -41,6 +43,8 @@ static void free_packing(struct packing *packing)
     free(packing->shards);
     free(packing->stored_shards);
     free(packing->stored_shard_list);
+    free(packing->stored_encodings);
+    free(packing->stored_encoding_list);
     sl_fold_free(packing->fold);
     sl_network_free(packing->network);
 }
@@ -58,10 +62,11 @@ static int64_t shards_of_layer(const struct sl_layer *layer, uint64_t shard_byte
         return 1;
     int64_t rows = sl_pack_rows(layer);
     int64_t quanta = (rows + SL_ROW_QUANTUM - 1) / SL_ROW_QUANTUM;
-    uint64_t elements = 0;
+    uint64_t bytes = 0;
     for (int weight = 0; weight < layer->weight_count; weight++)
-        elements += (uint64_t)layer->weights[weight].count;
-    uint64_t quantum_bytes = elements * sizeof(float) / (uint64_t)quanta;
+        bytes += (uint64_t)layer->weights[weight].count *
+                 sl_encoding_bytes(weight == 0 ? layer->encoding : SL_ENCODING_F32);
+    uint64_t quantum_bytes = bytes / (uint64_t)quanta;
     uint64_t quanta_per_shard = (shard_bytes + quantum_bytes / 2) / (quantum_bytes + 1);
     if (quanta_per_shard == 0)
         quanta_per_shard = 1;
@@ -183,6 +188,24 @@ static void fill_shards(struct packing *packing)
     }
 }
 
+/* Brings the encodings of layers into their messages; returns how many there are. */
+static size_t fill_encodings(struct packing *packing)
+{
+    size_t count = 0;
+    for (int i = 0; i < packing->network->layer_count; i++) {
+        enum sl_encoding encoding = packing->network->layers[i].encoding;
+        if (encoding == SL_ENCODING_F32)
+            continue;
+        Sluice__PackEncoding *stored = &packing->stored_encodings[count];
+        sluice__pack_encoding__init(stored);
+        stored->has_layer = stored->has_encoding = 1;
+        stored->layer = (uint32_t)i;
+        stored->encoding = (Sluice__PackEncoding__Encoding)encoding;
+        packing->stored_encoding_list[count++] = stored;
+    }
+    return count;
+}
+
 /* Encodes the index; *bytes is malloc'd. Its length does not depend on places and checksums. */
 static int encode_index(struct packing *packing, Caffe__NetParameter *message,
                         unsigned char **bytes, size_t *length, struct sl_error *error)
@@ -216,6 +239,8 @@ static int encode_index(struct packing *packing, Caffe__NetParameter *message,
     index.preprocessing = &preprocessing;
     index.has_folded = 1;
     index.folded = packing->options->fold;
+    index.n_encoding = fill_encodings(packing);
+    index.encoding = packing->stored_encoding_list;
 
     *length = sluice__pack_index__get_packed_size(&index);
     if (*length > SL_PACK_INDEX_MOST_BYTES)
@@ -228,41 +253,6 @@ static int encode_index(struct packing *packing, Caffe__NetParameter *message,
         return no_memory(error);
     sluice__pack_index__pack(&index, *bytes);
     return 0;
-}
-
-/* The shards on their way into the file. They lie there one behind the other, so that small ones
- * share a write. */
-struct shard_stream {
-    struct packing *packing;
-    unsigned char *buffer;
-    size_t filled, hashed; /* bytes of the buffer */
-    uint64_t offset;       /* of the buffer's start in the file */
-    XXH3_state_t hash;     /* of the current shard's content */
-};
-
-static void hash_filled(struct shard_stream *stream)
-{
-    XXH3_64bits_update(&stream->hash, stream->buffer + stream->hashed,
-                       stream->filled - stream->hashed);
-    stream->hashed = stream->filled;
-}
-
-static int flush(struct shard_stream *stream, struct sl_error *error)
-{
-    hash_filled(stream);
-    int result = sl_output_file_write(&stream->packing->output, stream->buffer, stream->filled,
-                                      stream->offset, error);
-    stream->offset += stream->filled;
-    stream->filled = stream->hashed = 0;
-    return result;
-}
-
-/* Zeros up to the next multiple of alignment, which divides the buffer: they fit into it. */
-static void pad(struct shard_stream *stream, size_t alignment)
-{
-    size_t end = sl_align_up(stream->filled, alignment);
-    memset(stream->buffer + stream->filled, 0, end - stream->filled);
-    stream->filled = end;
 }
 
 /* A layer whose weights are missing or of another shape: the source says which; here is where. */
@@ -279,70 +269,32 @@ static int explain_weights(const struct packing *packing, int code, struct sl_er
     return code;
 }
 
-static int stream_segment(struct shard_stream *stream, const struct sl_shard *shard, int weight,
-                          int64_t count, struct sl_error *error)
-{
-    const struct packing *packing = stream->packing;
-    const struct sl_layer *layer = &packing->network->layers[shard->layer];
-    int64_t rows = shard->row_end - shard->row_begin;
-    int64_t first = shard->row_begin > 0 ? count / rows * shard->row_begin : 0;
-    pad(stream, SL_SEGMENT_ALIGNMENT);
-    while (count > 0) {
-        int result = stream->filled == BUFFER_BYTES ? flush(stream, error) : 0;
-        if (result)
-            return result;
-        int64_t room = (int64_t)((BUFFER_BYTES - stream->filled) / sizeof(float));
-        int64_t taken = count < room ? count : room;
-        float *destination = (float *)(void *)(stream->buffer + stream->filled);
-        struct sl_weight_source *source = packing->weights;
-        result = source->read(source, layer->name, sl_layer_type_name(layer->type), weight,
-                              &layer->weights[weight].shape, first, taken, destination, error);
-        if (result)
-            return explain_weights(packing, result, error);
-        stream->filled += (size_t)taken * sizeof(float);
-        first += taken;
-        count -= taken;
-    }
-    return 0;
-}
-
-static int stream_shard(struct shard_stream *stream, struct sl_shard *shard, struct sl_error *error)
-{
-    const struct packing *packing = stream->packing;
-    XXH3_64bits_reset(&stream->hash);
-    for (int weight = 0; weight < packing->network->layers[shard->layer].weight_count; weight++) {
-        uint64_t offset;
-        int64_t count;
-        sl_shard_segment(packing->network, shard, weight, &offset, &count);
-        int result = count > 0 ? stream_segment(stream, shard, weight, count, error) : 0;
-        if (result)
-            return result;
-    }
-    hash_filled(stream);
-    shard->checksum = XXH3_64bits_digest(&stream->hash);
-    pad(stream, SL_PACK_ALIGNMENT);
-    stream->hashed = stream->filled;
-    return 0;
-}
-
-static int write_shards(struct packing *packing, struct sl_error *error)
+static int write_shards(struct packing *packing, uint64_t *file_bytes, struct sl_error *error)
 {
     if (packing->shard_count == 0)
         return 0;
-    SL_AUTO_FREE unsigned char *buffer = aligned_alloc(SL_PACK_ALIGNMENT, BUFFER_BYTES);
-    if (!buffer)
-        return no_memory(error);
-    struct shard_stream stream = {
-        .packing = packing,
-        .buffer = buffer,
+    const struct sl_pack_stream stream = {
+        .network = packing->network,
+        .weights = packing->weights,
+        .output = &packing->output,
         .offset = packing->shards[0].file_offset,
     };
-    for (int i = 0; i < packing->shard_count; i++) {
-        int result = stream_shard(&stream, &packing->shards[i], error);
-        if (result)
-            return result;
-    }
-    return flush(&stream, error);
+    struct sl_pack_streamed streamed;
+    int result = sl_pack_stream(&stream, packing->shards, packing->shard_count, &streamed, error);
+    if (result)
+        return explain_weights(packing, result, error);
+    *file_bytes = streamed.end;
+    packing->saturated = streamed.saturated;
+    return 0;
+}
+
+/* The oldest version that can hold the pack. */
+static uint32_t needed_version(const struct packing *packing)
+{
+    for (int i = 0; i < packing->network->layer_count; i++)
+        if (packing->network->layers[i].encoding != SL_ENCODING_F32)
+            return SL_PACK_VERSION_ENCODED;
+    return 1;
 }
 
 static int write_index(struct packing *packing, Caffe__NetParameter *message, uint64_t file_bytes,
@@ -355,7 +307,7 @@ static int write_index(struct packing *packing, Caffe__NetParameter *message, ui
         return result;
     unsigned char block[SL_PACK_ALIGNMENT];
     const struct sl_pack_header header = {
-        .version = SL_PACK_VERSION,
+        .version = needed_version(packing),
         .index_bytes = length,
         .index_checksum = XXH3_64bits(index, length),
         .file_bytes = file_bytes,
@@ -391,6 +343,11 @@ static int plan(struct packing *packing, Caffe__NetParameter *message,
         if (result)
             return result;
     }
+    for (int i = 0; i < packing->network->layer_count; i++) {
+        struct sl_layer *layer = &packing->network->layers[i];
+        if (sl_pack_takes_encoding(layer))
+            layer->encoding = packing->options->encoding;
+    }
     packing->preprocessing = packing->options->preprocessing;
     if (packing->preprocessing.scale == 0)
         packing->preprocessing.scale = 1;
@@ -404,7 +361,11 @@ static int write_pack(struct packing *packing, Caffe__NetParameter *message, uin
     size_t shards = (size_t)packing->shard_count + 1;
     packing->stored_shards = calloc(shards, sizeof(*packing->stored_shards));
     packing->stored_shard_list = calloc(shards, sizeof(*packing->stored_shard_list));
-    if (!packing->stored_shards || !packing->stored_shard_list)
+    size_t layers = (size_t)packing->network->layer_count + 1;
+    packing->stored_encodings = calloc(layers, sizeof(*packing->stored_encodings));
+    packing->stored_encoding_list = calloc(layers, sizeof(*packing->stored_encoding_list));
+    if (!packing->stored_shards || !packing->stored_shard_list || !packing->stored_encodings ||
+        !packing->stored_encoding_list)
         return no_memory(error);
     SL_AUTO_FREE unsigned char *draft = NULL;
     size_t index_bytes;
@@ -414,7 +375,7 @@ static int write_pack(struct packing *packing, Caffe__NetParameter *message, uin
     *file_bytes = place_shards(packing, index_bytes);
     result = sl_output_file_open(&packing->output, packing->options->output, *file_bytes, error);
     if (!result)
-        result = write_shards(packing, error);
+        result = write_shards(packing, file_bytes, error);
     if (!result)
         result = write_index(packing, message, *file_bytes, error);
     return result ? result : sl_output_file_commit(&packing->output, error);
@@ -436,6 +397,7 @@ int sl_pack_write(struct Caffe__NetParameter *message, struct sl_weight_source *
     made.layers_after = packing.network->layer_count;
     made.shards = packing.shard_count;
     made.weight_bytes = packing.weight_bytes;
+    made.saturated = packing.saturated;
     if (report)
         *report = made;
     return 0;

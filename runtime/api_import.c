@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/caffe_text.h"
+#include "models/encoding.h"
 #include "models/import.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
@@ -195,7 +196,10 @@ static int read_preprocessing(const struct sl_import_preprocessing *wanted,
 static int import_into(const struct sl_import_request *request, struct import_state *state,
                        struct sl_import_summary *summary, struct sl_error *error)
 {
-    int code = read_structure(request, &state->message, error);
+    enum sl_encoding encoding;
+    int code = sl_encoding_parse(request->encoding, &encoding, error);
+    if (code == 0)
+        code = read_structure(request, &state->message, error);
     if (code == 0)
         code = sl_network_build(state->message, NULL, &state->network, error);
     if (code < 0)
@@ -206,6 +210,7 @@ static int import_into(const struct sl_import_request *request, struct import_st
         .output = request->output,
         .fold = !request->keep_layers,
         .shard_bytes = request->shard_bytes,
+        .encoding = encoding,
     };
     if (code == 0)
         code = read_preprocessing(&request->preprocessing, state, &options.preprocessing, error);
@@ -223,6 +228,7 @@ static int import_into(const struct sl_import_request *request, struct import_st
             .shard_count = report.shards,
             .weight_bytes = report.weight_bytes,
             .file_bytes = report.file_bytes,
+            .saturated = report.saturated,
         };
     return code;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "iouring/loader.h"
+#include "models/encoding.h"
+#include "models/pack_format.h"
 #include "runtime/base/suggest.h"
 #include "runtime/engine/activation_plan.h"
 #include "runtime/input/input.h"
@@ -51,10 +53,13 @@ void sl_model_close(struct sl_model *model)
 /* Without the padding between blobs in a shard. */
 static uint64_t layer_bytes(const struct sl_layer *layer)
 {
-    uint64_t count = 0;
+    uint64_t bytes = 0;
     for (int weight = 0; weight < layer->weight_count; weight++)
-        count += (uint64_t)layer->weights[weight].count;
-    return count * sizeof(float);
+        bytes += (uint64_t)layer->weights[weight].count *
+                 sl_encoding_bytes(weight == 0 ? layer->encoding : SL_ENCODING_F32);
+    if (layer->encoding == SL_ENCODING_I8)
+        bytes += (uint64_t)sl_pack_rows(layer) * sizeof(float);
+    return bytes;
 }
 
 void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
@@ -76,6 +81,7 @@ void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
         .shard_count = pack->shard_count,
         .label_count = pack->preprocessing.label_count,
         .weight_bytes = total,
+        .float_bytes = (uint64_t)network->weight_count * sizeof(float),
         .file_bytes = pack->file_bytes,
         .largest_layer_bytes = largest,
         .identity = pack->index_checksum,
@@ -147,6 +153,7 @@ int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info
         .name = source->name,
         .type = sl_layer_type_name(source->type),
         .activation = source->activation == SL_ACTIVATION_RELU ? "ReLU" : "",
+        .encoding = sl_encoding_name(source->encoding),
         .weight_bytes = layer_bytes(source),
         .shard_count = pack->layer_first_shard[layer + 1] - pack->layer_first_shard[layer],
         .flops = source->flops,

@@ -57,7 +57,8 @@ SL_API void sl_model_close(struct sl_model *model);
 struct sl_model_info {
     const char *name, *path;
     int layer_count, input_count, output_count, shard_count, label_count;
-    uint64_t weight_bytes; /* W: bytes of all weights */
+    uint64_t weight_bytes; /* W: bytes of all weights, as stored */
+    uint64_t float_bytes;  /* of all weights as float32: more than W when they are encoded */
     uint64_t file_bytes;
     uint64_t largest_layer_bytes; /* weights of the largest layer */
     uint64_t identity;            /* checksum of the index: names the pack */
@@ -86,8 +87,9 @@ SL_API int sl_model_find_input(const struct sl_model *model, const char *name,
 struct sl_layer_info {
     const char *name, *type;
     const char *activation;     /* fused into the layer: "ReLU", or "" */
+    const char *encoding;       /* of its large weight blob: "f32", "f16", "bf16" or "i8" */
     struct sl_blob_info output; /* the first one */
-    uint64_t weight_bytes;
+    uint64_t weight_bytes;      /* as stored */
     int shard_count;
     double flops;
 };
@@ -299,12 +301,16 @@ struct sl_import_request {
     const char *caffemodel_output; /* also writes a file that Caffe reads; NULL: none */
     bool keep_layers;              /* do not fold BatchNorm, Scale and ReLU */
     uint64_t shard_bytes;          /* 0: 1 MiB */
+    /* How the large weights of Convolution, InnerProduct and Deconvolution layers are stored: "f32"
+     * (NULL), "f16", "bf16", or "i8" with a scale per output channel. */
+    const char *encoding;
     struct sl_import_preprocessing preprocessing;
 };
 
 struct sl_import_summary {
     int layers_before, layers_after, shard_count;
     uint64_t weight_bytes, file_bytes;
+    int64_t saturated; /* weights beyond the encoding's range, stored as its largest number */
 };
 
 /* Makes a pack (and a caffemodel) from structure and weights, streaming: memory is a few shards,

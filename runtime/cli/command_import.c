@@ -2,6 +2,7 @@
 
 #include "runtime/base/units.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/encoding_report.h"
 #include "runtime/cli/import_report.h"
 #include "runtime/sluice.h"
 
@@ -24,6 +25,7 @@ static const struct cli_option options[] = {
     {"labels", 0, "FILE", "names of the classes, one per line, kept in the pack", "@files", false},
     {"no-fold", 0, NULL, "keep BatchNorm, Scale and ReLU layers as they are", NULL, false},
     {"shard", 0, "SIZE", "wanted size of a shard (default 1M)", NULL, false},
+    CLI_ENCODING_OPTIONS,
     {0},
 };
 
@@ -62,12 +64,15 @@ static int run(const struct cli_arguments *arguments)
         return cli_usage(arguments->command, &error);
     }
     if (cli_size(arguments, "shard", &request.shard_bytes, &error) < 0 ||
+        cli_encoding_read(arguments, &request, &error) < 0 ||
         read_preprocessing(arguments, &request.preprocessing, &error) < 0)
         return cli_usage(arguments->command, &error);
     struct sl_import_summary summary;
     if (sl_import(&request, &summary, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     cli_import_report(request.output, &summary);
+    if (cli_encoding_report(arguments, &request, &error) < 0)
+        return cli_fail(CLI_FAILED, &error);
     return CLI_OK;
 }
 
@@ -90,7 +95,9 @@ const struct cli_command command_import = {
     .examples = "sluice import deploy.prototxt net.caffemodel -o net.sluice --mean 104,117,123 "
                 "--labels synset.txt\tan ImageNet classifier\n"
                 "sluice import lenet.prototxt lenet.caffemodel -o lenet.sluice --scale "
-                "0.00390625\tdigits in 0..1\n",
+                "0.00390625\tdigits in 0..1\n"
+                "sluice import deploy.prototxt net.caffemodel -o net.sluice --encode f16 --input "
+                "cat.jpg\thalf the bytes, and what that changes\n",
     .options = options,
     .run = run,
 };

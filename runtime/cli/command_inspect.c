@@ -44,8 +44,8 @@ static const char *flops_text(double flops, char buffer[SL_UNIT_TEXT_BYTES])
 static int write_layers(const struct sl_model *model, enum sl_format format)
 {
     static const struct sl_column columns[] = {
-        {"layer", false}, {"type", false}, {"output", false}, {"weights", true},
-        {"shards", true}, {"FLOP", true},  {"fused", false},
+        {"layer", false},  {"type", false},  {"output", false}, {"weights", true},
+        {"stored", false}, {"shards", true}, {"FLOP", true},    {"fused", false},
     };
     SL_AUTO(sl_table_free) struct sl_table table;
     sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
@@ -61,6 +61,7 @@ static int write_layers(const struct sl_model *model, enum sl_format format)
         else
             sl_table_add(&table, "%s",
                          layer.weight_bytes ? sl_format_size(layer.weight_bytes, size) : "-");
+        sl_table_add(&table, "%s", layer.weight_bytes ? layer.encoding : "");
         sl_table_add(&table, "%d", layer.shard_count);
         if (exact)
             sl_table_add(&table, "%.0f", layer.flops);
@@ -122,6 +123,10 @@ static void print_totals(const struct sl_model *model, uint64_t activation_bytes
            sl_format_size(info.weight_bytes, weights),
            sl_format_size(info.largest_layer_bytes, largest),
            sl_format_size(info.file_bytes, file));
+    if (info.weight_bytes < info.float_bytes)
+        printf("%-14s%s less than float32 (%.0f %%)\n", "encoded",
+               sl_format_size(info.float_bytes - info.weight_bytes, weights),
+               100 * (1 - (double)info.weight_bytes / (double)info.float_bytes));
     printf("%-14s%s at their peak\n", "activations", sl_format_size(activation_bytes, activations));
     printf("%-14s%sFLOP\n", "compute", flops_text(info.flops, flops));
 }
@@ -150,11 +155,12 @@ static json_t *json_layers(const struct sl_model *model)
     json_t *list = json_array();
     struct sl_layer_info layer;
     for (int i = 0; sl_model_layer(model, i, &layer, NULL) == 0; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:I, s:i, s:f, s:s}", "name", layer.name, "type",
-                            layer.type, "output", json_blob(&layer.output), "weights_bytes",
-                            (json_int_t)layer.weight_bytes, "shards", layer.shard_count, "flops",
-                            layer.flops, "activation", layer.activation));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I, s:s, s:i, s:f, s:s}", "name",
+                                              layer.name, "type", layer.type, "output",
+                                              json_blob(&layer.output), "weights_bytes",
+                                              (json_int_t)layer.weight_bytes, "encoding",
+                                              layer.encoding, "shards", layer.shard_count, "flops",
+                                              layer.flops, "activation", layer.activation));
     return list;
 }
 
@@ -177,11 +183,12 @@ static int write_json(const struct sl_model *model, uint64_t activation_bytes)
     char identity[17];
     snprintf(identity, sizeof(identity), "%016" PRIx64, info.identity);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:i, s:o}", "network",
-        info.name, "pack", info.path, "pack_identity", identity, "folded", info.folded, "shards",
-        info.shard_count, "weights_bytes", (json_int_t)info.weight_bytes, "file_bytes",
-        (json_int_t)info.file_bytes, "largest_layer_bytes", (json_int_t)info.largest_layer_bytes,
-        "activation_bytes", (json_int_t)activation_bytes, "flops", info.flops, "inputs",
+        "{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:i, s:o}",
+        "network", info.name, "pack", info.path, "pack_identity", identity, "folded", info.folded,
+        "shards", info.shard_count, "weights_bytes", (json_int_t)info.weight_bytes, "file_bytes",
+        (json_int_t)info.file_bytes, "float_bytes", (json_int_t)info.float_bytes,
+        "largest_layer_bytes", (json_int_t)info.largest_layer_bytes, "activation_bytes",
+        (json_int_t)activation_bytes, "flops", info.flops, "inputs",
         json_blobs(model, sl_model_input), "outputs", json_blobs(model, sl_model_output),
         "preprocessing", json_preprocessing(model), "labels", info.label_count, "layers",
         json_layers(model));

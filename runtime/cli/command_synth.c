@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "runtime/cli/command.h"
+#include "runtime/cli/encoding_report.h"
 #include "runtime/cli/import_report.h"
 #include "runtime/sluice.h"
 
@@ -12,6 +13,7 @@ static const struct cli_option options[] = {
     {"caffemodel", 0, "FILE", "also write the weights as a file that Caffe reads", "@files", false},
     {"no-fold", 0, NULL, "keep BatchNorm, Scale and ReLU layers as they are", NULL, false},
     {"shard", 0, "SIZE", "wanted size of a shard (default 1M)", NULL, false},
+    CLI_ENCODING_OPTIONS,
     {0},
 };
 
@@ -35,6 +37,8 @@ static int run(const struct cli_arguments *arguments)
         code = cli_integer(arguments, "seed", 0, INT64_MAX, &seed, &error);
     if (code == 0)
         code = cli_size(arguments, "shard", &request.shard_bytes, &error);
+    if (code == 0)
+        code = cli_encoding_read(arguments, &request, &error);
     if (code < 0)
         return cli_usage(arguments->command, &error);
     request.seed = (uint64_t)seed;
@@ -43,6 +47,8 @@ static int run(const struct cli_arguments *arguments)
         return cli_fail(CLI_FAILED, &error);
     if (request.output)
         cli_import_report(request.output, &summary);
+    if (cli_encoding_report(arguments, &request, &error) < 0)
+        return cli_fail(CLI_FAILED, &error);
     return CLI_OK;
 }
 

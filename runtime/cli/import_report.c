@@ -1,5 +1,6 @@
 #include "runtime/cli/import_report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "runtime/base/units.h"
@@ -13,4 +14,9 @@ void cli_import_report(const char *path, const struct sl_import_summary *summary
     printf(", %d shards, %s of weights, %s on disk\n", summary->shard_count,
            sl_format_size(summary->weight_bytes, weights),
            sl_format_size(summary->file_bytes, file));
+    if (summary->saturated)
+        fprintf(stderr,
+                "sluice: warning: %" PRId64 " weights were beyond the range of the encoding and "
+                "became its largest number\n",
+                summary->saturated);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/decode.h"
+#include "models/pack_format.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/network_state.h"
 
@@ -195,6 +197,54 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint6
         state->result.load_ns += now_ns - state->reading_since_ns;
 }
 
+/* Weight 0 is decoded a few rows at a time, and the kernel runs on those: its results do not depend
+ * on the rows of a call. Other blobs follow the rows, unless they are stored whole. */
+static void run_encoded(const struct sl_kernel *kernel, struct sl_kernel_call *call,
+                        const struct sl_shard *shard, const struct sl_decode *decode)
+{
+    const struct sl_layer *layer = call->layer;
+    const int64_t at_once = sl_decode_rows_at_once(layer);
+    float *decoded = call->scratch;
+    call->scratch = (char *)call->scratch + sl_decode_scratch_bytes(layer);
+    call->weights[0] = decoded;
+    for (int64_t row = shard->row_begin; row < shard->row_end; row += at_once) {
+        int64_t rows = shard->row_end - row < at_once ? shard->row_end - row : at_once;
+        sl_decode_rows(decode, row - shard->row_begin, rows, decoded, call->threads);
+        call->row_begin = row;
+        call->row_end = row + rows;
+        kernel->run(call);
+        for (int w = 1; w < layer->weight_count; w++)
+            call->weights[w] += layer->weights[w].count / sl_pack_rows(layer) * rows;
+    }
+}
+
+static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *call,
+                      const struct sl_shard *shard, const void *slot)
+{
+    struct sl_decode decode = {.encoding = SL_ENCODING_F32};
+    for (int w = 0; w < call->layer->weight_count; w++) {
+        struct sl_segment segment;
+        sl_shard_segment(call->network, shard, w, &segment);
+        const void *values = (const char *)slot + segment.offset_bytes;
+        call->weights[w] = values;
+        if (segment.encoding == SL_ENCODING_F32)
+            continue;
+        decode = (struct sl_decode){
+            .encoding = segment.encoding,
+            .values = values,
+            .scales =
+                (const float *)(const void *)((const char *)slot + segment.scale_offset_bytes),
+            .depth = segment.count / (shard->row_end - shard->row_begin),
+        };
+    }
+    call->row_begin = shard->row_begin;
+    call->row_end = shard->row_end;
+    if (decode.encoding == SL_ENCODING_F32)
+        kernel->run(call);
+    else
+        run_encoded(kernel, call, shard, &decode);
+}
+
 void sl_network_state_run(struct sl_network_state *state, int layer_index, int shard_index,
                           struct sl_threads *threads, void *scratch)
 {
@@ -215,18 +265,10 @@ void sl_network_state_run(struct sl_network_state *state, int layer_index, int s
         .scratch = scratch,
         .threads = threads,
     };
-    if (shard_index >= 0) {
-        const struct sl_shard *shard = &state->pack->shards[shard_index];
-        call.row_begin = shard->row_begin;
-        call.row_end = shard->row_end;
-        for (int w = 0; w < layer->weight_count; w++) {
-            uint64_t offset_bytes;
-            int64_t count;
-            sl_shard_segment(network, shard, w, &offset_bytes, &count);
-            call.weights[w] = (float *)((char *)state->slots[shard_index] + offset_bytes);
-        }
-    }
-    kernel->run(&call);
+    if (shard_index >= 0)
+        run_shard(kernel, &call, &state->pack->shards[shard_index], state->slots[shard_index]);
+    else
+        kernel->run(&call);
 }
 
 uint64_t sl_network_state_scratch(const struct sl_network_state *state, int threads)
@@ -234,10 +276,10 @@ uint64_t sl_network_state_scratch(const struct sl_network_state *state, int thre
     uint64_t most = 0;
     for (int l = 0; l < state->network->layer_count; l++) {
         const struct sl_kernel *kernel = state->kernels[l];
-        if (!kernel || !kernel->scratch_bytes)
-            continue;
-        uint64_t bytes = kernel->scratch_bytes(state->network, &state->network->layers[l], threads,
-                                               SL_SCRATCH_LIMIT);
+        const struct sl_layer *layer = &state->network->layers[l];
+        uint64_t bytes = sl_decode_scratch_bytes(layer);
+        if (kernel && kernel->scratch_bytes)
+            bytes += kernel->scratch_bytes(state->network, layer, threads, SL_SCRATCH_LIMIT);
         most = bytes > most ? bytes : most;
     }
     return most;

@@ -126,10 +126,10 @@ static void run_layer(struct bench *bench, int index)
         call.row_begin = shard->row_begin;
         call.row_end = shard->row_end;
         for (int w = 0; w < layer->weight_count; w++) {
-            uint64_t offset;
-            int64_t count;
-            sl_shard_segment(pack->network, shard, w, &offset, &count);
-            call.weights[w] = (const float *)((const char *)bench->shards[s] + offset);
+            struct sl_segment segment;
+            sl_shard_segment(pack->network, shard, w, &segment);
+            const char *values = (const char *)bench->shards[s] + segment.offset_bytes;
+            call.weights[w] = (const float *)(const void *)values;
         }
         kernel->run(&call);
     }
@@ -194,6 +194,15 @@ static int serve(struct bench *bench, const char *input, const char *output, str
     return 0;
 }
 
+static int refuse_encoded(const struct sl_pack *pack, struct sl_error *error)
+{
+    for (int l = 0; l < pack->network->layer_count; l++)
+        if (pack->network->layers[l].encoding != SL_ENCODING_F32)
+            return sl_error_set(error, -EINVAL,
+                                "%s is encoded; measure kernels with a float32 pack", pack->path);
+    return 0;
+}
+
 static int start(int argc, char **argv, struct sl_error *error)
 {
     static struct bench bench; /* lives as long as the process */
@@ -207,6 +216,8 @@ static int start(int argc, char **argv, struct sl_error *error)
         code = sl_gemm_select(gemm, error);
     if (code == 0)
         code = sl_pack_open(argv[1], NULL, &bench.pack, error);
+    if (code == 0)
+        code = refuse_encoded(bench.pack, error);
     if (code == 0)
         code = load_shards(&bench, argv[1], error);
     if (code == 0)

@@ -46,10 +46,10 @@ static void check(const struct sl_pack *pack)
             s >= pack->layer_first_shard[shard->layer + 1])
             abort();
         for (int weight = 0; weight < layer->weight_count; weight++) {
-            uint64_t offset;
-            int64_t count;
-            sl_shard_segment(pack->network, shard, weight, &offset, &count);
-            if (count < 0 || (count > 0 && offset + (uint64_t)count * 4 > shard->bytes))
+            struct sl_segment segment;
+            sl_shard_segment(pack->network, shard, weight, &segment);
+            if (segment.count < 0 ||
+                (segment.count > 0 && segment.offset_bytes + segment.bytes > shard->bytes))
                 abort();
         }
     }

@@ -72,9 +72,11 @@ static void expect_rule_weights(const struct sl_pack *pack)
             struct sl_error error = {0};
             cr_assert_eq(sl_shard_verify(pack, s, bytes, &error), 0, "%s", error.text);
             for (int w = 0; w < layer->weight_count; w++) {
-                uint64_t offset;
-                int64_t count;
-                sl_shard_segment(pack->network, shard, w, &offset, &count);
+                struct sl_segment segment;
+                sl_shard_segment(pack->network, shard, w, &segment);
+                const uint64_t offset = segment.offset_bytes;
+                const int64_t count = segment.count;
+                cr_assert_eq(segment.encoding, SL_ENCODING_F32);
                 cr_assert(offset % SL_SEGMENT_ALIGNMENT == 0);
                 cr_assert(offset + (uint64_t)count * sizeof(float) <= shard->bytes || count == 0);
                 SL_AUTO_FREE float *wanted = malloc((size_t)count * sizeof(*wanted) + 1);
@@ -392,14 +394,42 @@ static void order_unknown(Sluice__PackIndex *index)
     index->preprocessing->order = (Sluice__PackPreprocessing__ChannelOrder)77;
 }
 
+static void add_encoding(Sluice__PackIndex *index, uint32_t layer, int encoding)
+{
+    index->n_encoding = 1;
+    index->encoding = malloc(sizeof(*index->encoding));
+    index->encoding[0] = malloc(sizeof(**index->encoding));
+    sluice__pack_encoding__init(index->encoding[0]);
+    index->encoding[0]->has_layer = index->encoding[0]->has_encoding = 1;
+    index->encoding[0]->layer = layer;
+    index->encoding[0]->encoding = (Sluice__PackEncoding__Encoding)encoding;
+}
+static void encoding_nowhere(Sluice__PackIndex *index)
+{
+    add_encoding(index, 1000000, SL_ENCODING_F16);
+}
+static void encoding_on_input(Sluice__PackIndex *index)
+{
+    add_encoding(index, 0, SL_ENCODING_F16);
+}
+static void encoding_unknown(Sluice__PackIndex *index)
+{
+    add_encoding(index, 1, SL_ENCODINGS);
+}
+static void encoding_of_others(Sluice__PackIndex *index)
+{
+    add_encoding(index, 1, SL_ENCODING_I8);
+}
+
 /* An index that decodes and has the right checksum, but is not true. */
 Test(pack, an_index_that_lies_is_refused)
 {
     static void (*const lies[])(Sluice__PackIndex * index) = {
-        wrong_layer,   no_such_layer,      rows_missing,        rows_beyond,
-        bytes_wrong,   outside_file,       overlapping,         misaligned,
-        shard_missing, activation_nowhere, activation_on_input, activation_not_a_number,
-        layer_grown,   mean_does_not_fit,  order_unknown,
+        wrong_layer,       no_such_layer,      rows_missing,        rows_beyond,
+        bytes_wrong,       outside_file,       overlapping,         misaligned,
+        shard_missing,     activation_nowhere, activation_on_input, activation_not_a_number,
+        layer_grown,       mean_does_not_fit,  order_unknown,       encoding_nowhere,
+        encoding_on_input, encoding_unknown,   encoding_of_others,
     };
     struct scratch scratch;
     scratch_begin(&scratch);

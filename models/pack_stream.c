@@ -1,0 +1,253 @@
+#include "models/pack_stream.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "models/encoding.h"
+#include "models/pack_format.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/units.h"
+
+/* Weights go through one buffer of this size, whatever the size of shards. */
+#define BUFFER_BYTES ((size_t)1 << 20)
+/* float32 weights on their way into an encoding. */
+#define STAGED_VALUES ((int64_t)64 << 10)
+
+/* Shards lie one behind the other in the buffer, so that small ones share a write. */
+struct writing {
+    const struct sl_pack_stream *stream;
+    unsigned char *buffer;
+    float *staged;         /* STAGED_VALUES */
+    size_t filled, hashed; /* bytes of the buffer */
+    uint64_t offset;       /* of the buffer's start in the file */
+    XXH3_state_t hash;     /* of the current shard's content */
+    int64_t saturated;
+};
+
+/* One weight blob of the layer, to be read from its source. */
+struct blob {
+    const struct sl_layer *layer;
+    int weight;
+};
+
+static void hash_filled(struct writing *writing)
+{
+    XXH3_64bits_update(&writing->hash, writing->buffer + writing->hashed,
+                       writing->filled - writing->hashed);
+    writing->hashed = writing->filled;
+}
+
+static int flush(struct writing *writing, struct sl_error *error)
+{
+    hash_filled(writing);
+    int result = sl_output_file_write(writing->stream->output, writing->buffer, writing->filled,
+                                      writing->offset, error);
+    writing->offset += writing->filled;
+    writing->filled = writing->hashed = 0;
+    return result;
+}
+
+/* Zeros up to the next multiple of alignment, which divides the buffer: they fit into it. */
+static void pad(struct writing *writing, size_t alignment)
+{
+    size_t end = sl_align_up(writing->filled, alignment);
+    memset(writing->buffer + writing->filled, 0, end - writing->filled);
+    writing->filled = end;
+}
+
+/* Where the next elements of that size go; *room: how many fit, at least one. */
+static int next_room(struct writing *writing, uint64_t element_bytes, void **place, int64_t *room,
+                     struct sl_error *error)
+{
+    int result = writing->filled == BUFFER_BYTES ? flush(writing, error) : 0;
+    *place = writing->buffer + writing->filled;
+    *room = (int64_t)((BUFFER_BYTES - writing->filled) / element_bytes);
+    return result;
+}
+
+static int read_weights(struct writing *writing, const struct blob *blob, int64_t first,
+                        int64_t count, float *destination, struct sl_error *error)
+{
+    struct sl_weight_source *source = writing->stream->weights;
+    const struct sl_layer *layer = blob->layer;
+    return source->read(source, layer->name, sl_layer_type_name(layer->type), blob->weight,
+                        &layer->weights[blob->weight].shape, first, count, destination, error);
+}
+
+static int write_plain(struct writing *writing, const struct blob *blob, int64_t first,
+                       int64_t count, struct sl_error *error)
+{
+    while (count > 0) {
+        void *place;
+        int64_t room;
+        int result = next_room(writing, sizeof(float), &place, &room, error);
+        int64_t taken = count < room ? count : room;
+        if (!result)
+            result = read_weights(writing, blob, first, taken, place, error);
+        if (result)
+            return result;
+        writing->filled += (size_t)taken * sizeof(float);
+        first += taken;
+        count -= taken;
+    }
+    return 0;
+}
+
+/* Encodes staged values; the buffer may have to be flushed between them. */
+static int write_staged(struct writing *writing, enum sl_encoding encoding, int64_t count,
+                        float scale, struct sl_error *error)
+{
+    const float *values = writing->staged;
+    while (count > 0) {
+        void *place;
+        int64_t room;
+        int result = next_room(writing, sl_encoding_bytes(encoding), &place, &room, error);
+        if (result)
+            return result;
+        int64_t taken = count < room ? count : room;
+        writing->saturated += sl_encode(encoding, values, taken, scale, place);
+        writing->filled += (size_t)taken * sl_encoding_bytes(encoding);
+        values += taken;
+        count -= taken;
+    }
+    return 0;
+}
+
+static int write_encoded(struct writing *writing, const struct blob *blob, int64_t first,
+                         int64_t count, float scale, struct sl_error *error)
+{
+    while (count > 0) {
+        int64_t taken = count < STAGED_VALUES ? count : STAGED_VALUES;
+        int result = read_weights(writing, blob, first, taken, writing->staged, error);
+        if (!result)
+            result = write_staged(writing, blob->layer->encoding, taken, scale, error);
+        if (result)
+            return result;
+        first += taken;
+        count -= taken;
+    }
+    return 0;
+}
+
+/* The scale of a row, which may be longer than what can be staged. */
+static int find_scale(struct writing *writing, const struct blob *blob, int64_t row, int64_t depth,
+                      float *scale, struct sl_error *error)
+{
+    float largest = 0;
+    for (int64_t done = 0; done < depth;) {
+        int64_t taken = depth - done < STAGED_VALUES ? depth - done : STAGED_VALUES;
+        int result = read_weights(writing, blob, row * depth + done, taken, writing->staged, error);
+        if (result)
+            return result;
+        largest = fmaxf(largest, sl_largest_magnitude(writing->staged, taken));
+        done += taken;
+    }
+    if (isinf(largest))
+        return sl_error_set(error, ERANGE,
+                            "layer '%s': row %lld of the weights holds a value that is not finite, "
+                            "which i8 cannot store; import with --encode f32",
+                            blob->layer->name, (long long)row);
+    *scale = sl_encoding_scale(largest);
+    return 0;
+}
+
+/* The scales of all rows, then the rows: the weights are read twice. */
+static int write_i8(struct writing *writing, const struct blob *blob, const struct sl_shard *shard,
+                    int64_t depth, struct sl_error *error)
+{
+    int64_t rows = shard->row_end - shard->row_begin;
+    SL_AUTO_FREE float *scales = malloc((size_t)rows * sizeof(*scales));
+    if (!scales)
+        return sl_error_set(error, ENOMEM, "import: no memory");
+    for (int64_t row = 0; row < rows; row++) {
+        int result = find_scale(writing, blob, shard->row_begin + row, depth, &scales[row], error);
+        if (result)
+            return result;
+    }
+    for (int64_t row = 0; row < rows;) {
+        void *place;
+        int64_t room;
+        int result = next_room(writing, sizeof(float), &place, &room, error);
+        if (result)
+            return result;
+        int64_t taken = rows - row < room ? rows - row : room;
+        memcpy(place, scales + row, (size_t)taken * sizeof(float));
+        writing->filled += (size_t)taken * sizeof(float);
+        row += taken;
+    }
+    pad(writing, SL_SEGMENT_ALIGNMENT);
+    for (int64_t row = 0; row < rows; row++) {
+        int result = write_encoded(writing, blob, (shard->row_begin + row) * depth, depth,
+                                   scales[row], error);
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+static int write_segment(struct writing *writing, const struct sl_shard *shard, int weight,
+                         const struct sl_segment *segment, struct sl_error *error)
+{
+    const struct blob blob = {&writing->stream->network->layers[shard->layer], weight};
+    /* Of a blob that is not cut, row 0 has everything. */
+    int64_t depth = segment->count / (shard->row_end - shard->row_begin);
+    int64_t first = shard->row_begin > 0 ? depth * shard->row_begin : 0;
+    pad(writing, SL_SEGMENT_ALIGNMENT);
+    switch (segment->encoding) {
+    case SL_ENCODING_F32:
+        return write_plain(writing, &blob, first, segment->count, error);
+    case SL_ENCODING_I8:
+        return write_i8(writing, &blob, shard, depth, error);
+    default:
+        return write_encoded(writing, &blob, first, segment->count, 0, error);
+    }
+}
+
+static int write_shard(struct writing *writing, struct sl_shard *shard, struct sl_error *error)
+{
+    const struct sl_network *network = writing->stream->network;
+    shard->file_offset = writing->offset + writing->filled;
+    XXH3_64bits_reset(&writing->hash);
+    for (int weight = 0; weight < network->layers[shard->layer].weight_count; weight++) {
+        struct sl_segment segment;
+        sl_shard_segment(network, shard, weight, &segment);
+        int result = segment.count > 0 ? write_segment(writing, shard, weight, &segment, error) : 0;
+        if (result)
+            return result;
+    }
+    hash_filled(writing);
+    shard->checksum = XXH3_64bits_digest(&writing->hash);
+    pad(writing, SL_PACK_ALIGNMENT);
+    writing->hashed = writing->filled;
+    return 0;
+}
+
+int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards, int shard_count,
+                   struct sl_pack_streamed *streamed, struct sl_error *error)
+{
+    SL_AUTO_FREE unsigned char *buffer = aligned_alloc(SL_PACK_ALIGNMENT, BUFFER_BYTES);
+    SL_AUTO_FREE float *staged = malloc((size_t)STAGED_VALUES * sizeof(*staged));
+    if (!buffer || !staged)
+        return sl_error_set(error, ENOMEM, "import: no memory");
+    struct writing writing = {
+        .stream = stream,
+        .buffer = buffer,
+        .staged = staged,
+        .offset = stream->offset,
+    };
+    for (int i = 0; i < shard_count; i++) {
+        int result = write_shard(&writing, &shards[i], error);
+        if (result)
+            return result;
+    }
+    int result = flush(&writing, error);
+    if (result)
+        return result;
+    *streamed = (struct sl_pack_streamed){writing.offset, writing.saturated};
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* The shards of a pack on their way into the file. */
+#ifndef SLUICE_MODELS_PACK_STREAM_H
+#define SLUICE_MODELS_PACK_STREAM_H
+
+#include "models/output_file.h"
+#include "models/pack.h"
+#include "models/weights.h"
+
+struct sl_pack_stream {
+    const struct sl_network *network; /* its layers say how weights are encoded */
+    struct sl_weight_source *weights;
+    struct sl_output_file *output;
+    uint64_t offset; /* where the first shard begins in the file, a multiple of SL_PACK_ALIGNMENT */
+};
+
+struct sl_pack_streamed {
+    uint64_t end;      /* offset behind the last shard and its padding */
+    int64_t saturated; /* weights that were out of their encoding's range */
+};
+
+/* Writes the shards (layer, rows and bytes set) one behind the other and sets their file_offset and
+ * checksum. Memory: two buffers of at most 1 MiB, whatever the shards. Errors of the weight source;
+ * -ERANGE when i8 is to hold what is not finite. Blocks on I/O. */
+int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards, int shard_count,
+                   struct sl_pack_streamed *streamed, struct sl_error *error);
+
+#endif

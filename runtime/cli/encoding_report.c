@@ -1,0 +1,178 @@
+#include "runtime/cli/encoding_report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/cleanup.h"
+
+/* Outputs of one run, one blob behind the other. */
+struct outcome {
+    float *values;
+    int64_t count;
+    struct sl_class top;
+    bool has_top;
+};
+
+static bool is_encoded(const char *encoding)
+{
+    return encoding && strcmp(encoding, "f32") != 0;
+}
+
+int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_request *request,
+                      struct sl_error *error)
+{
+    static const char *const names[] = {"f32", "f16", "bf16", "i8"};
+    request->encoding = cli_text(arguments, "encode");
+    bool known = !request->encoding;
+    for (int i = 0; i < 4; i++)
+        known |= request->encoding && strcmp(request->encoding, names[i]) == 0;
+    if (!known)
+        return sl_error_set(error, -EINVAL, "--encode %s is not one of f32, f16, bf16, i8",
+                            request->encoding);
+    if (cli_repeated(arguments, "input", 0) && !is_encoded(request->encoding))
+        return sl_error_set(error, -EINVAL,
+                            "--input is what --encode f16, bf16 or i8 is judged on");
+    return 0;
+}
+
+static int feed_file(struct sl_session *session, const struct sl_model *model, const char *input,
+                     struct sl_error *error)
+{
+    const char *equals = strchr(input, '=');
+    if (!equals || access(input, F_OK) == 0)
+        return sl_session_input_file(session, 0, 0, input, error);
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)(equals - input), input);
+    int blob = sl_model_find_input(model, name, error);
+    return blob < 0 ? blob : sl_session_input_file(session, 0, blob, equals + 1, error);
+}
+
+static int feed(const struct cli_arguments *arguments, struct sl_session *session,
+                const struct sl_model *model, struct sl_error *error)
+{
+    struct sl_blob_info blob;
+    int code = 0;
+    for (int i = 0; code == 0 && sl_model_input(model, i, &blob, NULL) == 0; i++)
+        code = sl_session_input_random(session, 0, i, 0, error);
+    for (int i = 0; code == 0 && cli_repeated(arguments, "input", i); i++)
+        code = feed_file(session, model, cli_repeated(arguments, "input", i), error);
+    return code;
+}
+
+static int keep_outputs(const struct sl_session *session, const struct sl_model *model,
+                        struct outcome *outcome, struct sl_error *error)
+{
+    struct sl_blob_info blob;
+    for (int i = 0; sl_model_output(model, i, &blob, NULL) == 0; i++)
+        outcome->count += blob.count;
+    outcome->values = malloc(((size_t)outcome->count + 1) * sizeof(*outcome->values));
+    if (!outcome->values)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    float *next = outcome->values;
+    for (int i = 0; sl_model_output(model, i, &blob, NULL) == 0; i++) {
+        memcpy(next, sl_session_output(session, 0, i), (size_t)blob.count * sizeof(*next));
+        next += blob.count;
+    }
+    outcome->has_top = sl_session_top(session, 0, 0, 1, &outcome->top, NULL) == 1;
+    outcome->top.label = NULL; /* the model's */
+    return 0;
+}
+
+static int run_model(const struct cli_arguments *arguments, const struct sl_model *model,
+                     struct outcome *outcome, struct sl_error *error)
+{
+    /* Memory stays small, as import promises. */
+    static const struct sl_session_options options = {.policy = "window"};
+    struct sl_session *session = NULL;
+    struct sl_result result;
+    int code = sl_session_create(&options, &session, error);
+    if (code < 0)
+        return code;
+    code = sl_session_add(session, model, error);
+    if (code >= 0)
+        code = feed(arguments, session, model, error);
+    if (code == 0)
+        code = sl_session_run(session, 0, &result, NULL, error);
+    if (code == 0)
+        code = keep_outputs(session, model, outcome, error);
+    sl_session_free(session);
+    return code;
+}
+
+static int run_pack(const struct cli_arguments *arguments, const char *path,
+                    struct outcome *outcome, struct sl_error *error)
+{
+    struct sl_model *model;
+    int code = sl_model_open(path, &model, error);
+    if (code < 0)
+        return code;
+    code = run_model(arguments, model, outcome, error);
+    sl_model_close(model);
+    return code;
+}
+
+static int run_float(const struct cli_arguments *arguments, const struct sl_import_request *request,
+                     struct outcome *outcome, struct sl_error *error)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s.f32-%d", request->output, (int)getpid());
+    if (length < 0 || length >= (int)sizeof(path))
+        return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", request->output);
+    struct sl_import_request plain = *request;
+    plain.encoding = NULL;
+    plain.output = path;
+    plain.caffemodel_output = NULL;
+    int code = sl_import(&plain, NULL, error);
+    if (code == 0)
+        code = run_pack(arguments, path, outcome, error);
+    unlink(path);
+    return code;
+}
+
+static void print_difference(const struct sl_import_request *request, const char *input,
+                             const struct outcome *exact, const struct outcome *encoded)
+{
+    double largest = 0, largest_value = 0, error_squares = 0, squares = 0;
+    for (int64_t i = 0; i < exact->count; i++) {
+        double value = exact->values[i], difference = fabs(encoded->values[i] - value);
+        largest = difference > largest || isnan(difference) ? difference : largest;
+        largest_value = fabs(value) > largest_value ? fabs(value) : largest_value;
+        error_squares += difference * difference;
+        squares += value * value;
+    }
+    printf("%s against f32 on %s: largest difference %.3g (values up to %.3g), relative L2 %.3g",
+           request->encoding, input, largest, largest_value,
+           squares > 0 ? sqrt(error_squares / squares) : sqrt(error_squares));
+    if (exact->has_top && encoded->has_top && exact->top.index == encoded->top.index)
+        printf(", top class the same (%" PRId64 ")\n", exact->top.index);
+    else if (exact->has_top && encoded->has_top)
+        printf(", top class %" PRId64 " instead of %" PRId64 "\n", encoded->top.index,
+               exact->top.index);
+    else
+        printf("\n");
+}
+
+int cli_encoding_report(const struct cli_arguments *arguments,
+                        const struct sl_import_request *request, struct sl_error *error)
+{
+    if (!request->output || !is_encoded(request->encoding))
+        return 0;
+    struct outcome exact = {0}, encoded = {0};
+    int code = run_float(arguments, request, &exact, error);
+    if (code == 0)
+        code = run_pack(arguments, request->output, &encoded, error);
+    if (code == 0) {
+        const char *input = cli_repeated(arguments, "input", 0);
+        print_difference(request, input ? input : "pseudo-random values", &exact, &encoded);
+    }
+    free(exact.values);
+    free(encoded.values);
+    if (code < 0)
+        sl_error_wrap(error, "the pack is written, but cannot be compared with f32");
+    return code;
+}

@@ -1,0 +1,10 @@
+# Encoded packs: smaller, what changes is printed, inspected, run; nothing else is left behind.
+for encoding in f16 bf16 i8; do
+    "$SLUICE" synth lenet -o $encoding.sluice --encode $encoding
+done
+ls -A | sort
+"$SLUICE" inspect i8.sluice
+"$SLUICE" run f16.sluice --top 1
+"$SLUICE" synth lenet -o x.sluice --encode f17 2>&1
+"$SLUICE" synth lenet -o x.sluice --input cat.jpg 2>&1
+"$SLUICE" synth lenet -o x.sluice --encode f16 --input none.npy 2>&1 | tail -n 1
