@@ -365,7 +365,9 @@ static int run_request(struct run_request *request)
     respect_rights(request);
     measure_device(request);
     json_t *cells = json_array();
-    json_t *context = sl_record_context(request->cell.packs[0]);
+    /* Only records show it, and it reads a dozen files. */
+    json_t *context =
+        request->format == SL_FORMAT_JSON ? sl_record_context(request->cell.packs[0]) : json_null();
     int status = run_cells(request, cells, context);
     if (print_results(request, cells) < 0) {
         struct sl_error error;
