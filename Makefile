@@ -1,6 +1,6 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test unit system system-v2 golden lint format sanitize fuzz fuzz-replay \
-        bench-kernels bench-loader references install uninstall clean help man
+        bench-kernels bench-loader bench-schedule references install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -265,6 +265,15 @@ $(BUILD)/bench_loader: $(BUILD)/obj/tests/bench/bench_loader.o $(BUILD)/libsluic
 
 bench-loader: $(BUILD)/bench_loader ## the loaders beside fio
 	sh scripts/bench_loader.sh $(BUILD)
+# ----------------------------------------------------------------------------------------------
+
+# ---- bench-schedule: what deciding costs ------------------------------------------------------
+$(BUILD)/bench_schedule: $(BUILD)/obj/tests/bench/bench_schedule.o $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-schedule: $(BUILD)/bench_schedule ## what planning and a step of the schedule cost
+	$(BUILD)/bench_schedule
 # ----------------------------------------------------------------------------------------------
 
 # ---- bench-kernels: warm compute beside OpenCV ------------------------------------------------

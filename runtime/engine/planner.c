@@ -16,7 +16,7 @@ struct plan_shard {
     double run_ns_per_byte; /* of its layer */
 };
 
-enum pin_pattern { PIN_PREFIX, PIN_SUFFIX, PIN_EVEN, PIN_LEAST_COMPUTING, PIN_PATTERNS };
+enum pin_pattern { PIN_EVEN, PIN_PREFIX, PIN_SUFFIX, PIN_LEAST_COMPUTING, PIN_PATTERNS };
 
 struct planner {
     struct sl_schedule_network *networks; /* copies whose pinned point into candidate */
@@ -176,21 +176,34 @@ static int try_candidate(struct planner *planner, uint64_t pinned_bytes, int pas
     return 0;
 }
 
+static int try_pattern(struct planner *planner, enum pin_pattern pattern, uint64_t window_bytes,
+                       struct sl_error *error)
+{
+    if (window_bytes > planner->options->budget_bytes)
+        return 0;
+    uint64_t pinned =
+        fill_candidate(planner, pattern, planner->options->budget_bytes - window_bytes);
+    return try_candidate(planner, pinned, PLAN_PASSES, error);
+}
+
+/* The best size of the window is found with even pins; the other patterns are tried with it. */
 static int try_patterns(struct planner *planner, struct sl_error *error)
 {
-    uint64_t window_bytes = planner->largest_bytes;
+    uint64_t window_bytes = planner->largest_bytes, best_window = window_bytes;
     for (int w = 0; w < PLAN_WINDOWS; w++, window_bytes *= 2) {
         if (window_bytes > planner->options->budget_bytes)
             break;
-        uint64_t pin_bytes = planner->options->budget_bytes - window_bytes;
-        for (int pattern = 0; pattern < PIN_PATTERNS; pattern++) {
-            uint64_t pinned = fill_candidate(planner, pattern, pin_bytes);
-            int result = try_candidate(planner, pinned, PLAN_PASSES, error);
-            if (result)
-                return result;
-        }
+        uint64_t before_ns = planner->result.pass_ns;
+        int result = try_pattern(planner, PIN_EVEN, window_bytes, error);
+        if (result)
+            return result;
+        if (planner->result.pass_ns < before_ns)
+            best_window = window_bytes;
     }
-    return 0;
+    int result = 0;
+    for (int pattern = PIN_EVEN + 1; pattern < PIN_PATTERNS && !result; pattern++)
+        result = try_pattern(planner, pattern, best_window, error);
+    return result;
 }
 
 int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
