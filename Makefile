@@ -82,7 +82,7 @@ format: ## clang-format all C files
 lint: $(GEN_H) ## formatting, static analysis, rules of the tree
 	clang-format --dry-run -Werror $(C_FILES)
 	sh scripts/check_dependencies.sh
-	shellcheck -S warning scripts/*.sh tests/golden/*.sh .ci/run
+	shellcheck -s sh -S warning scripts/*.sh tests/golden/*.sh .ci/run
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 -I. -I$(BUILD)/gen \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
 	    -D'json_array_foreach(array, index, value)=for (;;)' \

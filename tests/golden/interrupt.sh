@@ -17,7 +17,7 @@ interrupted
 interrupted --memory 64M >limited
 head -n 1 limited
 # Groups are named sluice-<pid>-<serial>; those of others that still run are theirs.
-for group in $(find /sys/fs/cgroup -maxdepth 3 -name 'sluice-*' 2>/dev/null); do
+find /sys/fs/cgroup -maxdepth 3 -name 'sluice-*' 2>/dev/null | while read -r group; do
     owner=$(basename "$group" | cut -d- -f2)
     kill -0 "$owner" 2>/dev/null || echo "left behind: $group"
 done

@@ -52,6 +52,7 @@ matches() {
 }
 
 passed=0 failed=0 skipped=0
+# shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.sh | sed 's,^\./,,; s,\.sh$,,' | grep -vx run)
 work=$(mktemp -d "$build/golden.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -12,7 +12,7 @@ stand_in apt-get 'echo "apt-get $*"; [ -f listed ] || { [ "$1" = update ] && tou
 stand_in sudo 'echo "sudo $*"; exec "$@"'
 # shellcheck disable=SC2016
 stand_in id 'echo "${ID:-0}"'
-deps() { PATH="$PWD/bin:$PATH" sh "$SLUICE_SOURCE/scripts/deps.sh" "$@" 2>&1; }
+deps() { PATH="$PWD/bin:$PATH" sh "$SLUICE_SOURCE/scripts/deps.sh" 2>&1; }
 SLUICE_NO_INSTALL=1 deps
 echo "-> $?"
 deps
