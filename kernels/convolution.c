@@ -291,7 +291,7 @@ static void run(const struct sl_kernel_call *call)
         sl_strip_taps(g, &c.strip, call->scratch);
     else
         taps_in_place(g, call->scratch);
-    if (c.kept && call->row_begin == 0)
+    if (c.kept && !call->scratch_kept)
         sl_parallel_for(call->threads, g->batch * g->group * c.blocks, pack_task, &c);
     sl_parallel_for(call->threads, g->batch * g->group * c.unit_tasks * c.row_tasks, run_task, &c);
 }

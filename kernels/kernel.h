@@ -25,6 +25,9 @@ struct sl_kernel_call {
     const float *weights[SL_MAX_WEIGHTS]; /* rows [row_begin, row_end) of each weight blob */
     int64_t row_begin, row_end; /* of weight 0's first axis; 0, 0 for layers without weights */
     void *scratch;              /* scratch_bytes(...) bytes, 64-byte aligned */
+    /* Scratch holds what the call for the rows before, of the same layer and input, left in it.
+     * False: it may hold anything. */
+    bool scratch_kept;
     struct sl_threads *threads; /* NULL: the calling thread alone */
 };
 
@@ -38,8 +41,8 @@ struct sl_kernel {
     enum sl_layer_type type;
     enum sl_kernel_memory memory;
     /* Rows may be given in several calls, ascending, each starting at a multiple of SL_ROW_QUANTUM
-     * (models/pack.h); scratch keeps its content between the calls of one layer, so that what does
-     * not depend on rows (im2col) is made in the call with row_begin 0. */
+     * (models/pack.h). What does not depend on rows (the packed input) is made in scratch by the
+     * first call and found there by those with scratch_kept. */
     bool row_sharded;
     /* Bytes of scratch for this layer with so many threads; hook may be NULL: none. Depends only on
      * its arguments. scratch_limit bounds what is kept between calls; the least the kernel can run

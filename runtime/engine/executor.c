@@ -17,6 +17,8 @@ struct sl_executor {
     void *scratch;
     uint64_t scratch_bytes;
     struct sl_unit_run run;
+    const struct sl_network_state *last_network; /* of the unit that ran last */
+    int last_layer;
     enum executor_state state; /* under lock when there is an own thread */
     bool own_thread;
     int wake_fd;
@@ -37,7 +39,11 @@ static void run_unit(struct sl_executor *executor)
     struct sl_unit_run *run = &executor->run;
     uint64_t faults = thread_major_faults();
     run->begin_ns = sl_now_ns();
-    sl_network_state_run(run->network, run->layer, run->shard, executor->team, executor->scratch);
+    bool untouched = executor->last_network == run->network && executor->last_layer == run->layer;
+    executor->last_network = run->network;
+    executor->last_layer = run->layer;
+    sl_network_state_run(run->network, run->layer, run->shard, executor->team, executor->scratch,
+                         untouched);
     run->end_ns = sl_now_ns();
     run->major_faults = thread_major_faults() - faults;
 }

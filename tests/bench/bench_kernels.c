@@ -123,6 +123,7 @@ static void run_layer(struct bench *bench, int index)
         kernel->run(&call);
     for (int s = first; s < end; s++) {
         const struct sl_shard *shard = &pack->shards[s];
+        call.scratch_kept = s > first;
         call.row_begin = shard->row_begin;
         call.row_end = shard->row_end;
         for (int w = 0; w < layer->weight_count; w++) {

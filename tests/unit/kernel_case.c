@@ -130,7 +130,8 @@ static void run_rows(struct kernel_case *test, struct sl_kernel_call *call, int6
         free(copies[w]);
 }
 
-void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, size_t scratch_limit)
+void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, size_t scratch_limit,
+                     bool keep_scratch)
 {
     const struct sl_kernel *kernel = sl_kernel_find(test->layer.type);
     const int64_t rows = test->layer.weights[0].shape.dim[0];
@@ -139,7 +140,6 @@ void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, si
                        : 0;
     SL_AUTO_FREE char *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
     cr_assert_not_null(scratch);
-    memset(scratch, 0xff, bytes); /* not numbers */
     memset(test->top, 0xff, (size_t)sl_shape_count(&test->blobs[1].shape) * sizeof(float));
     struct sl_kernel_call call = {
         .network = &test->network,
@@ -153,8 +153,12 @@ void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, si
     bool whole = test->layer.type == SL_LAYER_INNER_PRODUCT &&
                  test->layer.parameters.inner_product.transpose;
     row_step = row_step > 0 && kernel->row_sharded && !whole ? row_step : rows;
-    for (int64_t row = 0; row < rows; row += row_step)
+    for (int64_t row = 0; row < rows; row += row_step) {
+        call.scratch_kept = row > 0 && keep_scratch;
+        if (!call.scratch_kept)
+            memset(scratch, 0xff, bytes); /* not numbers */
         run_rows(test, &call, row, row + row_step < rows ? row + row_step : rows);
+    }
     sl_threads_free(call.threads);
 }
 
@@ -196,22 +200,24 @@ void kernel_case_check(struct kernel_case *test)
     const int64_t count = sl_shape_count(&test->blobs[1].shape);
     SL_AUTO_FREE float *reference = reference_result(test);
     SL_AUTO_FREE float *first = allocate(count);
-    kernel_case_run(test, 0, 1, SL_SCRATCH_LIMIT);
+    kernel_case_run(test, 0, 1, SL_SCRATCH_LIMIT, true);
     double error = normalized_error(test->top, reference, count);
     cr_assert(error <= 1e-7, "%s: NMSE %g", test->description, error);
     memcpy(first, test->top, (size_t)count * sizeof(float));
 
-    kernel_case_run(test, 16, 1, SL_SCRATCH_LIMIT);
+    kernel_case_run(test, 16, 1, SL_SCRATCH_LIMIT, true);
     check_bits(test, first, "slices of 16 rows");
-    kernel_case_run(test, 0, 2, SL_SCRATCH_LIMIT);
+    kernel_case_run(test, 32, 2, SL_SCRATCH_LIMIT, false);
+    check_bits(test, first, "slices of 32 rows and spoilt scratch");
+    kernel_case_run(test, 0, 2, SL_SCRATCH_LIMIT, true);
     check_bits(test, first, "2 threads");
-    kernel_case_run(test, 48, 3, 0);
+    kernel_case_run(test, 48, 3, 0, true);
     check_bits(test, first, "slices of 48 rows, 3 threads and no scratch to keep");
     static const char *const sets[] = {"avx512", "avx2", "neon", "generic"};
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         if (sl_kernels_force_isa(sets[i], NULL) < 0)
             continue;
-        kernel_case_run(test, 0, 1, SL_SCRATCH_LIMIT);
+        kernel_case_run(test, 0, 1, SL_SCRATCH_LIMIT, true);
         error = normalized_error(test->top, reference, count);
         cr_assert(error <= 1e-7, "%s: NMSE %g with %s", test->description, error, sets[i]);
         /* Baseline x86-64 cannot fuse multiply and add. */

@@ -23,8 +23,9 @@ void kernel_case_inner_product(struct kernel_case *test, int64_t batch, int64_t 
 void kernel_case_free(struct kernel_case *test);
 
 /* Runs the kernel over the rows in calls of row_step rows (0: one call) with so many threads and
- * exactly the scratch it asks for; the result is in test->top. */
-void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, size_t scratch_limit);
+ * exactly the scratch it asks for, kept between the calls or spoilt; the result is in test->top. */
+void kernel_case_run(struct kernel_case *test, int64_t row_step, int threads, size_t scratch_limit,
+                     bool keep_scratch);
 
 /* Asserts that the result of the plain run is within NMSE 1e-7 of the reference, and that row
  * ranges, threads, scratch limits and instruction sets give the same bits. */

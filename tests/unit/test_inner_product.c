@@ -40,8 +40,8 @@ Test(inner_product, batch_does_not_change_bits)
     struct kernel_case batch, one;
     kernel_case_inner_product(&batch, 5, 777, 90, true, false, 1);
     kernel_case_inner_product(&one, 1, 777, 90, true, false, 1);
-    kernel_case_run(&batch, 0, 1, SL_SCRATCH_LIMIT);
-    kernel_case_run(&one, 0, 1, SL_SCRATCH_LIMIT);
+    kernel_case_run(&batch, 0, 1, SL_SCRATCH_LIMIT, true);
+    kernel_case_run(&one, 0, 1, SL_SCRATCH_LIMIT, true);
     for (int i = 0; i < 90; i++)
         cr_assert_eq(one.top[i], batch.top[i]);
     kernel_case_free(&batch);
