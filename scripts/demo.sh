@@ -20,7 +20,7 @@ case $cgroup in
 *)
     limits=none
     echo "FaceNet without a limit. Memory limits are missing here:"
-    grep -A1 cgroup "$work/doctor.txt"
+    sed -n "/^[a-z]* *cgroup/,/->/p" "$work/doctor.txt"
     echo "(as root, \`sudo make demo\` shows the limited runs too)"
     ;;
 esac
