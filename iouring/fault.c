@@ -1,6 +1,6 @@
 /* The fault loader: the default loader with damage. Every fault_every-th read ends with
  * fault_errno; when that is 0 the read claims success but its second half is zero, as from a device
- * that lies: what checksums must catch. */
+ * that lies: what checksums must catch. With fault_reap the loader itself breaks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@ struct fault_loader {
     struct sl_loader *inner;
     int fault_errno;
     uint64_t fault_every, count;
+    uint64_t fault_reap, reaped;
 };
 
 static struct fault_loader *fault_of(struct sl_loader *loader)
@@ -37,6 +38,7 @@ static int fault_open(const struct sl_loader_options *options, struct sl_loader 
     self->loader.ops = &sl_loader_fault;
     self->fault_errno = options->fault_errno;
     self->fault_every = options->fault_every;
+    self->fault_reap = options->fault_reap;
     int rc = sl_loader_open(NULL, options, &self->inner, reason, error);
     if (rc < 0) {
         free(self);
@@ -103,10 +105,9 @@ static void spoil(const struct fault_loader *self, const struct sl_read *read,
         memset((char *)read->destination + half, 0, (size_t)read->length - half);
 }
 
-static int fault_reap(struct sl_loader *loader, struct sl_completion *completions, int most,
-                      uint64_t timeout_ns, struct sl_error *error)
+static int reap(struct fault_loader *self, struct sl_completion *completions, int most,
+                uint64_t timeout_ns, struct sl_error *error)
 {
-    struct fault_loader *self = fault_of(loader);
     int count = self->inner->ops->reap(self->inner, completions, most, timeout_ns, error);
 
     for (int i = 0; i < count; i++) {
@@ -117,6 +118,19 @@ static int fault_reap(struct sl_loader *loader, struct sl_completion *completion
         free(faulty);
     }
     mirror(self);
+    return count;
+}
+
+static int fault_reap(struct sl_loader *loader, struct sl_completion *completions, int most,
+                      uint64_t timeout_ns, struct sl_error *error)
+{
+    struct fault_loader *self = fault_of(loader);
+    if (self->fault_reap && self->reaped >= self->fault_reap)
+        return sl_error_set(error, EIO, "the fault loader broke after %llu reads",
+                            (unsigned long long)self->reaped);
+
+    int count = reap(self, completions, most, timeout_ns, error);
+    self->reaped += count > 0 ? (uint64_t)count : 0;
     return count;
 }
 
@@ -140,7 +154,7 @@ static void fault_close(struct sl_loader *loader)
     struct sl_completion completions[8];
 
     fault_cancel(loader);
-    while (fault_reap(loader, completions, 8, UINT64_MAX, NULL) > 0)
+    while (reap(self, completions, 8, UINT64_MAX, NULL) > 0)
         continue; /* each holds memory of ours */
     self->inner->ops->close(self->inner);
     free(self);

@@ -100,7 +100,7 @@ void sl_file_close(struct sl_file *file)
 /* RWF_DONTCACHE (Linux 6.14) would do the same in the kernel, folio by folio, and is slower. */
 void sl_file_drop_behind(const struct sl_file *file, uint64_t offset, uint64_t length)
 {
-    if (!file->direct)
+    if (!file->direct && !file->mapped)
         posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
 }
 

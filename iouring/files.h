@@ -22,6 +22,7 @@ struct sl_file {
     bool direct;
     uint32_t alignment;   /* of offsets of direct reads, <= SL_BLOCK_BYTES */
     const char *degraded; /* NULL, or why the file is buffered; static text */
+    bool mapped;          /* its pages are used in place: reads leave them in the page cache */
     bool noted;           /* the loader's notes say so */
     char name[48];        /* end of the path, for messages */
 };
@@ -30,7 +31,7 @@ struct sl_file {
 int sl_file_open(const char *path, bool buffered, struct sl_file **file, struct sl_error *error);
 /* NULL is fine. */
 void sl_file_close(struct sl_file *file);
-/* Gives back the pages of a finished read when the file is buffered. */
+/* Gives back the pages of a finished read when the file is buffered and not mapped. */
 void sl_file_drop_behind(const struct sl_file *file, uint64_t offset, uint64_t length);
 
 /* One read on its way. */

@@ -1,5 +1,6 @@
 /* Loaders bring shards from storage into memory. A loader is an ops table (iouring/loader_table.c);
- * `uring` and `pread` for use, `sim` and `fault` for tests. One thread at a time may use a loader.
+ * `uring`, `pread` and `mmap` for use, `sim` and `fault` for tests. One thread at a time may use a
+ * loader.
  *
  * A read goes straight into its destination (no copy); it is finished only when its completion was
  * reaped, also after a cancel. Short reads are resubmitted inside the loader. */
@@ -18,7 +19,7 @@ struct sl_read {
     uint64_t offset;   /* multiple of 4096 */
     uint64_t length;   /* multiple of 4096, <= SL_READ_MOST_BYTES; may reach past the end of the
                         * file only within its last block (then the rest of the block is zero) */
-    void *destination; /* 4096-aligned, length bytes */
+    void *destination; /* 4096-aligned, length bytes; of loaders with a map hook: what that told */
 };
 #define SL_READ_MOST_BYTES (UINT64_C(1) << 30)
 
@@ -29,12 +30,14 @@ struct sl_completion {
 };
 
 struct sl_loader_options {
-    int depth;     /* most reads in flight in the kernel, 1..256; more are queued inside */
-    bool buffered; /* do not ask for O_DIRECT */
+    int depth;         /* most reads in flight in the kernel, 1..256; more are queued inside */
+    bool buffered;     /* do not ask for O_DIRECT */
+    const char *hints; /* loaders that map only (iouring/hints.h); NULL: the loader's choice */
     /* sim and fault only */
     uint64_t sim_bytes_per_s, sim_latency_ns;
     int fault_errno;      /* 0: the read claims success, but its second half is zero */
     uint64_t fault_every; /* every n-th read fails with fault_errno; 0: none */
+    uint64_t fault_reap;  /* after this many reads are reaped, every reap fails; 0: none does */
 };
 
 struct sl_loader;
@@ -52,6 +55,22 @@ struct sl_loader_ops {
      * within a budget, not for memory that is left to swap. A refusal is not an error: returns 0
      * and reads the ordinary way. May be called again with more. */
     int (*add_memory)(struct sl_loader *loader, void *base, size_t bytes);
+    /* Optional hooks, all or none, of loaders that hand out memory of their own: the file, mapped.
+     * map: where the bytes of a span will be (offset and length as in sl_read), readable once a
+     * read of it is finished; NULL with an error (-ENODATA: the file ends before). Nothing is
+     * charged before that read. */
+    void *(*map)(struct sl_loader *loader, int file, uint64_t offset, uint64_t length,
+                 struct sl_error *error);
+    /* The span is not needed before it is read again: its memory is given back. No read of it is
+     * outstanding. */
+    void (*release)(struct sl_loader *loader, void *memory, uint64_t length);
+    /* The span will be needed again and again: it is locked where that is allowed. Ends with its
+     * release. */
+    void (*keep)(struct sl_loader *loader, void *memory, uint64_t length);
+    /* -EIO and the place when mapped memory could not be read since the last call, because the file
+     * was cut or its device failed after the read was finished; what was read instead is zero. Else
+     * 0. */
+    int (*damaged)(struct sl_loader *loader, int *file, uint64_t *offset);
     /* Takes the read; never blocks on the device. 0 or -errno (nothing taken). */
     int (*submit)(struct sl_loader *loader, const struct sl_read *read, struct sl_error *error);
     /* Hands out at most `most` finished reads; waits up to timeout_ns (0: not at all, UINT64_MAX:
@@ -72,7 +91,9 @@ struct sl_loader {
     const struct sl_loader_ops *ops;
     /* What was degraded and why, one line each separated by "; ", for the user; "" when nothing. */
     char notes[256];
-    bool direct; /* every file so far is read with O_DIRECT */
+    bool direct;    /* every file so far is read with O_DIRECT */
+    bool lazy;      /* what is finished may not be in memory yet: its use reads the device */
+    char hints[80]; /* what it tells the kernel of its mapping; "" when it maps nothing */
 };
 
 /* By name; NULL name: uring, or pread when io_uring is denied (the reason goes to reason, e.g.

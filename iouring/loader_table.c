@@ -8,10 +8,7 @@
 #include "runtime/base/suggest.h"
 
 static const struct sl_loader_ops *const loaders[] = {
-    &sl_loader_uring,
-    &sl_loader_pread,
-    &sl_loader_sim,
-    &sl_loader_fault,
+    &sl_loader_uring, &sl_loader_pread, &sl_loader_mmap, &sl_loader_sim, &sl_loader_fault,
 };
 #define LOADER_COUNT ((int)(sizeof(loaders) / sizeof(loaders[0])))
 
@@ -29,6 +26,9 @@ int sl_loaders_check(struct sl_error *error)
         if (!ops->open || !ops->add_file || !ops->submit || !ops->reap || !ops->event_fd ||
             !ops->cancel || !ops->close)
             return sl_error_set(error, EINVAL, "loader %s lacks a required hook", ops->name);
+        if (!ops->map != !ops->release || !ops->map != !ops->keep || !ops->map != !ops->damaged)
+            return sl_error_set(error, EINVAL, "loader %s maps, but not with all hooks of it",
+                                ops->name);
         for (int j = 0; j < i; j++)
             if (strcmp(ops->name, loaders[j]->name) == 0)
                 return sl_error_set(error, EINVAL, "two loaders are named %s", ops->name);
@@ -90,10 +90,16 @@ int sl_loader_open(const char *name, const struct sl_loader_options *options,
 
     if (reason)
         reason[0] = '\0';
-    if (name) {
-        const struct sl_loader_ops *ops = find(name, error);
-        return ops ? ops->open(options, loader, error) : -EINVAL;
-    }
+    const struct sl_loader_ops *ops = name ? find(name, error) : NULL;
+    if (name && !ops)
+        return -EINVAL;
+    if (options->hints && !(ops && ops->map))
+        return sl_error_set(error, EINVAL,
+                            "hints are for a loader that maps the pack, which %s does not; use "
+                            "--loader mmap",
+                            ops ? ops->name : "the default one");
+    if (ops)
+        return ops->open(options, loader, error);
     int rc = sl_loader_uring.open(options, loader, &refusal);
     if (rc == 0)
         return 0;

@@ -5,6 +5,7 @@
 
 #include "iouring/loader.h"
 
-extern const struct sl_loader_ops sl_loader_uring, sl_loader_pread, sl_loader_sim, sl_loader_fault;
+extern const struct sl_loader_ops sl_loader_uring, sl_loader_pread, sl_loader_mmap, sl_loader_sim,
+    sl_loader_fault;
 
 #endif
