@@ -17,8 +17,7 @@ struct sl_executor {
     void *scratch;
     uint64_t scratch_bytes;
     struct sl_unit_run run;
-    const struct sl_network_state *last_network; /* of the unit that ran last */
-    int last_layer;
+    struct sl_unit_run last;   /* the run before: the scratch is as it left it */
     enum executor_state state; /* under lock when there is an own thread */
     bool own_thread;
     int wake_fd;
@@ -39,11 +38,13 @@ static void run_unit(struct sl_executor *executor)
     struct sl_unit_run *run = &executor->run;
     uint64_t faults = thread_major_faults();
     run->begin_ns = sl_now_ns();
-    bool untouched = executor->last_network == run->network && executor->last_layer == run->layer;
-    executor->last_network = run->network;
-    executor->last_layer = run->layer;
+    /* Units of other networks, or of this one on another executor, may have come between. */
+    const struct sl_unit_run *last = &executor->last;
+    bool scratch_kept =
+        last->network == run->network && last->layer == run->layer && last->unit == run->unit - 1;
     sl_network_state_run(run->network, run->layer, run->shard, executor->team, executor->scratch,
-                         untouched);
+                         scratch_kept);
+    executor->last = *run;
     run->end_ns = sl_now_ns();
     run->major_faults = thread_major_faults() - faults;
 }

@@ -247,7 +247,7 @@ static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *cal
 }
 
 void sl_network_state_run(struct sl_network_state *state, int layer_index, int shard_index,
-                          struct sl_threads *threads, void *scratch, bool scratch_untouched)
+                          struct sl_threads *threads, void *scratch, bool scratch_kept)
 {
     const struct sl_network *network = state->network;
     const struct sl_layer *layer = &network->layers[layer_index];
@@ -264,13 +264,9 @@ void sl_network_state_run(struct sl_network_state *state, int layer_index, int s
         .bottoms = state->bottoms,
         .tops = state->tops,
         .scratch = scratch,
+        .scratch_kept = scratch_kept,
         .threads = threads,
     };
-    /* Another executor may have run shards between, or have run the first one. */
-    call.scratch_kept = scratch_untouched && state->layer_scratch == scratch && shard_index >= 0 &&
-                        shard_index > state->pack->layer_first_shard[layer_index];
-    if (!call.scratch_kept)
-        state->layer_scratch = scratch;
     if (shard_index >= 0)
         run_shard(kernel, &call, &state->pack->shards[shard_index], state->slots[shard_index]);
     else

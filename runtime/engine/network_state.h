@@ -21,8 +21,6 @@ struct sl_network_state {
     float **inputs;              /* [input] */
     float **outputs;             /* [output]: copies that outlive the request */
     void **slots;                /* [shard]: memory of shards that are not absent */
-    const void *layer_scratch;   /* where the first shard of the layer, or the last one that found
-                                  * other scratch, ran */
     struct sl_layer_time *times; /* [layer] */
     uint64_t *least_run_ns;      /* [layer]: of all batches without faults; UINT64_MAX: unknown */
     uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */
@@ -55,10 +53,10 @@ void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns);
 void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns);
 void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns);
 
-/* Runs the unit (layer, shard or -1) in the calling thread. scratch_untouched: the unit that ran
- * last with this scratch was of the same network and layer. */
+/* Runs the unit (layer, shard or -1) in the calling thread. scratch_kept: what ran last with this
+ * scratch was the unit before, of the same layer. */
 void sl_network_state_run(struct sl_network_state *state, int layer, int shard,
-                          struct sl_threads *threads, void *scratch, bool scratch_untouched);
+                          struct sl_threads *threads, void *scratch, bool scratch_kept);
 
 /* Scratch that any of its layers wants. */
 uint64_t sl_network_state_scratch(const struct sl_network_state *state, int threads);
