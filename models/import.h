@@ -19,6 +19,7 @@ struct sl_import_options {
 struct sl_import_report {
     int layers_before, layers_after, shards;
     uint64_t weight_bytes, file_bytes;
+    uint64_t shared_bytes; /* of weight_bytes: content that lies in the file already */
     int64_t saturated; /* weights beyond the range of the encoding, stored as its largest number */
 };
 

@@ -12,8 +12,11 @@
  * the index says which layers are. With SL_ENCODING_I8 its part of a shard is one float32 scale per
  * row, then, again aligned, the elements.
  *
- * Versions. 1: float32 only. 2: encodings. A pack is written in the oldest version that can hold
- * it; every version up to SL_PACK_VERSION is read. */
+ * Shards of the same content lie in the file once: those that repeat one before them have its
+ * file_offset, and the rest lie one behind the other without gaps.
+ *
+ * Versions. 1: float32, nothing shared. 2: encodings, shared shards. A pack is written in the
+ * oldest version that can hold it; every version up to SL_PACK_VERSION is read. */
 #ifndef SLUICE_MODELS_PACK_H
 #define SLUICE_MODELS_PACK_H
 
@@ -61,6 +64,7 @@ struct sl_pack {
     const struct sl_shard *shards;
     const int *layer_first_shard; /* layer_count + 1 entries: shards of layer l are [l], [l + 1) */
     uint64_t weight_bytes;        /* W of this network: content bytes of all shards */
+    uint64_t shared_bytes;        /* of them, those that repeat the content of a shard before */
     uint64_t file_bytes;
     uint64_t index_checksum; /* identity of the pack */
     struct sl_preprocessing preprocessing;

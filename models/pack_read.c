@@ -179,7 +179,7 @@ static int take_encodings(const Sluice__PackIndex *index, uint32_t version,
                           const struct sl_pack *pack, struct sl_error *error)
 {
     struct sl_network *network = pack->network;
-    if (index->n_encoding > 0 && version < SL_PACK_VERSION_ENCODED)
+    if (index->n_encoding > 0 && version < SL_PACK_VERSION_COMPACT)
         return damaged(error, "its format version knows no encodings");
     for (size_t i = 0; i < index->n_encoding; i++) {
         const Sluice__PackEncoding *stored = index->encoding[i];
@@ -200,7 +200,31 @@ struct shard_walk {
     int layer;
     int64_t row;
     uint64_t offset;
+    bool may_share;                /* format version */
+    const struct sl_shard *shards; /* those before */
+    int *distinct;                 /* those of them that have their own place, which ascend */
+    int distinct_count;
 };
+
+/* The shard before whose place in the file this one has; NULL when there is none of that content.
+ */
+static const struct sl_shard *find_shared(const struct shard_walk *walk,
+                                          const Sluice__PackShard *stored)
+{
+    int from = 0, to = walk->distinct_count;
+    while (from < to) {
+        int middle = from + (to - from) / 2;
+        const struct sl_shard *shard = &walk->shards[walk->distinct[middle]];
+        if (shard->file_offset == stored->file_offset)
+            return shard->bytes == stored->bytes && shard->checksum == stored->checksum ? shard
+                                                                                        : NULL;
+        if (shard->file_offset < stored->file_offset)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return NULL;
+}
 
 /* Moves on to the next layer that has rows left. */
 static void skip_finished_layers(const struct sl_network *network, struct shard_walk *walk,
@@ -233,10 +257,12 @@ static int check_shard(const struct sl_network *network, const Sluice__PackShard
     if (sl_pack_shard_bytes(layer, walk->row, (int64_t)stored->row_end, &bytes) ||
         bytes != stored->bytes)
         return damaged(error, "a shard has not the size of its rows");
+    walk->row = (int64_t)stored->row_end;
+    if (walk->may_share && stored->file_offset < walk->offset && find_shared(walk, stored))
+        return 0;
     if (stored->file_offset != walk->offset || stored->file_offset > file_bytes ||
         sl_align_up(bytes, SL_PACK_ALIGNMENT) > file_bytes - stored->file_offset)
         return damaged(error, "a shard lies outside its place");
-    walk->row = (int64_t)stored->row_end;
     walk->offset += sl_align_up(bytes, SL_PACK_ALIGNMENT);
     return 0;
 }
@@ -248,16 +274,21 @@ static int take_shards(const Sluice__PackIndex *index, const struct sl_pack_head
     size_t layers = (size_t)network->layer_count;
     struct sl_shard *shards = sl_arena_alloc(pack->arena, index->n_shard, sizeof(*shards));
     int *first_shard = sl_arena_alloc(pack->arena, layers + 1, sizeof(*first_shard));
-    if (!shards || !first_shard)
+    SL_AUTO_FREE int *distinct = calloc(index->n_shard + 1, sizeof(*distinct));
+    if (!shards || !first_shard || !distinct)
         return sl_error_set(error, ENOMEM, "no memory for %zu shards", index->n_shard);
 
     struct shard_walk walk = {
         .offset = SL_PACK_ALIGNMENT + sl_align_up(header->index_bytes, SL_PACK_ALIGNMENT),
+        .may_share = header->version >= SL_PACK_VERSION_COMPACT,
+        .shards = shards,
+        .distinct = distinct,
     };
     first_shard[0] = 0;
     skip_finished_layers(network, &walk, first_shard, 0);
     for (size_t i = 0; i < index->n_shard; i++) {
         const Sluice__PackShard *stored = index->shard[i];
+        uint64_t end = walk.offset;
         int result = check_shard(network, stored, header->file_bytes, &walk, error);
         if (result)
             return result;
@@ -270,6 +301,10 @@ static int take_shards(const Sluice__PackIndex *index, const struct sl_pack_head
             .checksum = stored->checksum,
         };
         pack->weight_bytes += stored->bytes;
+        if (stored->file_offset == end)
+            distinct[walk.distinct_count++] = (int)i;
+        else
+            pack->shared_bytes += stored->bytes;
         skip_finished_layers(network, &walk, first_shard, (int)i + 1);
     }
     if (walk.layer != network->layer_count)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -26,6 +27,9 @@ struct writing {
     size_t filled, hashed; /* bytes of the buffer */
     uint64_t offset;       /* of the buffer's start in the file */
     XXH3_state_t hash;     /* of the current shard's content */
+    int *by_content;       /* hash table of shards that have their own place; -1: free */
+    size_t table_mask;     /* its size, a power of two, less 1 */
+    uint64_t shared_bytes;
     int64_t saturated;
 };
 
@@ -227,27 +231,104 @@ static int write_shard(struct writing *writing, struct sl_shard *shard, struct s
     return 0;
 }
 
+static int read_back(const struct writing *writing, void *bytes, size_t length, uint64_t offset,
+                     struct sl_error *error)
+{
+    const struct sl_output_file *output = writing->stream->output;
+    for (size_t done = 0; done < length;) {
+        ssize_t got =
+            pread(output->fd, (char *)bytes + done, length - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return sl_error_set(error, got < 0 ? errno : EIO, "%s: cannot read back at byte %llu",
+                                output->path, (unsigned long long)(offset + done));
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+/* Whether two shards of the file, of as many bytes, are the same. The buffer must be empty. */
+static int compare(const struct writing *writing, const struct sl_shard *a,
+                   const struct sl_shard *b, bool *same, struct sl_error *error)
+{
+    const size_t half = BUFFER_BYTES / 2;
+    *same = true;
+    for (uint64_t done = 0; *same && done < a->bytes; done += half) {
+        size_t length = a->bytes - done < half ? (size_t)(a->bytes - done) : half;
+        int result = read_back(writing, writing->buffer, length, a->file_offset + done, error);
+        if (!result)
+            result =
+                read_back(writing, writing->buffer + half, length, b->file_offset + done, error);
+        if (result)
+            return result;
+        *same = memcmp(writing->buffer, writing->buffer + half, length) == 0;
+    }
+    return 0;
+}
+
+/* Gives the shard that was just written the place of an earlier one with the same content, and its
+ * own place to the next. */
+static int share(struct writing *writing, struct sl_shard *shards, int index,
+                 struct sl_error *error)
+{
+    struct sl_shard *shard = &shards[index];
+    size_t at = shard->checksum & writing->table_mask;
+    for (; writing->by_content[at] >= 0; at = (at + 1) & writing->table_mask) {
+        const struct sl_shard *earlier = &shards[writing->by_content[at]];
+        if (earlier->checksum != shard->checksum || earlier->bytes != shard->bytes)
+            continue;
+        bool same;
+        int result = flush(writing, error);
+        if (!result)
+            result = compare(writing, earlier, shard, &same, error);
+        if (result)
+            return result;
+        if (!same)
+            continue;
+        writing->offset = shard->file_offset;
+        writing->shared_bytes += shard->bytes;
+        shard->file_offset = earlier->file_offset;
+        return 0;
+    }
+    writing->by_content[at] = index;
+    return 0;
+}
+
 int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards, int shard_count,
                    struct sl_pack_streamed *streamed, struct sl_error *error)
 {
     SL_AUTO_FREE unsigned char *buffer = aligned_alloc(SL_PACK_ALIGNMENT, BUFFER_BYTES);
     SL_AUTO_FREE float *staged = malloc((size_t)STAGED_VALUES * sizeof(*staged));
-    if (!buffer || !staged)
+    size_t table_size = 64;
+    while (table_size < 2 * (size_t)shard_count)
+        table_size *= 2;
+    SL_AUTO_FREE int *by_content = malloc(table_size * sizeof(*by_content));
+    if (!buffer || !staged || !by_content)
         return sl_error_set(error, ENOMEM, "import: no memory");
+    memset(by_content, 0xff, table_size * sizeof(*by_content)); /* -1 */
     struct writing writing = {
         .stream = stream,
         .buffer = buffer,
         .staged = staged,
         .offset = stream->offset,
+        .by_content = by_content,
+        .table_mask = table_size - 1,
     };
     for (int i = 0; i < shard_count; i++) {
         int result = write_shard(&writing, &shards[i], error);
+        if (!result)
+            result = share(&writing, shards, i, error);
         if (result)
             return result;
     }
     int result = flush(&writing, error);
     if (result)
         return result;
-    *streamed = (struct sl_pack_streamed){writing.offset, writing.saturated};
+    *streamed = (struct sl_pack_streamed){
+        .end = writing.offset,
+        .shared_bytes = writing.shared_bytes,
+        .saturated = writing.saturated,
+    };
     return 0;
 }

@@ -14,13 +14,15 @@ struct sl_pack_stream {
 };
 
 struct sl_pack_streamed {
-    uint64_t end;      /* offset behind the last shard and its padding */
-    int64_t saturated; /* weights that were out of their encoding's range */
+    uint64_t end;          /* offset behind the last shard and its padding */
+    uint64_t shared_bytes; /* of shards that have the place of one before */
+    int64_t saturated;     /* weights that were out of their encoding's range */
 };
 
 /* Writes the shards (layer, rows and bytes set) one behind the other and sets their file_offset and
- * checksum. Memory: two buffers of at most 1 MiB, whatever the shards. Errors of the weight source;
- * -ERANGE when i8 is to hold what is not finite. Blocks on I/O. */
+ * checksum; one whose content is in the file already (compared byte for byte) gets that place.
+ * Memory: two buffers of at most 1 MiB and 8 bytes per shard, whatever their size. Errors of the
+ * weight source; -ERANGE when i8 is to hold what is not finite. Blocks on I/O. */
 int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards, int shard_count,
                    struct sl_pack_streamed *streamed, struct sl_error *error);
 

@@ -29,6 +29,7 @@ struct packing {
     struct sl_shard *shards;
     int shard_count, shard_capacity;
     uint64_t weight_bytes;
+    uint64_t shared_bytes;
     int64_t saturated;
     Sluice__PackShard *stored_shards;
     Sluice__PackShard **stored_shard_list;
@@ -284,6 +285,7 @@ static int write_shards(struct packing *packing, uint64_t *file_bytes, struct sl
     if (result)
         return explain_weights(packing, result, error);
     *file_bytes = streamed.end;
+    packing->shared_bytes = streamed.shared_bytes;
     packing->saturated = streamed.saturated;
     return 0;
 }
@@ -293,8 +295,8 @@ static uint32_t needed_version(const struct packing *packing)
 {
     for (int i = 0; i < packing->network->layer_count; i++)
         if (packing->network->layers[i].encoding != SL_ENCODING_F32)
-            return SL_PACK_VERSION_ENCODED;
-    return 1;
+            return SL_PACK_VERSION_COMPACT;
+    return packing->shared_bytes > 0 ? SL_PACK_VERSION_COMPACT : 1;
 }
 
 static int write_index(struct packing *packing, Caffe__NetParameter *message, uint64_t file_bytes,
@@ -397,6 +399,7 @@ int sl_pack_write(struct Caffe__NetParameter *message, struct sl_weight_source *
     made.layers_after = packing.network->layer_count;
     made.shards = packing.shard_count;
     made.weight_bytes = packing.weight_bytes;
+    made.shared_bytes = packing.shared_bytes;
     made.saturated = packing.saturated;
     if (report)
         *report = made;

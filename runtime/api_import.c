@@ -228,6 +228,7 @@ static int import_into(const struct sl_import_request *request, struct import_st
             .shard_count = report.shards,
             .weight_bytes = report.weight_bytes,
             .file_bytes = report.file_bytes,
+            .shared_bytes = report.shared_bytes,
             .saturated = report.saturated,
         };
     return code;

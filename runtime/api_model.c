@@ -82,6 +82,7 @@ void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
         .label_count = pack->preprocessing.label_count,
         .weight_bytes = total,
         .float_bytes = (uint64_t)network->weight_count * sizeof(float),
+        .shared_bytes = pack->shared_bytes,
         .file_bytes = pack->file_bytes,
         .largest_layer_bytes = largest,
         .identity = pack->index_checksum,

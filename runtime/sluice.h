@@ -59,6 +59,7 @@ struct sl_model_info {
     int layer_count, input_count, output_count, shard_count, label_count;
     uint64_t weight_bytes; /* W: bytes of all weights, as stored */
     uint64_t float_bytes;  /* of all weights as float32: more than W when they are encoded */
+    uint64_t shared_bytes; /* of shards whose content another shard of the pack has, too */
     uint64_t file_bytes;
     uint64_t largest_layer_bytes; /* weights of the largest layer */
     uint64_t identity;            /* checksum of the index: names the pack */
@@ -310,7 +311,8 @@ struct sl_import_request {
 struct sl_import_summary {
     int layers_before, layers_after, shard_count;
     uint64_t weight_bytes, file_bytes;
-    int64_t saturated; /* weights beyond the encoding's range, stored as its largest number */
+    uint64_t shared_bytes; /* of weight_bytes: content that lies in the file once already */
+    int64_t saturated;     /* weights beyond the encoding's range, stored as its largest number */
 };
 
 /* Makes a pack (and a caffemodel) from structure and weights, streaming: memory is a few shards,

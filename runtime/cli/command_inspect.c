@@ -127,6 +127,9 @@ static void print_totals(const struct sl_model *model, uint64_t activation_bytes
         printf("%-14s%s less than float32 (%.0f %%)\n", "encoded",
                sl_format_size(info.float_bytes - info.weight_bytes, weights),
                100 * (1 - (double)info.weight_bytes / (double)info.float_bytes));
+    if (info.shared_bytes)
+        printf("%-14s%s, stored and read once\n", "repeated",
+               sl_format_size(info.shared_bytes, weights));
     printf("%-14s%s at their peak\n", "activations", sl_format_size(activation_bytes, activations));
     printf("%-14s%sFLOP\n", "compute", flops_text(info.flops, flops));
 }

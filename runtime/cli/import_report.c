@@ -14,6 +14,9 @@ void cli_import_report(const char *path, const struct sl_import_summary *summary
     printf(", %d shards, %s of weights, %s on disk\n", summary->shard_count,
            sl_format_size(summary->weight_bytes, weights),
            sl_format_size(summary->file_bytes, file));
+    if (summary->shared_bytes)
+        printf("%s of the weights are in the file only once\n",
+               sl_format_size(summary->shared_bytes, weights));
     if (summary->saturated)
         fprintf(stderr,
                 "sluice: warning: %" PRId64 " weights were beyond the range of the encoding and "

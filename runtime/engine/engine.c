@@ -102,6 +102,22 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     return 0;
 }
 
+static void give_slot(struct sl_engine *engine, int network, int shard)
+{
+    struct sl_network_state *state = engine->networks[network];
+    void *slot = SL_STEAL(state->slots[shard]);
+    if (slot && sl_contents_leave(engine->workload.contents, network, shard))
+        sl_pool_give(engine->pool, SL_POOL_SLOTS, slot,
+                     sl_shard_memory(&state->pack->shards[shard]));
+}
+
+static void give_slots(struct sl_engine *engine)
+{
+    for (int n = 0; n < engine->network_count; n++)
+        for (int s = 0; s < engine->networks[n]->pack->shard_count; s++)
+            give_slot(engine, n, s);
+}
+
 void sl_engine_free(struct sl_engine *engine)
 {
     if (!engine)
@@ -111,6 +127,7 @@ void sl_engine_free(struct sl_engine *engine)
     for (int e = 0; e < engine->executor_count; e++)
         sl_executor_free(engine->executors[e], engine->pool);
     free(engine->executors);
+    give_slots(engine);
     for (int n = 0; n < engine->network_count; n++)
         sl_network_state_free(engine->networks[n], engine->pool);
     free(engine->networks);
@@ -170,14 +187,6 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
         output >= engine->networks[network]->network->output_count)
         return NULL;
     return engine->networks[network]->outputs[output];
-}
-
-static void give_slot(struct sl_engine *engine, int network, int shard)
-{
-    struct sl_network_state *state = engine->networks[network];
-    sl_pool_give(engine->pool, SL_POOL_SLOTS, state->slots[shard],
-                 sl_shard_memory(&state->pack->shards[shard]));
-    state->slots[shard] = NULL;
 }
 
 /* Until the first batch has been measured: an SSD of the middle kind. */
@@ -357,10 +366,20 @@ static int start_read(struct sl_engine *engine, const struct sl_step *step, stru
     struct sl_network_state *state = engine->networks[step->network];
     const struct sl_shard *shard = &state->pack->shards[step->index];
     uint64_t length = sl_shard_memory(shard);
-    void *slot = sl_pool_take(engine->pool, SL_POOL_SLOTS, length, error);
+    void *slot;
+    enum sl_content_state content =
+        sl_contents_join(engine->workload.contents, step->network, step->index, &slot);
+    if (content != SL_CONTENT_ABSENT) {
+        state->slots[step->index] = slot;
+        if (content == SL_CONTENT_RESIDENT)
+            sl_schedule_loaded(engine->schedule, step->network, step->index);
+        return 0;
+    }
+    slot = sl_pool_take(engine->pool, SL_POOL_SLOTS, length, error);
     if (!slot)
         return sl_error_wrap(error, "layer %s", state->network->layers[shard->layer].name);
     state->slots[step->index] = slot;
+    sl_contents_begin(engine->workload.contents, step->network, step->index, slot);
     uint64_t now_ns = sl_now_ns();
     sl_network_state_read_begins(state, step->index, now_ns);
     if (engine->reads_in_flight++ == 0)
@@ -401,6 +420,9 @@ static int end_read(struct sl_engine *engine, const struct sl_completion *comple
             return result;
     }
     sl_schedule_loaded(engine->schedule, network, index);
+    int other, shard_there;
+    while (sl_contents_arrived(engine->workload.contents, network, index, &other, &shard_there))
+        sl_schedule_loaded(engine->schedule, other, shard_there);
     return 0;
 }
 
@@ -547,11 +569,10 @@ static void drain(struct sl_engine *engine)
             engine->reads_in_flight--;
     }
     engine->executors_busy = 0;
+    give_slots(engine);
     for (int n = 0; n < engine->network_count; n++) {
         struct sl_network_state *state = engine->networks[n];
         state->reads_in_flight = 0;
-        for (int s = 0; s < state->pack->shard_count; s++)
-            give_slot(engine, n, s);
         sl_network_state_give_arena(state, engine->pool);
     }
     sl_schedule_free(engine->schedule);

@@ -99,9 +99,6 @@ void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
 {
     if (!state)
         return;
-    for (int s = 0; state->slots && s < state->pack->shard_count; s++)
-        sl_pool_give(pool, SL_POOL_SLOTS, state->slots[s],
-                     sl_shard_memory(&state->pack->shards[s]));
     sl_network_state_give_arena(state, pool);
     give_blobs(state->network, state->network->inputs, state->network->input_count, state->inputs,
                pool);

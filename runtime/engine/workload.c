@@ -15,6 +15,7 @@ void sl_workload_free(struct sl_workload *workload)
     free(workload->networks);
     free(workload->layers);
     free(workload->shard_bytes);
+    sl_contents_free(workload->contents);
     *workload = (struct sl_workload){0};
 }
 
@@ -55,6 +56,11 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
     if (!workload->networks || !workload->layers || !workload->shard_bytes) {
         sl_workload_free(workload);
         return sl_error_set(error, -ENOMEM, "no memory for the schedule");
+    }
+    int result = sl_contents_create(states, count, &workload->contents, error);
+    if (result) {
+        sl_workload_free(workload);
+        return result;
     }
     struct sl_schedule_layer *layers = workload->layers;
     uint64_t *shard_bytes = workload->shard_bytes;
@@ -104,12 +110,16 @@ int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes,
         return sl_error_set(error, -ENOMEM, "no memory for the bound");
     const uint64_t *shard_bytes = workload->shard_bytes;
     *compute_ns = 0;
-    for (size_t l = 0; l < count; l++) {
-        const struct sl_schedule_layer *layer = &workload->layers[l];
-        run_ns[l] = layer->run_ns;
-        *compute_ns += layer->run_ns;
-        for (int s = 0; s < layer->shard_count; s++)
-            bytes[l] += *shard_bytes++;
+    size_t l = 0;
+    for (int n = 0; n < workload->network_count; n++) {
+        int shard = 0;
+        for (int i = 0; i < workload->networks[n].layer_count; i++, l++) {
+            const struct sl_schedule_layer *layer = &workload->layers[l];
+            run_ns[l] = layer->run_ns;
+            *compute_ns += layer->run_ns;
+            for (int s = 0; s < layer->shard_count; s++, shard++, shard_bytes++)
+                bytes[l] += sl_contents_repeats(workload->contents, n, shard) ? 0 : *shard_bytes;
+        }
     }
     *bound_ns = sl_bound_ns(bytes, run_ns, count, memory_bytes, bytes_per_s, cold);
     return 0;

@@ -2,6 +2,7 @@
 #ifndef SLUICE_ENGINE_WORKLOAD_H
 #define SLUICE_ENGINE_WORKLOAD_H
 
+#include "runtime/engine/contents.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/schedule.h"
 #include "runtime/engine/simulate.h"
@@ -13,7 +14,8 @@ struct sl_workload {
     size_t layer_count;
     uint64_t *shard_bytes; /* of all networks in order */
     uint64_t weight_bytes; /* their sum */
-    bool estimated;        /* some layer's run time was never seen */
+    struct sl_contents *contents;
+    bool estimated; /* some layer's run time was never seen */
 };
 
 /* Run times are those kept beside the packs (times.h), which also go into the states' least_run_ns;
@@ -26,7 +28,7 @@ void sl_workload_free(struct sl_workload *workload);
 void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states);
 
 /* The bound (bound.h) of one pass over all networks with memory_bytes for shards, and the time of
- * the runs alone. */
+ * the runs alone. Shards that repeat the content of another count only once. */
 int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes, double bytes_per_s,
                       bool cold, uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error);
 
