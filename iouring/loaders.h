@@ -1,5 +1,5 @@
-/* The loaders of the table (iouring/loader_table.c). A new loader is one file, one line here and one line
- * there. */
+/* The loaders of the table (iouring/loader_table.c). A new loader is one file, one line here and
+ * one line there. */
 #ifndef SLUICE_IOURING_LOADERS_H
 #define SLUICE_IOURING_LOADERS_H
 

@@ -2,7 +2,8 @@
  * overlaps running: between linear and partial in both memory and time.
  *
  * The worked example of CONTRIBUTING.md. As policies/pair.c, with X(pair) added to the list in
- * policies/policy_table.c, it is a policy of sluice. tests/unit/test_policy_example.c builds and runs it.
+ * policies/policy_table.c, it is a policy of sluice. tests/unit/test_policy_example.c builds and
+ * runs it.
  */
 #include "policies/view.h"
 

@@ -43,8 +43,8 @@ const struct sl_layer_importer *sl_layer_importer_find(const char *caffe_type);
 /* Iterate with index from 0 until NULL. */
 const struct sl_layer_importer *sl_layer_importer_at(int index);
 
-/* Whether the layer takes part in inference, by Caffe's rule: with include, one must apply; without,
- * no exclude may apply. */
+/* Whether the layer takes part in inference, by Caffe's rule: with include, one must apply;
+ * without, no exclude may apply. */
 bool sl_layer_included(const Caffe__LayerParameter *layer, const Caffe__NetState *state);
 
 /* Sets the error "layer 'name' (Type): ..." and returns -EINVAL. */

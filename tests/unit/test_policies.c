@@ -186,8 +186,8 @@ Test(policies, pins_stay_across_requests)
     struct sl_simulation result;
     struct sl_error error = {0};
     cr_assert_eq(
-        sl_simulate(&network, 1, sl_policy_find("window"), &options, &device, 5, &result, &error), 0,
-        "%s", error.text);
+        sl_simulate(&network, 1, sl_policy_find("window"), &options, &device, 5, &result, &error),
+        0, "%s", error.text);
     cr_expect_eq(result.bytes_read, (6 + 5 * 2) * MB);
     cr_expect_eq(result.peak_bytes, 7 * MB);
     sl_simulation_free(&result);
