@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,7 +72,16 @@ int sl_caffe_read(const char *path, struct Caffe__NetParameter **message, struct
     char *text SL_AUTO_FREE = NULL;
     size_t length = 0;
     int result = read_file(path, &text, &length, error);
-    return result < 0 ? result : sl_caffe_parse(path, text, length, message, error);
+    if (result < 0)
+        return result;
+    if (length == 0)
+        return sl_error_set(error, -EINVAL, "%s: the file is empty", path);
+    if (memchr(text, '\0', length))
+        return sl_error_set(error, -EINVAL,
+                            "%s: this is a binary file, no prototxt; the prototxt goes first on "
+                            "the command line, the caffemodel second",
+                            path);
+    return sl_caffe_parse(path, text, length, message, error);
 }
 
 void sl_caffe_free(struct Caffe__NetParameter *message)

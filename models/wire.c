@@ -54,8 +54,8 @@ int sl_wire_error(const struct sl_wire *wire, uint64_t offset, const char *forma
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    return sl_error_set(wire->error, -EBADMSG, "%s: offset %llu: %s", wire->path,
-                        (unsigned long long)offset, message);
+    return sl_error_set(wire->error, -EBADMSG, "%s: offset %llu: %s; give a whole, undamaged file",
+                        wire->path, (unsigned long long)offset, message);
 }
 
 int sl_wire_pread(int file, const char *path, uint64_t offset, void *destination, size_t length,

@@ -109,14 +109,22 @@ static int read_mean(const char *text, const struct sl_shape *input, struct impo
     if (shape->axes == 0 && count == 1 && channels <= 3)
         code = spread_mean(&state->mean, &count, channels, error);
     else if (shape->axes == 0 && count != channels)
-        code =
-            sl_error_set(error, -EINVAL, "--mean has %d values, the input has %" PRId64 " channels",
-                         count, channels);
-    else if (shape->axes != 0 && (shape->dim[shape->axes - 3] != channels ||
-                                  shape->dim[shape->axes - 2] < input->dim[2] ||
+        code = sl_error_set(error, -EINVAL,
+                            "mean %s: %d values, but the input %s has %" PRId64
+                            " channels; give one value for each, or one for all",
+                            text, count, sl_shape_text(input, input_text), channels);
+    else if (shape->axes != 0 && shape->dim[shape->axes - 3] != channels)
+        code = sl_error_set(error, -EINVAL,
+                            "mean %s: a mean of %s, but the input %s has %" PRId64
+                            " channels; give the mean file that belongs to this network",
+                            text, sl_shape_text(shape, mean_text), sl_shape_text(input, input_text),
+                            channels);
+    else if (shape->axes != 0 && (shape->dim[shape->axes - 2] < input->dim[2] ||
                                   shape->dim[shape->axes - 1] < input->dim[3]))
         code =
-            sl_error_set(error, -EINVAL, "%s: the mean image is %s, too small for the input %s",
+            sl_error_set(error, -EINVAL,
+                         "mean %s: a mean of %s is too small for the input %s; give the mean "
+                         "file that belongs to this network",
                          text, sl_shape_text(shape, mean_text), sl_shape_text(input, input_text));
     preprocessing->mean = state->mean;
     preprocessing->mean_count = count;
@@ -193,6 +201,15 @@ static int read_preprocessing(const struct sl_import_preprocessing *wanted,
     return code;
 }
 
+/* Says which file describes a network that cannot be. */
+static int build_network(const struct sl_import_request *request, struct import_state *state,
+                         struct sl_error *error)
+{
+    const char *file = request->prototxt ? request->prototxt : request->caffemodel;
+    int code = sl_network_build(state->message, NULL, &state->network, error);
+    return code < 0 && file && !request->topology ? sl_error_wrap(error, "%s", file) : code;
+}
+
 static int import_into(const struct sl_import_request *request, struct import_state *state,
                        struct sl_import_summary *summary, struct sl_error *error)
 {
@@ -201,7 +218,7 @@ static int import_into(const struct sl_import_request *request, struct import_st
     if (code == 0)
         code = read_structure(request, &state->message, error);
     if (code == 0)
-        code = sl_network_build(state->message, NULL, &state->network, error);
+        code = build_network(request, state, error);
     if (code < 0)
         return code;
     code = request->caffemodel ? sl_caffemodel_open(request->caffemodel, &state->weights, error)

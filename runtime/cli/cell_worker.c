@@ -19,7 +19,7 @@ static void last_line(const char *text, char *line, size_t size)
             snprintf(line, size, "%.*s", (int)(length < size ? length : size - 1), text);
         text += length + (text[length] == '\n');
     }
-    if (!strncmp(line, "sluice: ", 8))
+    if (line[0] && !strncmp(line, "sluice: ", 8))
         memmove(line, line + 8, strlen(line + 8) + 1);
 }
 
@@ -28,6 +28,11 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
 {
     char line[512];
     last_line(outcome->diagnostics, line, sizeof(line));
+    if (!line[0] && outcome->signal)
+        snprintf(line, sizeof(line), "the worker was ended by signal %d", outcome->signal);
+    else if (!line[0])
+        snprintf(line, sizeof(line), "the worker ended with code %d and said nothing",
+                 outcome->exit_code);
     json_t *records = json_array();
     for (int n = 0; n < cell->pack_count; n++) {
         struct sl_model *model = NULL;
@@ -38,7 +43,7 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
                                    sl_ending_name(outcome->ending), "network", info.name, "pack",
                                    info.path, "policy", cell->policy, "loader", cell->loader,
                                    "weights_bytes", (json_int_t)info.weight_bytes, "latency_ns");
-        if (line[0] && outcome->ending == SL_ENDED_ERROR)
+        if (outcome->ending == SL_ENDED_ERROR)
             json_object_set_new(record, "error", json_string(line));
         json_array_append_new(records, record);
         sl_model_close(model);

@@ -299,6 +299,22 @@ static int worse(int status, const json_t *records)
     return status;
 }
 
+/* When no cell brought anything but errors, the command failed; else they are part of the results.
+ */
+static int judge(int status, const json_t *cells)
+{
+    size_t i, j;
+    json_t *records, *record;
+    if (status != CLI_CELLS_FAILED)
+        return status;
+    json_array_foreach(cells, i, records) json_array_foreach(records, j, record)
+    {
+        if (strcmp(sl_record_text(record, "status"), "error"))
+            return CLI_CELLS_FAILED;
+    }
+    return CLI_FAILED;
+}
+
 /* Runs all cells; *cells collects their records. Returns an exit code. */
 static int run_cells(struct run_request *request, json_t *cells, json_t *context)
 {
@@ -333,9 +349,11 @@ static int run_cells(struct run_request *request, json_t *cells, json_t *context
     return status;
 }
 
-static int print_results(const struct run_request *request, const json_t *cells)
+static int print_results(const struct run_request *request, int status, const json_t *cells)
 {
     if (json_array_size(cells) == 0 || request->format == SL_FORMAT_JSON)
+        return 0;
+    if (status == CLI_FAILED && request->format == SL_FORMAT_TABLE)
         return 0;
     bool one = request->list.policy_count * request->list.memory_count == 1;
     if (request->format != SL_FORMAT_TABLE || !one)
@@ -368,8 +386,10 @@ static int run_request(struct run_request *request)
     /* Only records show it, and it reads a dozen files. */
     json_t *context =
         request->format == SL_FORMAT_JSON ? sl_record_context(request->cell.packs[0]) : json_null();
-    int status = run_cells(request, cells, context);
-    if (print_results(request, cells) < 0) {
+    int status = judge(run_cells(request, cells, context), cells);
+    int failed = print_results(request, status, cells);
+    run_print_errors(cells, stderr);
+    if (failed < 0) {
         struct sl_error error;
         sl_error_set(&error, -ENOMEM, "out of memory");
         status = cli_fail(CLI_FAILED, &error);

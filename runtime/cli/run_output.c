@@ -96,14 +96,39 @@ void run_print_summary(const json_t *records, FILE *stream)
         if (*input)
             fprintf(stream, ", input %s", input);
         fputc('\n', stream);
-        if (*sl_record_text(record, "error"))
-            fprintf(stream, "  %s\n", sl_record_text(record, "error"));
         if (json_array_size(json_object_get(record, "latency_ns")) > 0)
             print_latency(record, stream);
         print_memory(record, stream);
         if (*sl_record_text(record, "digest"))
             fprintf(stream, "  digest   %s\n", sl_record_text(record, "digest"));
         print_top(record, stream);
+    }
+}
+
+/* Whether a record before this one has the same error. */
+static bool told_before(const json_t *cells, const json_t *until, const char *error)
+{
+    size_t i, j;
+    json_t *records, *record;
+    json_array_foreach(cells, i, records) json_array_foreach(records, j, record)
+    {
+        if (record == until)
+            return false;
+        if (!strcmp(sl_record_text(record, "error"), error))
+            return true;
+    }
+    return false;
+}
+
+void run_print_errors(const json_t *cells, FILE *stream)
+{
+    size_t i, j;
+    json_t *records, *record;
+    json_array_foreach(cells, i, records) json_array_foreach(records, j, record)
+    {
+        const char *error = sl_record_text(record, "error");
+        if (*error && !told_before(cells, record, error))
+            fprintf(stream, "sluice: %s\n", error);
     }
 }
 

@@ -14,4 +14,7 @@ void run_print_summary(const json_t *records, FILE *stream);
  * of arrays of records. */
 int run_print_table(const json_t *cells, enum sl_format format, FILE *stream);
 
+/* The errors of cells, each of them once, as every error is printed. */
+void run_print_errors(const json_t *cells, FILE *stream);
+
 #endif

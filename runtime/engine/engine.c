@@ -232,7 +232,7 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
 
 static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
 {
-    char given[SL_UNIT_TEXT_BYTES], least[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
+    char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
     const struct sl_budget *budget = &engine->budget;
     uint64_t shards = 0;
     int result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
@@ -240,16 +240,20 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
     if (result)
         return result;
     uint64_t overhead = sl_budget_overhead(budget);
+    /* The process itself takes some hundred KiB more or less from run to run. */
+    const uint64_t all = shards + overhead;
     return sl_error_set(
         error, -ENOBUFS,
-        "a budget of %s is too small for policy %s: it needs at least %" PRIu64
-        " bytes (%s: shards %s, activations %s, scratch %s, the process %s, reserve %s)",
-        sl_format_size(budget->total_bytes, given), engine->policy->name, shards + overhead,
-        sl_format_size(shards + overhead, least), sl_format_size(shards, parts[0]),
-        sl_format_size(budget->activation_bytes, parts[1]),
+        "%s of %s is too small for policy %s: it needs at least %" PRIu64
+        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
+        "M",
+        engine->options.budget_bytes == UINT64_MAX ? "the memory limit" : "a budget",
+        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
+        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
         sl_format_size(budget->process_bytes, parts[3]),
-        sl_format_size(budget->reserve_bytes, parts[4]));
+        sl_format_size(budget->reserve_bytes, parts[4]),
+        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 
 static bool all_fits(const struct sl_engine *engine)

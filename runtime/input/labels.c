@@ -96,6 +96,11 @@ int sl_mean_parse(const char *text, float **mean, int *mean_count, struct sl_sha
         *mean_shape = (struct sl_shape){0};
         return parse_mean_values(text, mean, mean_count, error);
     }
+    if (access(text, F_OK) != 0)
+        return sl_error_set(error, -ENOENT,
+                            "mean '%s': neither values such as 104,117,123 nor a file that is "
+                            "there",
+                            text);
     int code = sl_mean_read(text, mean, mean_shape, error);
     if (code < 0)
         return code;

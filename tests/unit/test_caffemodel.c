@@ -95,8 +95,8 @@ static struct sl_weight_source *open_content(struct sl_text *content)
     return source;
 }
 
-/* Opening fails with -EBADMSG and a message that ends in `ending`. */
-static void refuse_content(struct sl_text *content, const char *ending)
+/* Opening fails with -EBADMSG and a message that has `reason`. */
+static void refuse_content(struct sl_text *content, const char *reason)
 {
     struct temporary_file file = write_file(content);
     struct sl_weight_source *source = NULL;
@@ -106,8 +106,7 @@ static void refuse_content(struct sl_text *content, const char *ending)
     sl_text_free(content);
     cr_assert_eq(result, -EBADMSG, "%d %s", result, error.text);
     cr_assert_null(source);
-    size_t length = strlen(error.text), wanted = strlen(ending);
-    cr_expect(length >= wanted && !strcmp(error.text + length - wanted, ending), "%s", error.text);
+    cr_expect_not_null(strstr(error.text, reason), "%s", error.text);
     cr_expect_not_null(strstr(error.text, file.path));
 }
 

@@ -1,0 +1,49 @@
+# Damaged and hostile networks, weights and means: one line that names the file and the cure, exit
+# 1, no pack and no part of one.
+try() {
+    "$SLUICE" "$@" -o net.sluice >out 2>err
+    echo "-> $? $(wc -l <err)"
+    cat out err
+    ls | grep sluice && echo "left behind"
+    true
+}
+change() {
+    sed "$1" lenet.prototxt >changed.prototxt
+    try import changed.prototxt lenet.caffemodel
+}
+"$SLUICE" synth lenet --caffemodel lenet.caffemodel >/dev/null
+cp "$SLUICE_SOURCE/models/topologies/lenet.prototxt" lenet.prototxt
+
+echo "# prototxt"
+try import missing.prototxt lenet.caffemodel
+: >empty.prototxt
+try import empty.prototxt lenet.caffemodel
+head -c 300 lenet.prototxt >cut.prototxt
+try import cut.prototxt lenet.caffemodel
+try import lenet.caffemodel lenet.prototxt
+change 's/num_output: 20/num_output: -20/'
+change 's/num_output: 20/num_output: 2000000000/'
+change 's/num_output: 20/num_output: 21/'
+change 's/kernel_size: 5/kernel_size: 500/'
+change 's/"Convolution"/"Convolutoin"/'
+change 's/bottom: "pool1"/bottom: "pool9"/'
+change 's/name: "conv2"/name: "conv9"/'
+
+echo "# caffemodel"
+try import lenet.prototxt missing.caffemodel
+try import lenet.prototxt lenet.prototxt
+for bytes in 0 10 1000 100000 1000000; do
+    head -c $bytes lenet.caffemodel >cut.caffemodel
+    try import lenet.prototxt cut.caffemodel
+done
+head -c 9000 /dev/zero >zero.caffemodel
+try import lenet.prototxt zero.caffemodel
+
+echo "# mean, labels"
+try import lenet.prototxt lenet.caffemodel --mean missing.binaryproto
+try import lenet.prototxt lenet.caffemodel --mean 1,2,3
+try import lenet.prototxt lenet.caffemodel --mean lenet.prototxt
+printf '\012\004\010\001\020\001' >short.binaryproto
+try import lenet.prototxt lenet.caffemodel --mean short.binaryproto
+try import lenet.prototxt lenet.caffemodel --labels missing.txt
+try import lenet.prototxt lenet.caffemodel --labels lenet.caffemodel
