@@ -1,0 +1,200 @@
+#!/bin/sh
+# The budget engine's figures beside their targets: what fits, how near the bound, whole processes,
+# the steady state, and many runs at the least limit. Cells are interleaved over the rounds; figures
+# are medians. Needs root (limits and throttles) and a quiet machine.
+# usage: bench_budget.sh BUILD_DIRECTORY [ROUNDS [PART...]]
+#   parts: fits bound process steady least (default: all)
+set -eu
+
+build=$(cd "$1" && pwd)
+rounds=${2:-7}
+[ $# -ge 2 ] && shift 2 || shift 1
+parts=${*:-fits bound process steady least}
+sluice=$build/sluice
+work=$build/bench_budget
+mkdir -p "$work"
+XDG_CACHE_HOME=$work/cache
+export XDG_CACHE_HOME
+mkdir -p "$XDG_CACHE_HOME"
+
+if [ "$(id -u)" != 0 ]; then
+    echo "skipped: limits and throttles need root"
+    exit 77
+fi
+
+field() { # field NAME < record
+    grep -o "\"$1\":[0-9]*" | head -n 1 | cut -d : -f 2
+}
+
+median() { # of the numbers on stdin
+    sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : "-" }'
+}
+
+pack() { # pack TOPOLOGY: makes it, with measured run times beside it
+    [ -f "$work/$1.sluice" ] || "$sluice" synth "$1" -o "$work/$1.sluice" >/dev/null
+    [ -f "$work/$1.sluice.times" ] || "$sluice" plan "$work/$1.sluice" -p auto >/dev/null
+}
+
+weights() { # bytes of all weights
+    "$sluice" inspect "$work/$1.sluice" -o json | field weights_bytes
+}
+
+fresh_device() { # the device is measured anew: its rate drifts
+    rm -rf "$XDG_CACHE_HOME/sluice"
+}
+
+verdict() { # verdict VALUE TARGET: smaller is better
+    awk -v v="$1" -v t="$2" 'BEGIN { print (v != "" && v <= t) ? "ok" : "MISSED" }'
+}
+
+part_fits() {
+    echo "== runs inside the limit, without swap, with the digest of the unlimited run"
+    for cell in facenet:40 vgg19:80 resnet50:40; do
+        name=${cell%:*} limit=${cell#*:}
+        pack "$name"
+        free=$("$sluice" run "$work/$name.sluice" --top 0 -q -o json | grep -o '"digest":"[^"]*"')
+        record=$("$sluice" run "$work/$name.sluice" --memory "${limit}M" --swap 0 --top 0 -q -o json)
+        digest=$(echo "$record" | grep -o '"digest":"[^"]*"')
+        peak=$(echo "$record" | field peak_bytes)
+        same=no
+        [ "$free" = "$digest" ] && same=yes
+        echo "$name --memory ${limit}M: $(echo "$record" | grep -o '"status":"[^"]*"')," \
+            "peak $((peak / 1024)) KiB of $((limit * 1024))," \
+            "swap in $(echo "$record" | field swap_in_bytes), same digest: $same"
+    done
+}
+
+bound_cells="facenet vgg16 resnet50 inception_v3"
+part_bound() {
+    echo "== auto at 25 % of W + 24 MB, cold, one request: makespan over bound (median of $rounds)"
+    : >"$work/bound"
+    for name in $bound_cells; do pack "$name"; done
+    round=0
+    while [ "$round" -lt "$rounds" ]; do
+        fresh_device
+        for rate in raw 100M 45M; do
+            for name in $bound_cells; do
+                limit=$(($(weights "$name") / 4 + 24000000))
+                throttle=
+                [ "$rate" = raw ] || throttle="--read-rate $rate"
+                # shellcheck disable=SC2086 # two words or none
+                record=$("$sluice" run "$work/$name.sluice" --memory "$limit" --swap 0 $throttle \
+                    --top 0 -q -o json)
+                echo "$name $rate $(echo "$record" | field makespan_ns)" \
+                    "$(echo "$record" | field bound_ns)" >>"$work/bound"
+            done
+        done
+        round=$((round + 1))
+    done
+    for rate in raw 100M 45M; do
+        target=1.10
+        [ "$rate" = 45M ] && target=1.05
+        for name in $bound_cells; do
+            ratio=$(awk -v n="$name" -v r="$rate" '$1 == n && $2 == r { print $3 / $4 }' \
+                "$work/bound" | median)
+            echo "$name $rate: $ratio x bound, target $target: $(verdict "$ratio" "$target")"
+        done
+    done
+}
+
+process_cells="alexnet:none vgg16:none resnet50:none googlenet:none mobilenet:none squeezenet:none
+               resnet50:50 resnet50:25"
+part_process() {
+    echo "== whole process, cold file: wall time against 1.1 x bound + 25 ms (median of $rounds)"
+    : >"$work/process"
+    for cell in $process_cells; do pack "${cell%:*}"; done
+    round=0
+    while [ "$round" -lt "$rounds" ]; do
+        fresh_device
+        "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # measures the device
+        for cell in $process_cells; do
+            name=${cell%:*} percent=${cell#*:}
+            dd of="$work/$name.sluice" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+            limit=
+            [ "$percent" = none ] ||
+                limit="--memory $(($(weights "$name") * percent / 100 + 48000000)) --swap 0"
+            begin=$(date +%s%N)
+            # shellcheck disable=SC2086
+            record=$("$sluice" run "$work/$name.sluice" $limit --top 0 -q -o json)
+            end=$(date +%s%N)
+            echo "$cell $((end - begin)) $(echo "$record" | field bound_ns)" >>"$work/process"
+        done
+        round=$((round + 1))
+    done
+    for cell in $process_cells; do
+        awk -v c="$cell" '$1 == c { print ($2 - 1.1 * $3) / 1e6 }' "$work/process" | median |
+            awk -v c="$cell" -v w="$(awk -v c="$cell" '$1 == c { print $2 / 1e6 }' \
+                "$work/process" | median)" -v b="$(awk -v c="$cell" '$1 == c { print $3 / 1e6 }' \
+                "$work/process" | median)" '
+            { printf "%s %%: %.1f ms, bound %.1f ms, over 1.1 x bound: %.1f ms, target 25: %s\n",
+                c, w, b, $1, $1 <= 25 ? "ok" : "MISSED" }'
+    done
+}
+
+steady_cells="alexnet vgg16 facenet"
+part_steady() {
+    echo "== 20 requests at 100 MB/s: auto against mapped files without hints (median of $rounds)"
+    : >"$work/steady"
+    for name in $steady_cells; do pack "$name"; done
+    round=0
+    while [ "$round" -lt "$rounds" ]; do
+        for percent in 50 75; do
+            for name in $steady_cells; do
+                for how in "auto --policy auto" \
+                    "mapped --policy bulk --loader mmap --hints none --no-verify"; do
+                    # shellcheck disable=SC2086
+                    record=$("$sluice" run "$work/$name.sluice" ${how#* } --memory "$percent%" \
+                        --swap 0 --read-rate 100M --runs 20 --top 0 -q -o json) || true
+                    echo "$name $percent ${how%% *}" \
+                        "$(echo "$record" | field latency_p50_ns)" \
+                        "$(echo "$record" | field read_bytes)" >>"$work/steady"
+                done
+            done
+        done
+        round=$((round + 1))
+    done
+    for percent in 50 75; do
+        target=1.8
+        [ "$percent" = 75 ] && target=3
+        for name in $steady_cells; do
+            auto=$(awk -v n="$name" -v p="$percent" '$1 == n && $2 == p && $3 == "auto" { print $4 }' \
+                "$work/steady" | median)
+            mapped=$(awk -v n="$name" -v p="$percent" '$1 == n && $2 == p && $3 == "mapped" { print $4 }' \
+                "$work/steady" | median)
+            read_bytes=$(awk -v n="$name" -v p="$percent" '$1 == n && $2 == p && $3 == "auto" { print $5 }' \
+                "$work/steady" | median)
+            awk -v n="$name" -v p="$percent" -v a="$auto" -v m="$mapped" -v r="$read_bytes" \
+                -v t="$target" 'BEGIN { f = a > 0 ? m / a : 0
+                printf "%s %s %%: auto %.0f ms, mapped %.0f ms: %.2f x faster, target %s: %s; %.1f MB read per request\n",
+                    n, p, a / 1e6, m / 1e6, f, t, f >= t ? "ok" : "MISSED", r / 1e6 }'
+        done
+    done
+}
+
+part_least() {
+    runs=${SLUICE_BENCH_RUNS:-500}
+    pack lenet
+    pack squeezenet
+    name=squeezenet
+    least=$("$sluice" plan "$work/$name.sluice" -p auto -o json | field least_memory_bytes)
+    limit=$((least + 1048576))
+    echo "== $runs processes of $name at $((limit / 1024)) KiB, 20 MB/s"
+    : >"$work/least"
+    i=0
+    while [ "$i" -lt "$runs" ]; do
+        "$sluice" run "$work/$name.sluice" --memory "$limit" --swap 0 --read-rate 20M --top 0 -q \
+            -o json >"$work/record" || true
+        echo "$(grep -o '"status":"[^"]*"' "$work/record") $(grep -o '"digest":"[^"]*"' "$work/record")" \
+            "$(field latency_p50_ns <"$work/record") $(field swap_in_bytes <"$work/record")" >>"$work/least"
+        i=$((i + 1))
+    done
+    awk '{ print $1, $2 }' "$work/least" | sort | uniq -c
+    awk '{ print $3 }' "$work/least" | sort -n | awk '{ v[NR] = $1 } END {
+        p50 = v[int((NR + 1) / 2)]; p99 = v[int(NR * 0.99)]
+        printf "p50 %.1f ms, p99 %.1f ms, ratio %.3f, target 1.15: %s\n", p50 / 1e6, p99 / 1e6,
+            p99 / p50, p99 / p50 <= 1.15 ? "ok" : "MISSED" }'
+}
+
+for part in $parts; do
+    "part_$part"
+done
