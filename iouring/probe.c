@@ -8,39 +8,40 @@
 
 #include "iouring/loader.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/rng.h"
 #include "runtime/base/stats.h"
 #include "runtime/base/units.h"
 
 #define SMALL_BYTES     4096u
 #define LATENCY_SAMPLES 9
-#define DEPTH_MOST      8
+#define DEPTH_MOST      32
 
 static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
-static const int depths[] = {1, 2, DEPTH_MOST};
+static const int depths[] = {1, 4, DEPTH_MOST};
 
 struct measurement {
     struct sl_loader *loader;
     int file;
     uint64_t file_bytes; /* whole blocks of SMALL_BYTES */
     char *memory;        /* one large block: all reads share it, nobody looks at the data */
-    uint64_t random;
+    uint64_t position;   /* of the next read: from one end of the file to the other, then again */
     uint64_t bytes, finished_ns; /* read so far, and when the last of it came */
 };
 
-/* One read at a random place, so that neither the device's read-ahead nor what the last cell read
- * flatters this one. */
-static int read_somewhere(struct measurement *measurement, uint64_t block, struct sl_error *error)
+/* The next read in the order of the file, as weights are read; no cell reads what the last one
+ * read. */
+static int read_next(struct measurement *measurement, uint64_t block, struct sl_error *error)
 {
-    uint64_t places = (measurement->file_bytes - block) / SMALL_BYTES + 1;
+    if (measurement->position + block > measurement->file_bytes)
+        measurement->position = 0;
     struct sl_read read = {
         .tag = block,
         .file = measurement->file,
-        .offset = sl_rng_below(&measurement->random, places) * SMALL_BYTES,
+        .offset = measurement->position,
         .length = block,
         .destination = measurement->memory,
     };
 
+    measurement->position += block;
     return measurement->loader->ops->submit(measurement->loader, &read, error);
 }
 
@@ -75,7 +76,7 @@ static int measure_rate(struct measurement *measurement, uint64_t budget_ns,
     measurement->bytes = 0;
     do {
         while (outstanding < rate->depth) {
-            rc = read_somewhere(measurement, rate->block_bytes, error);
+            rc = read_next(measurement, rate->block_bytes, error);
             if (rc < 0)
                 return rc;
             outstanding++;
@@ -105,7 +106,7 @@ static int measure_latency(struct measurement *measurement, uint64_t budget_ns,
 
     do {
         uint64_t start = sl_now_ns();
-        int rc = read_somewhere(measurement, SMALL_BYTES, error);
+        int rc = read_next(measurement, SMALL_BYTES, error);
         if (rc == 0)
             rc = collect(measurement, error);
         if (rc < 0)
@@ -136,10 +137,17 @@ static void choose_best(struct sl_device_probe *probe)
     }
 }
 
+/* What the reads that a cell has in flight at least take at the fastest rate seen so far. */
+static uint64_t fill_ns(const struct sl_device_rate *rate, uint64_t fastest)
+{
+    double bytes = (double)rate->block_bytes * rate->depth;
+    return fastest ? (uint64_t)(bytes * 1e9 / (double)fastest) : 0;
+}
+
 static int measure(struct measurement *measurement, uint64_t budget_ns,
                    struct sl_device_probe *probe, struct sl_error *error)
 {
-    uint64_t start = sl_now_ns(), share = budget_ns / (SL_DEVICE_RATES + 1);
+    uint64_t start = sl_now_ns(), share = budget_ns / (SL_DEVICE_RATES + 1), fastest = 0;
     int cell = 0;
 
     int rc = measure_latency(measurement, share, &probe->latency_ns, error);
@@ -149,8 +157,11 @@ static int measure(struct measurement *measurement, uint64_t budget_ns,
             *rate = (struct sl_device_rate){.block_bytes = block_sizes[i], .depth = depths[j]};
             /* A slow device gets no second budget, but there is always one rate. */
             bool time_left = cell == 1 || sl_now_ns() - start < 2 * budget_ns;
-            if (block_sizes[i] <= measurement->file_bytes && time_left)
+            if (block_sizes[i] <= measurement->file_bytes && time_left &&
+                fill_ns(rate, fastest) < budget_ns)
                 rc = measure_rate(measurement, share, rate, error);
+            if (rate->bytes_per_s > fastest)
+                fastest = rate->bytes_per_s;
         }
     }
     if (rc == 0)
@@ -189,7 +200,7 @@ static int open_measurement(struct measurement *measurement, const char *path,
 int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
                     struct sl_error *error)
 {
-    struct measurement measurement = {.random = sl_now_ns()};
+    struct measurement measurement = {0};
     struct sl_device_probe found = {0};
 
     int rc = open_measurement(&measurement, path, error);

@@ -27,11 +27,11 @@ struct sl_device_probe {
     const char *loader;  /* that measured; static */
 };
 
-/* Measures for about budget_ns (50 ms is enough for a rough idea; a device that is slower than that
- * per block takes longer: each cell reads at least one block, at most 1 MiB). Reads the file at
- * spread offsets with O_DIRECT; it should be 16 MiB or larger, and -ENODATA when it is less than
- * one block of 4096. Needs 1 MiB of memory. The file is not changed; its pages are dropped from the
- * page cache. Blocks; any thread. On failure *probe is untouched. */
+/* Measures for about budget_ns, at most three times that (50 ms is enough for a rough idea; a
+ * device that is slower than that per block takes longer). Cells that would take too long on a slow
+ * device are left out. Reads the file in order with O_DIRECT; it should be 16 MiB or larger, and
+ * -ENODATA when it is less than one block of 4096. Needs 1 MiB of memory. The file is not changed;
+ * its pages are dropped from the page cache. Blocks; any thread. On failure *probe is untouched. */
 int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
                     struct sl_error *error);
 
