@@ -256,9 +256,13 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 
-static bool all_fits(const struct sl_engine *engine)
+/* No more than the budget, nor than all weights. */
+static void bound_slots(struct sl_engine *engine)
 {
-    return engine->workload.weight_bytes <= engine->budget.shard_bytes;
+    uint64_t bytes = engine->workload.weight_bytes;
+    if (engine->budget.shard_bytes < bytes)
+        bytes = engine->budget.shard_bytes;
+    sl_pool_bound_slots(engine->pool, bytes);
 }
 
 static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
@@ -271,7 +275,6 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
     int result = divide_budget(engine, error);
     if (engine->policy->budgeted) {
         engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
-        sl_pool_bound_slots(engine->pool, engine->budget.shard_bytes);
     }
     if (!result && !engine->workload.networks)
         result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
@@ -282,8 +285,8 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
                                 &engine->schedule_options, &engine->schedule, error);
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
-    if (!result && engine->policy->planned && all_fits(engine))
-        sl_pool_reserve_slots(engine->pool, engine->workload.weight_bytes);
+    if (!result && engine->policy->budgeted)
+        bound_slots(engine);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
     if (result) {
@@ -379,7 +382,8 @@ static int start_read(struct sl_engine *engine, const struct sl_step *step, stru
             sl_schedule_loaded(engine->schedule, step->network, step->index);
         return 0;
     }
-    slot = sl_pool_take(engine->pool, SL_POOL_SLOTS, length, error);
+    bool stays = sl_schedule_view(engine->schedule)->networks[step->network].pinned[step->index];
+    slot = sl_pool_take_slot(engine->pool, length, stays, error);
     if (!slot)
         return sl_error_wrap(error, "layer %s", state->network->layers[shard->layer].name);
     state->slots[step->index] = slot;

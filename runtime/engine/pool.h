@@ -2,6 +2,7 @@
 #ifndef SLUICE_ENGINE_POOL_H
 #define SLUICE_ENGINE_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/error.h"
@@ -15,27 +16,24 @@ enum sl_pool_purpose {
 
 struct sl_pool;
 
-/* An empty pool. Free with sl_pool_free. */
 int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);
 
-/* Slots, taken or kept, never hold more than bytes together (UINT64_MAX: no such bound). Before the
- * first slot is taken. */
+/* Slots come from one region of `bytes` from now on, and never hold more than
+ * that together. Pages once faulted in are used again, and huge ones are cheap to fault in: small
+ * ones cost a cold run of a 100 MB network 50 ms. Call while no slot is taken. A region that cannot
+ * be mapped is no error: slots are then mapped one by one. */
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
-/* One region of huge pages for all slots, where the kernel has them: for workloads whose weights
- * all fit and stay, since a huge page is only given back as a whole. Faulting them in costs a
- * fraction of what small pages cost. A refusal is no error: slots are then taken one by one. */
-void sl_pool_reserve_slots(struct sl_pool *pool, uint64_t bytes);
-
 /* Memory of at least bytes, aligned to a page, content undefined; NULL with an error when the
- * kernel gives none or the bound of slots would be passed. Slots given back are kept mapped for the
- * next taker of the same size, within the bound (a few MiB without one), so that loading in turn
- * does not fault every page anew. One thread at a time. */
+ * kernel gives none. One thread at a time. */
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error);
-/* bytes as given to sl_pool_take. NULL is fine. */
+/* A slot for a shard; stays: it will be kept across requests. -ENOBUFS when the bound of slots
+ * would be passed. Given back as SL_POOL_SLOTS. */
+void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
+/* purpose and bytes as given to sl_pool_take. NULL is fine. */
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
 
 /* Bytes taken now for a purpose. */

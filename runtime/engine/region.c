@@ -1,0 +1,108 @@
+#include "runtime/engine/region.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int sl_region_create(struct sl_region *region, uint64_t bytes)
+{
+    struct sl_extent *extents = calloc(16, sizeof(*extents));
+    if (!extents)
+        return -ENOMEM;
+    void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) {
+        free(extents);
+        return -ENOMEM;
+    }
+    madvise(base, bytes, MADV_HUGEPAGE);
+    extents[0] = (struct sl_extent){0, bytes};
+    *region = (struct sl_region){
+        .base = base, .bytes = bytes, .free = extents, .free_count = 1, .free_capacity = 16};
+    return 0;
+}
+
+void sl_region_destroy(struct sl_region *region)
+{
+    if (region->base)
+        munmap(region->base, region->bytes);
+    free(region->free);
+    *region = (struct sl_region){0};
+}
+
+static void remove_extent(struct sl_region *region, size_t index)
+{
+    region->free_count--;
+    memmove(&region->free[index], &region->free[index + 1],
+            (region->free_count - index) * sizeof(*region->free));
+}
+
+void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high)
+{
+    for (size_t k = 0; k < region->free_count; k++) {
+        size_t index = high ? region->free_count - 1 - k : k;
+        struct sl_extent *extent = &region->free[index];
+        if (extent->bytes < bytes)
+            continue;
+        uint64_t offset = high ? extent->offset + extent->bytes - bytes : extent->offset;
+        extent->bytes -= bytes;
+        if (!high)
+            extent->offset += bytes;
+        if (!extent->bytes)
+            remove_extent(region, index);
+        return region->base + offset;
+    }
+    return NULL;
+}
+
+bool sl_region_owns(const struct sl_region *region, const void *memory)
+{
+    const char *at = memory;
+    return region->base && at >= region->base && at < region->base + region->bytes;
+}
+
+/* Room for one more extent. Taking a piece never adds one, so an extent that cannot be recorded can
+ * only come from many pieces given back out of order; its pages then stay unused until the end. */
+static bool grow(struct sl_region *region)
+{
+    if (region->free_count < region->free_capacity)
+        return true;
+    size_t capacity = region->free_capacity * 2;
+    struct sl_extent *extents = realloc(region->free, capacity * sizeof(*extents));
+    if (!extents)
+        return false;
+    region->free = extents;
+    region->free_capacity = capacity;
+    return true;
+}
+
+void sl_region_give(struct sl_region *region, void *memory, uint64_t bytes)
+{
+    uint64_t offset = (uint64_t)((char *)memory - region->base);
+    size_t after = 0;
+    while (after < region->free_count && region->free[after].offset < offset)
+        after++;
+    struct sl_extent *before = after ? &region->free[after - 1] : NULL;
+    struct sl_extent *next = after < region->free_count ? &region->free[after] : NULL;
+    bool joins_before = before && before->offset + before->bytes == offset;
+    bool joins_next = next && offset + bytes == next->offset;
+    if (joins_before) {
+        before->bytes += bytes + (joins_next ? next->bytes : 0);
+        if (joins_next)
+            remove_extent(region, after);
+    } else if (joins_next) {
+        next->offset = offset;
+        next->bytes += bytes;
+    } else if (grow(region)) {
+        memmove(&region->free[after + 1], &region->free[after],
+                (region->free_count - after) * sizeof(*region->free));
+        region->free[after] = (struct sl_extent){offset, bytes};
+        region->free_count++;
+    }
+}
+
+void sl_region_trim(struct sl_region *region)
+{
+    for (size_t k = 0; k < region->free_count; k++)
+        madvise(region->base + region->free[k].offset, region->free[k].bytes, MADV_DONTNEED);
+}

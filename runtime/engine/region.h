@@ -1,0 +1,35 @@
+/* One mapped region that pieces are taken from and given back to, page by page: lowest fit for what
+ * comes and goes, highest fit for what stays, so that the two do not mix. Pieces given back keep
+ * their pages for the next taker. Used by the pool; one thread at a time. */
+#ifndef SLUICE_ENGINE_REGION_H
+#define SLUICE_ENGINE_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sl_extent {
+    uint64_t offset, bytes;
+};
+
+/* Zero-initialised: no region, nothing fits. */
+struct sl_region {
+    char *base;
+    uint64_t bytes;
+    struct sl_extent *free; /* ascending, never adjacent */
+    size_t free_count, free_capacity;
+};
+
+/* Maps the region, in huge pages where the kernel has them. -ENOMEM leaves it empty. */
+int sl_region_create(struct sl_region *region, uint64_t bytes);
+void sl_region_destroy(struct sl_region *region);
+
+/* bytes: a multiple of the page size. NULL when no free extent is large enough. */
+void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high);
+bool sl_region_owns(const struct sl_region *region, const void *memory);
+/* Gives back what sl_region_take returned, with the same bytes. */
+void sl_region_give(struct sl_region *region, void *memory, uint64_t bytes);
+/* Hands the pages of all free extents back to the kernel. */
+void sl_region_trim(struct sl_region *region);
+
+#endif

@@ -1,0 +1,98 @@
+/* The region and the pool: pieces never overlap, the bound holds, everything joins up again. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/rng.h"
+#include "runtime/engine/pool.h"
+#include "runtime/engine/region.h"
+
+#define PAGE   4096
+#define PIECES 64
+
+Test(region, random_pieces_never_overlap_and_join_up_again)
+{
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        uint64_t rng = seed;
+        struct sl_region region = {0};
+        cr_assert_eq(sl_region_create(&region, 256 * PAGE), 0);
+        char *pieces[PIECES] = {0};
+        uint64_t bytes[PIECES];
+        for (int step = 0; step < 2000; step++) {
+            size_t k = sl_rng_below(&rng, PIECES);
+            if (pieces[k]) {
+                for (uint64_t i = 0; i < bytes[k]; i += PAGE)
+                    cr_assert_eq(pieces[k][i], (char)k, "piece %zu was overwritten", k);
+                sl_region_give(&region, pieces[k], bytes[k]);
+                pieces[k] = NULL;
+                continue;
+            }
+            bytes[k] = PAGE * (1 + sl_rng_below(&rng, 12));
+            pieces[k] = sl_region_take(&region, bytes[k], sl_rng_below(&rng, 2));
+            if (pieces[k])
+                memset(pieces[k], (int)k, bytes[k]);
+        }
+        for (size_t k = 0; k < PIECES; k++) {
+            if (pieces[k])
+                sl_region_give(&region, pieces[k], bytes[k]);
+        }
+        cr_assert_eq(region.free_count, 1);
+        cr_assert_eq(region.free[0].bytes, 256 * PAGE);
+        sl_region_destroy(&region);
+    }
+}
+
+Test(region, an_empty_one_gives_nothing)
+{
+    struct sl_region region = {0};
+    cr_assert_null(sl_region_take(&region, PAGE, false));
+    cr_assert_not(sl_region_owns(&region, &region));
+    sl_region_trim(&region);
+    sl_region_destroy(&region);
+}
+
+Test(pool, holds_the_bound_of_slots_also_when_fragmented)
+{
+    struct sl_pool *pool = NULL;
+    struct sl_error error = {0};
+    cr_assert_eq(sl_pool_create(&pool, &error), 0);
+    sl_pool_bound_slots(pool, 8 * PAGE);
+    void *singles[8];
+    for (int i = 0; i < 8; i++)
+        cr_assert_not_null(singles[i] = sl_pool_take_slot(pool, PAGE, false, &error));
+    cr_assert_null(sl_pool_take_slot(pool, 1, false, &error));
+    cr_assert_eq(error.code, -ENOBUFS);
+    /* Every other page is free: a double one finds no extent, but fits the bound. */
+    for (int i = 0; i < 8; i += 2)
+        sl_pool_give(pool, SL_POOL_SLOTS, singles[i], PAGE);
+    void *wide = sl_pool_take_slot(pool, 2 * PAGE, false, &error);
+    cr_assert_not_null(wide, "%s", error.text);
+    memset(wide, 1, 2 * PAGE);
+    cr_assert_eq(sl_pool_used(pool, SL_POOL_SLOTS), 6 * PAGE);
+    cr_assert_null(sl_pool_take_slot(pool, 3 * PAGE, false, &error));
+    sl_pool_give(pool, SL_POOL_SLOTS, wide, 2 * PAGE);
+    for (int i = 1; i < 8; i += 2)
+        sl_pool_give(pool, SL_POOL_SLOTS, singles[i], PAGE);
+    void *all = sl_pool_take_slot(pool, 8 * PAGE, true, &error);
+    cr_assert_not_null(all, "the region joined up again");
+    sl_pool_give(pool, SL_POOL_SLOTS, all, 8 * PAGE);
+    cr_assert_eq(sl_pool_peak(pool, SL_POOL_SLOTS), 8 * PAGE);
+    sl_pool_free(pool);
+}
+
+Test(pool, counts_by_purpose)
+{
+    struct sl_pool *pool = NULL;
+    cr_assert_eq(sl_pool_create(&pool, NULL), 0);
+    void *scratch = sl_pool_take(pool, SL_POOL_SCRATCH, 5000, NULL);
+    void *slot = sl_pool_take_slot(pool, 100, false, NULL);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 2 * PAGE);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SLOTS), PAGE);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_ACTIVATIONS), 0);
+    sl_pool_give(pool, SL_POOL_SCRATCH, scratch, 5000);
+    sl_pool_give(pool, SL_POOL_SLOTS, slot, 100);
+    sl_pool_give(pool, SL_POOL_SLOTS, NULL, 100);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 0);
+    sl_pool_free(pool);
+}
