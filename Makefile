@@ -85,7 +85,7 @@ lint: $(GEN_H) ## formatting, static analysis, rules of the tree
 	shellcheck -s sh -S warning scripts/*.sh tests/golden/*.sh .ci/run
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 -I. -I$(BUILD)/gen \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
-	    -D'json_array_foreach(array, index, value)=for (;;)' \
+	    --library=scripts/cppcheck.cfg \
 	    --suppressions-list=scripts/cppcheck.txt runtime iouring cgroups kernels policies models
 	printf '%s\n' $(filter-out %_avx2.c %_avx512.c,$(LIB_C) $(REPORT_C) $(CLI_C)) | \
 	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -I$(BUILD)/gen -D_GNU_SOURCE \
