@@ -87,7 +87,7 @@ lint: $(GEN_H) ## formatting, static analysis, rules of the tree
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
 	    --library=scripts/cppcheck.cfg \
 	    --suppressions-list=scripts/cppcheck.txt runtime iouring cgroups kernels policies models
-	printf '%s\n' $(filter-out %_avx2.c %_avx512.c,$(LIB_C) $(REPORT_C) $(CLI_C)) | \
+	printf '%s\n' $(filter-out kernels/isa%.c,$(LIB_C) $(REPORT_C) $(CLI_C)) | \
 	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -I$(BUILD)/gen -D_GNU_SOURCE \
 	    -std=c11 -DSL_VERSION="\"\"" 2>/dev/null' clang-tidy
 
