@@ -17,8 +17,9 @@ for tool in "$cc" $runner; do
 done
 
 mkdir -p "$build"
-flags="-std=c11 -D_GNU_SOURCE -O3 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno
+flags="-std=c11 -D_GNU_SOURCE -O3 -ffunction-sections -fdata-sections -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno
        -fno-trapping-math -pthread -I. -Itests/cross -Itests/unit ${CROSS_FLAGS:-}"
+# What the tests do not reach need not be linked.
 objects=
 for source in kernels/*.c runtime/base/error.c models/shape.c tests/cross/run.c \
     tests/unit/kernel_case.c tests/unit/test_threads.c tests/unit/test_gemm.c \
@@ -41,6 +42,6 @@ done
 # The emulator has no libraries of the other processor.
 static=${runner:+-static}
 # shellcheck disable=SC2086
-"$cc" $static -pthread $objects -lm -ldl -o "$build/kernel_tests"
+"$cc" $static -pthread -Wl,--gc-sections $objects -lm -ldl -o "$build/kernel_tests"
 # shellcheck disable=SC2086
 $runner "$build/kernel_tests"
