@@ -8,6 +8,10 @@
 
 #include "kernels/kernel.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 extern const struct sl_isa sl_isa_generic, sl_isa_avx2, sl_isa_avx512;
 
 #if defined(__x86_64__)
@@ -20,8 +24,10 @@ static bool has_avx512(void)
 
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    /* Not every compiler has a name for F16C. */
+    unsigned a, b, c, d;
+    bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && f16c;
 }
 #endif
 

@@ -96,11 +96,14 @@ SL_INLINE sl_vector sl_vector_fma(sl_vector a, sl_vector b, sl_vector c)
 /* Every second value of the 2 * SL_LANES values of low and high. */
 SL_INLINE sl_vector sl_vector_evens(sl_vector low, sl_vector high)
 {
-    sl_vector_mask index;
-#pragma GCC unroll 16
-    for (int lane = 0; lane < SL_LANES; lane++)
-        index[lane] = 2 * lane;
-    return __builtin_shuffle(low, high, index);
+#if SL_LANES == 16
+    return __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                   30);
+#elif SL_LANES == 8
+    return __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+    return __builtin_shufflevector(low, high, 0, 2, 4, 6);
+#endif
 }
 
 /* x > 0 ? x : slope * x */
