@@ -205,9 +205,13 @@ static int read_preprocessing(const struct sl_import_preprocessing *wanted,
 static int build_network(const struct sl_import_request *request, struct import_state *state,
                          struct sl_error *error)
 {
-    const char *file = request->prototxt ? request->prototxt : request->caffemodel;
     int code = sl_network_build(state->message, NULL, &state->network, error);
-    return code < 0 && file && !request->topology ? sl_error_wrap(error, "%s", file) : code;
+    if (code >= 0 || request->topology)
+        return code;
+    if (request->prototxt)
+        return sl_error_wrap(error, "%s", request->prototxt);
+    return sl_error_wrap(error, "%s: the structure in it is not whole, give the prototxt too",
+                         request->caffemodel);
 }
 
 static int import_into(const struct sl_import_request *request, struct import_state *state,

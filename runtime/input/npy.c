@@ -153,6 +153,14 @@ static size_t format_header(const struct sl_shape *shape, char *header, size_t c
     return length;
 }
 
+static int write_error(const char *path, struct sl_error *error)
+{
+    if (errno == ENOSPC || errno == EDQUOT)
+        return sl_error_set(error, -errno,
+                            "%s: no room; free some, or write to another file system", path);
+    return sl_error_errno(error, "cannot write %s", path);
+}
+
 int sl_npy_write(const char *path, const struct sl_shape *shape, const float *values,
                  struct sl_error *error)
 {
@@ -162,10 +170,10 @@ int sl_npy_write(const char *path, const struct sl_shape *shape, const float *va
         return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", path);
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return sl_error_errno(error, "cannot write %s", path);
+        return write_error(path, error);
     SL_AUTO_FILE FILE *file = fdopen(fd, "wb");
     if (!file) {
-        int code = sl_error_errno(error, "cannot write %s", path);
+        int code = write_error(path, error);
         close(fd);
         unlink(temporary);
         return code;
@@ -177,7 +185,7 @@ int sl_npy_write(const char *path, const struct sl_shape *shape, const float *va
                    fwrite(values, sizeof(float), count, file) == count && fflush(file) == 0 &&
                    fchmod(fd, 0644) == 0 && rename(temporary, path) == 0;
     if (!written) {
-        int code = sl_error_errno(error, "cannot write %s", path);
+        int code = write_error(path, error);
         unlink(temporary);
         return code;
     }

@@ -23,6 +23,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
+#include "tests/support/command.h"
 
 #define FILE_BYTES (100 * SL_MIB)
 
@@ -79,21 +80,9 @@ static bool matches(const char *pattern)
     return any;
 }
 
-/* Nothing named after a process is left: no group, no swap file, no entry in /proc/swaps. */
 static void expect_nothing_left_of(pid_t pid)
 {
-    char pattern[128], swaps[4096];
-    const char *const places[] = {"/sys/fs/cgroup/sluice-%d-*", "/sys/fs/cgroup/*/sluice-%d-*",
-                                  "/sys/fs/cgroup/*/*/sluice-%d-*", "/var/tmp/sluice-swap-%d-*"};
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        const char *split = strstr(places[i], "%d");
-        snprintf(pattern, sizeof(pattern), "%.*s%d%s", (int)(split - places[i]), places[i], pid,
-                 split + 2);
-        cr_expect_not(matches(pattern), "%s is left", pattern);
-    }
-    snprintf(pattern, sizeof(pattern), "sluice-swap-%d-", pid);
-    cr_assert(sl_file_read_text("/proc/swaps", swaps, sizeof(swaps)) > 0);
-    cr_expect_null(strstr(swaps, pattern), "%s", swaps);
+    cr_expect_str_empty(left_behind(pid));
 }
 
 /* A cell that runs the hog; arguments end with NULL. */

@@ -1,0 +1,175 @@
+/* Limits as a user meets them: FaceNet, 217 MiB of weights, through the command line. What the
+ * limit kills is a result, exit code 3, and nothing is left behind. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/base/units.h"
+#include "tests/support/command.h"
+
+static char directory[] = "/var/tmp/sluice-test-limits-XXXXXX";
+static char pack[sizeof(directory) + 16];
+
+static void set_up(void)
+{
+    struct command command;
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(pack, sizeof(pack), "%s/net.sluice", directory);
+    command_run(&command, "synth facenet -o %s", pack);
+    cr_assert_eq(command.exit_code, 0, "%s", command.errors);
+    command_free(&command);
+}
+
+static void tear_down(void)
+{
+    unlink(pack);
+    rmdir(directory);
+}
+
+TestSuite(system_limits, .init = set_up, .fini = tear_down);
+
+static void require_limits(void)
+{
+    struct sl_cgroup_rights rights;
+    sl_cgroup_probe(&rights);
+    if (!rights.memory || !rights.swap)
+        cr_skip_test("skipped: needs a cgroup memory controller with swap (%s)", rights.reason);
+    if (!rights.read_rate)
+        cr_skip_test("skipped: needs an io or blkio controller (%s)", rights.reason);
+    if (geteuid())
+        cr_skip_test("skipped: only root may enable swap");
+}
+
+/* Runs one cell, which ends like that, and returns its record. */
+static json_t *run(const char *words, const char *status)
+{
+    struct command command;
+    command_run(&command, "run %s %s -o json", pack, words);
+    json_t *records = command_records(&command);
+    json_t *record = json_incref(json_array_get(records, 0));
+    json_decref(records);
+    cr_assert_eq(command.exit_code, strcmp(status, "ok") ? 3 : 0, "%s: exit code %d, %s", words,
+                 command.exit_code, command.errors);
+    cr_assert_str_eq(record_text(record, "status"), status, "%s", words);
+    cr_expect_str_empty(command.errors);
+    cr_expect_str_empty(command_left_behind(&command));
+    command_free(&command);
+    return record;
+}
+
+Test(system_limits, bulk_without_swap_is_killed)
+{
+    require_limits();
+    json_t *record = run("--policy bulk --memory 170M --swap 0", "oom");
+    cr_expect_geq(record_number(record, "oom_kills"), 1);
+    cr_expect_eq(record_number(record, "memory_limit"), 170.0 * SL_MIB);
+    cr_expect_leq(record_number(record, "peak_bytes"), 170.0 * SL_MIB);
+    json_decref(record);
+}
+
+Test(system_limits, bulk_with_swap_ends_at_a_cost)
+{
+    require_limits();
+    json_t *free_run = run("--policy bulk --memory none --timeout 60s", "ok");
+    json_t *record = run("--policy bulk --memory 170M --swap 1G", "ok");
+    cr_expect_gt(record_number(record, "swap_in_bytes"), 0);
+    cr_expect_gt(record_number(record, "swap_out_bytes"), 0);
+    cr_expect_gt(record_number(record, "major_faults"), 0);
+    cr_expect_leq(record_number(record, "peak_bytes"), 170.0 * SL_MIB);
+    cr_expect_str_eq(record_text(record, "digest"), record_text(free_run, "digest"));
+    cr_expect_gt(record_number(record, "run_ns"), 2 * record_number(free_run, "run_ns"));
+    json_decref(record);
+    json_decref(free_run);
+}
+
+Test(system_limits, linear_needs_its_largest_layer_only)
+{
+    require_limits();
+    json_t *record = run("--policy linear --memory 192M --swap 0", "ok");
+    cr_expect_eq(record_number(record, "swap_in_bytes"), 0);
+    cr_expect_leq(record_number(record, "peak_bytes"), 192.0 * SL_MIB);
+    json_decref(record);
+}
+
+Test(system_limits, window_and_auto_stay_within_a_quarter_of_the_weights)
+{
+    require_limits();
+    const char *const policies[] = {"window", "auto"};
+    for (int p = 0; p < 2; p++) {
+        char words[128];
+        snprintf(words, sizeof(words), "--policy %s --memory 25%% --swap 1G", policies[p]);
+        json_t *record = run(words, "ok");
+        cr_expect_eq(record_number(record, "swap_in_bytes"), 0, "%s", words);
+        cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
+        cr_expect_leq(record_number(record, "peak_bytes"), record_number(record, "memory_limit"));
+        json_decref(record);
+    }
+}
+
+Test(system_limits, timeout_is_a_result)
+{
+    require_limits();
+    json_t *record = run("--read-rate 10M --timeout 300ms", "timeout");
+    cr_expect_lt(record_number(record, "wall_ns"), 5e9);
+    json_decref(record);
+    record =
+        run("--policy bulk --memory 170M --swap 1G --read-rate 10M --timeout 300ms", "timeout");
+    json_decref(record);
+}
+
+/* Ctrl-C reaches every process of a terminal's foreground group, kill only the one that is named.
+ */
+static void interrupt(pid_t target_sign, int signal_number)
+{
+    struct command command;
+    command_start(&command,
+                  "run %s --policy bulk --memory 170M --swap 1G --read-rate 20M --runs 100 -o json",
+                  pack);
+    cr_assert(command_enters_group(&command), "no worker entered a group");
+    poll(NULL, 0, 200); /* well into its reads, which take 11 s */
+    kill(target_sign * command.pid, signal_number);
+    command_wait(&command);
+    cr_expect_eq(command.exit_code, 130, "%d %s", command.exit_code, command.errors);
+    cr_expect_str_empty(command_left_behind(&command));
+    command_free(&command);
+}
+
+Test(system_limits, interrupts_leave_nothing)
+{
+    require_limits();
+    interrupt(-1, SIGINT);
+    interrupt(1, SIGINT);
+    interrupt(1, SIGTERM);
+}
+
+/* Nobody can clean up after SIGKILL but the next run. */
+Test(system_limits, the_next_run_cleans_up_after_a_killed_one)
+{
+    require_limits();
+    struct command command;
+    command_start(&command, "run %s --policy bulk --memory 170M --swap 1G --read-rate 20M", pack);
+    cr_assert(command_enters_group(&command), "no worker entered a group");
+    kill(command.pid, SIGKILL);
+    command_wait(&command);
+    cr_expect_eq(command.exit_code, 128 + SIGKILL);
+    json_decref(run("-q --policy linear --memory 192M --swap 0", "ok"));
+    cr_expect_str_empty(command_left_behind(&command));
+    command_free(&command);
+}
+
+Test(system_limits, a_swap_file_that_does_not_fit)
+{
+    require_limits();
+    struct command command;
+    command_run(&command, "run %s --memory 64M --swap 10T", pack);
+    cr_expect_eq(command.exit_code, 1);
+    cr_expect_not_null(strstr(command.errors, "free some"), "%s", command.errors);
+    cr_expect_str_empty(command.out);
+    cr_expect_str_empty(command_left_behind(&command));
+    command_free(&command);
+}
