@@ -146,7 +146,8 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 
 $(TOPO_C): $(TOPOLOGY) scripts/embed_topologies.sh
 	@mkdir -p $(@D)
-	sh scripts/embed_topologies.sh $(TOPOLOGY) > $@.tmp && mv $@.tmp $@
+	$(SAY) "  GEN   $@"
+	$(Q)sh scripts/embed_topologies.sh $(TOPOLOGY) > $@.tmp && mv $@.tmp $@
 
 # Generated code is not held to our warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_H)

@@ -175,7 +175,11 @@ Test(supervisor, worker_gets_no_signals_or_masks_of_ours)
     struct sl_cell cell = shell("grep -E 'SigBlk|SigIgn' /proc/self/status");
     struct sl_outcome outcome = run(&cell);
     cr_expect(strstr(outcome.output, "SigBlk:\t0000000000000000"), "%s", outcome.output);
-    cr_expect(strstr(outcome.output, "SigIgn:\t0000000000000000"), "%s", outcome.output);
+    const char *ignored = strstr(outcome.output, "SigIgn:\t");
+    cr_assert_not_null(ignored);
+    /* What make starts ignores 32 and 33, which glibc keeps to itself and lets nobody restore. */
+    uint64_t own = UINT64_C(3) << 31;
+    cr_expect_eq(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~own, 0, "%s", outcome.output);
     sl_outcome_free(&outcome);
 }
 
