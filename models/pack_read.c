@@ -380,6 +380,7 @@ static int take_index(const unsigned char *bytes, const struct sl_pack_header *h
     if (index->n_shard > INT32_MAX)
         return damaged(error, "it has too many shards");
     pack->folded = index->folded;
+    pack->batch = options ? options->batch : 0;
     int result = build_network(index, options, pack, error);
     if (result)
         return result;

@@ -7,11 +7,14 @@
 
 struct sl_model {
     struct sl_pack *pack;
+    int64_t stack; /* requests that run together: each has its part of every blob */
     char **labels; /* instead of the pack's; NULL: none were read */
     int label_count;
 };
 
-/* Fills the public view of a blob of the network. */
-void sl_blob_view(const struct sl_network *network, int blob, struct sl_blob_info *view);
+/* Shape of one request's part of a blob. */
+void sl_blob_shape(const struct sl_model *model, int blob, struct sl_shape *shape);
+/* Fills the public view of it. */
+void sl_blob_view(const struct sl_model *model, int blob, struct sl_blob_info *view);
 
 #endif

@@ -7,6 +7,7 @@
 #include "iouring/loader.h"
 #include "models/encoding.h"
 #include "models/pack_format.h"
+#include "models/stack.h"
 #include "runtime/base/suggest.h"
 #include "runtime/engine/activation_plan.h"
 #include "runtime/input/input.h"
@@ -27,18 +28,58 @@ const char *sl_commit(void)
     return SL_COMMIT;
 }
 
-int sl_model_open(const char *path, struct sl_model **model, struct sl_error *error)
+/* Opens the pack with a batch of that many requests and checks that they do not mix. */
+static int open_stacked(struct sl_model *model, const char *path, int64_t requests,
+                        struct sl_error *error)
 {
+    struct sl_pack *one = model->pack, *stacked = NULL;
+    struct sl_network_options options;
+    int code = sl_stack_batch(one->network, requests, &options.batch, error);
+    /* The pack itself is sound: what does not fit is the batch. */
+    struct sl_error reason = {0};
+    if (code == 0 && sl_pack_open(path, &options, &stacked, &reason) == -ENOMEM)
+        code = sl_error_set(error, -ENOMEM, "%s", reason.text);
+    else if (code == 0 && !stacked)
+        code = sl_error_set(error, -EINVAL,
+                            "%s cannot run %d requests together: its layers do not fit inputs of "
+                            "that first axis (%.600s)",
+                            one->network->name, (int)requests, reason.text);
+    if (code == 0)
+        code = sl_stack_check(one->network, stacked->network, requests, error);
+    if (code < 0) {
+        sl_pack_close(stacked);
+        return code;
+    }
+    model->pack = stacked;
+    model->stack = requests;
+    sl_pack_close(one);
+    return 0;
+}
+
+int sl_model_open_stacked(const char *path, int requests, struct sl_model **model,
+                          struct sl_error *error)
+{
+    if (requests < 1 || requests > SL_STACK_MOST)
+        return sl_error_set(error, -EINVAL, "%d requests cannot run together, only 1 to %d",
+                            requests, SL_STACK_MOST);
     struct sl_model *opened = calloc(1, sizeof(*opened));
     if (!opened)
         return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
+    opened->stack = 1;
     int code = sl_pack_open(path, NULL, &opened->pack, error);
+    if (code == 0 && requests > 1)
+        code = open_stacked(opened, path, requests, error);
     if (code < 0) {
-        free(opened);
+        sl_model_close(opened);
         return code;
     }
     *model = opened;
     return 0;
+}
+
+int sl_model_open(const char *path, struct sl_model **model, struct sl_error *error)
+{
+    return sl_model_open_stacked(path, 1, model, error);
 }
 
 void sl_model_close(struct sl_model *model)
@@ -86,20 +127,29 @@ void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
         .file_bytes = pack->file_bytes,
         .largest_layer_bytes = largest,
         .identity = pack->index_checksum,
-        .flops = network->flops,
+        .flops = network->flops / (double)model->stack,
+        .stack = (int)model->stack,
         .folded = pack->folded,
     };
 }
 
-void sl_blob_view(const struct sl_network *network, int blob, struct sl_blob_info *view)
+void sl_blob_shape(const struct sl_model *model, int blob, struct sl_shape *shape)
 {
-    const struct sl_blob *source = &network->blobs[blob];
+    *shape = model->pack->network->blobs[blob].shape;
+    if (model->stack > 1)
+        shape->dim[0] /= model->stack;
+}
+
+void sl_blob_view(const struct sl_model *model, int blob, struct sl_blob_info *view)
+{
+    struct sl_shape shape;
+    sl_blob_shape(model, blob, &shape);
     *view = (struct sl_blob_info){
-        .name = source->name,
-        .axes = source->shape.axes,
-        .count = sl_shape_count(&source->shape),
+        .name = model->pack->network->blobs[blob].name,
+        .axes = shape.axes,
+        .count = sl_shape_count(&shape),
     };
-    memcpy(view->shape, source->shape.dim, (size_t)source->shape.axes * sizeof(view->shape[0]));
+    memcpy(view->shape, shape.dim, (size_t)shape.axes * sizeof(view->shape[0]));
 }
 
 int sl_model_input(const struct sl_model *model, int input, struct sl_blob_info *blob,
@@ -109,7 +159,7 @@ int sl_model_input(const struct sl_model *model, int input, struct sl_blob_info 
     if (input < 0 || input >= network->input_count)
         return sl_error_set(error, -ERANGE, "%s has no input %d, only %d", network->name, input,
                             network->input_count);
-    sl_blob_view(network, network->inputs[input], blob);
+    sl_blob_view(model, network->inputs[input], blob);
     return 0;
 }
 
@@ -120,7 +170,7 @@ int sl_model_output(const struct sl_model *model, int output, struct sl_blob_inf
     if (output < 0 || output >= network->output_count)
         return sl_error_set(error, -ERANGE, "%s has no output %d, only %d", network->name, output,
                             network->output_count);
-    sl_blob_view(network, network->outputs[output], blob);
+    sl_blob_view(model, network->outputs[output], blob);
     return 0;
 }
 
@@ -157,10 +207,10 @@ int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info
         .encoding = sl_encoding_name(source->encoding),
         .weight_bytes = layer_bytes(source),
         .shard_count = pack->layer_first_shard[layer + 1] - pack->layer_first_shard[layer],
-        .flops = source->flops,
+        .flops = source->flops / (double)model->stack,
     };
     if (source->top_count > 0)
-        sl_blob_view(network, source->tops[0], &info->output);
+        sl_blob_view(model, source->tops[0], &info->output);
     return 0;
 }
 

@@ -1,7 +1,11 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "runtime/api.h"
 #include "runtime/base/cleanup.h"
@@ -19,6 +23,7 @@ struct sl_session {
     struct sl_engine *engine;
     struct session_network *networks;
     int network_count;
+    int64_t request; /* selected, of those that run together */
 };
 
 int sl_session_create(const struct sl_session_options *options, struct sl_session **session,
@@ -95,12 +100,37 @@ static const struct sl_blob *find_input(const struct sl_session *session, int ne
     return NULL;
 }
 
+int sl_session_select(struct sl_session *session, int request, struct sl_error *error)
+{
+    int64_t most = 0;
+    for (int n = 0; n < session->network_count; n++)
+        if (session->networks[n].model->stack > most)
+            most = session->networks[n].model->stack;
+    if (request < 0 || request >= most)
+        return sl_error_set(error, -ERANGE, "there is no request %d, only %" PRId64, request, most);
+    session->request = request;
+    return 0;
+}
+
+/* Elements before the selected request's part of a blob, of which each request has count. */
+static int64_t part_begin(const struct sl_session *session, int network, int64_t count)
+{
+    int64_t stack = session->networks[network].model->stack;
+    return (session->request < stack ? session->request : stack - 1) * count;
+}
+
 int sl_session_input(struct sl_session *session, int network, int input, const float *values,
                      int64_t count, struct sl_error *error)
 {
-    if (!find_input(session, network, input, error))
+    const struct sl_blob *blob = find_input(session, network, input, error);
+    if (!blob)
         return -ERANGE;
-    return sl_engine_set_input(session->engine, network, input, values, count, error);
+    int64_t all = sl_shape_count(&blob->shape);
+    int64_t wanted = all / session->networks[network].model->stack;
+    if (count != wanted) /* the engine says what is wrong */
+        return sl_engine_set_input(session->engine, network, input, values, count, error);
+    return sl_engine_set_input_part(session->engine, network, input,
+                                    part_begin(session, network, count), values, count, error);
 }
 
 int sl_session_input_file(struct sl_session *session, int network, int input, const char *path,
@@ -109,15 +139,17 @@ int sl_session_input_file(struct sl_session *session, int network, int input, co
     const struct sl_blob *blob = find_input(session, network, input, error);
     if (!blob)
         return -ERANGE;
-    int64_t count = sl_shape_count(&blob->shape);
+    const struct sl_model *model = session->networks[network].model;
+    struct sl_shape shape;
+    sl_blob_shape(model, model->pack->network->inputs[input], &shape);
+    int64_t count = sl_shape_count(&shape);
     SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
     if (!values)
         return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
-    const struct sl_pack *pack = session->networks[network].model->pack;
-    int code = sl_input_read(path, &pack->preprocessing, &blob->shape, values, error);
+    int code = sl_input_read(path, &model->pack->preprocessing, &shape, values, error);
     if (code < 0)
         return code;
-    return sl_engine_set_input(session->engine, network, input, values, count, error);
+    return sl_session_input(session, network, input, values, count, error);
 }
 
 int sl_session_input_random(struct sl_session *session, int network, int input, uint64_t seed,
@@ -126,14 +158,14 @@ int sl_session_input_random(struct sl_session *session, int network, int input, 
     const struct sl_blob *blob = find_input(session, network, input, error);
     if (!blob)
         return -ERANGE;
-    int64_t count = sl_shape_count(&blob->shape);
+    int64_t count = sl_shape_count(&blob->shape) / session->networks[network].model->stack;
     SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
     if (!values)
         return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
     uint64_t key = sl_fnv1a(blob->name) ^ seed;
     for (int64_t i = 0; i < count; i++)
         values[i] = sl_rng_signed_unit(key, (uint64_t)i + 1);
-    return sl_engine_set_input(session->engine, network, input, values, count, error);
+    return sl_session_input(session, network, input, values, count, error);
 }
 
 int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
@@ -181,12 +213,33 @@ void sl_session_interrupt(struct sl_session *session)
 
 const float *sl_session_output(const struct sl_session *session, int network, int output)
 {
-    return sl_engine_output(session->engine, network, output);
+    const float *values = sl_engine_output(session->engine, network, output);
+    if (!values)
+        return NULL;
+    const struct sl_model *model = session->networks[network].model;
+    struct sl_shape shape;
+    sl_blob_shape(model, model->pack->network->outputs[output], &shape);
+    return values + part_begin(session, network, sl_shape_count(&shape));
 }
 
-/* Values and blob of an output; NULL when there is no such output or nothing ran. */
+uint64_t sl_session_digest(const struct sl_session *session, int network)
+{
+    struct sl_blob_info blob;
+    XXH3_state_t digest;
+    XXH3_64bits_reset(&digest);
+    if (network < 0 || network >= session->network_count || !session->networks[network].layers)
+        return 0;
+    const struct sl_model *model = session->networks[network].model;
+    for (int output = 0; sl_model_output(model, output, &blob, NULL) == 0; output++)
+        XXH3_64bits_update(&digest, sl_session_output(session, network, output),
+                           (size_t)blob.count * sizeof(float));
+    return XXH3_64bits_digest(&digest);
+}
+
+/* Values and shape of the selected request's part of an output; NULL when there is no such output
+ * or nothing ran. */
 static const float *find_output(const struct sl_session *session, int network, int output,
-                                const struct sl_blob **blob, struct sl_error *error)
+                                struct sl_shape *shape, struct sl_error *error)
 {
     const struct sl_network *found = find_network(session, network, error);
     if (!found)
@@ -196,21 +249,21 @@ static const float *find_output(const struct sl_session *session, int network, i
                      found->output_count);
         return NULL;
     }
-    const float *values = sl_engine_output(session->engine, network, output);
+    const float *values = sl_session_output(session, network, output);
     if (!values)
         sl_error_set(error, -ERANGE, "%s did not run yet", found->name);
-    *blob = &found->blobs[found->outputs[output]];
+    sl_blob_shape(session->networks[network].model, found->outputs[output], shape);
     return values;
 }
 
 int sl_session_save_output(const struct sl_session *session, int network, int output,
                            const char *path, struct sl_error *error)
 {
-    const struct sl_blob *blob;
-    const float *values = find_output(session, network, output, &blob, error);
+    struct sl_shape shape;
+    const float *values = find_output(session, network, output, &shape, error);
     if (!values)
         return -ERANGE;
-    return sl_npy_write(path, &blob->shape, values, error);
+    return sl_npy_write(path, &shape, values, error);
 }
 
 /* Sum of exp(value - largest): what turns values into a softmax. */
@@ -239,17 +292,19 @@ static int insert_class(struct sl_class *classes, int length, int most, int64_t 
 int sl_session_top(const struct sl_session *session, int network, int output, int most,
                    struct sl_class *classes, struct sl_error *error)
 {
-    const struct sl_blob *blob;
-    const float *values = find_output(session, network, output, &blob, error);
+    struct sl_shape shape;
+    const float *values = find_output(session, network, output, &shape, error);
     if (!values)
         return -ERANGE;
     const struct sl_model *model = session->networks[network].model;
-    int64_t count = sl_shape_span(&blob->shape, blob->shape.axes > 1 ? 1 : 0, blob->shape.axes);
+    const struct sl_network *found = model->pack->network;
+    const int producer = found->blobs[found->outputs[output]].producer;
+    int64_t count = sl_shape_span(&shape, shape.axes > 1 ? 1 : 0, shape.axes);
     int length = 0;
     for (int64_t i = 0; i < count && most > 0; i++)
         if (!isnan(values[i]))
             length = insert_class(classes, length, most, i, values[i]);
-    bool softmax = model->pack->network->layers[blob->producer].type == SL_LAYER_SOFTMAX;
+    bool softmax = found->layers[producer].type == SL_LAYER_SOFTMAX;
     double sum = !softmax && length > 0 ? softmax_sum(values, count, classes[0].value) : 1;
     float largest = length > 0 ? classes[0].value : 0;
     for (int i = 0; i < length; i++) {

@@ -50,6 +50,12 @@ struct sl_model;
 /* Reads and verifies the index of a pack. -ENOENT, -EBADMSG (damaged or not a pack), -EPROTO
  * (written by a newer version). Free with sl_model_close. Blocks on I/O. */
 SL_API int sl_model_open(const char *path, struct sl_model **model, struct sl_error *error);
+/* The same, but one run computes so many requests (1 to 1024) over every shard while it is in
+ * memory: all that is told of blobs is told of one request's part, and a session chooses the
+ * request with sl_session_select. -EINVAL when the network mixes what lies in the first axis of its
+ * inputs. */
+SL_API int sl_model_open_stacked(const char *path, int requests, struct sl_model **model,
+                                 struct sl_error *error);
 /* No session may use the model any more. NULL is fine. */
 SL_API void sl_model_close(struct sl_model *model);
 
@@ -64,6 +70,7 @@ struct sl_model_info {
     uint64_t largest_layer_bytes; /* weights of the largest layer */
     uint64_t identity;            /* checksum of the index: names the pack */
     double flops;                 /* of one request; multiply and add count as two */
+    int stack;                    /* requests that one run computes together */
     bool folded;                  /* BatchNorm, Scale and ReLU fused at import */
 };
 SL_API void sl_model_describe(const struct sl_model *model, struct sl_model_info *info);
@@ -117,7 +124,7 @@ SL_API const char *sl_model_label(const struct sl_model *model, int64_t index);
 /* Replaces the labels by those of a text file, one per line. */
 SL_API int sl_model_read_labels(struct sl_model *model, const char *path, struct sl_error *error);
 
-/* Memory that one request's activations take at their peak. */
+/* Memory that the activations of a run take at their peak. */
 SL_API int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes,
                                      struct sl_error *error);
 
@@ -163,14 +170,19 @@ SL_API int sl_session_input_file(struct sl_session *session, int network, int in
 SL_API int sl_session_input_random(struct sl_session *session, int network, int input,
                                    uint64_t seed, struct sl_error *error);
 
-/* What one request of a network took. */
+/* Chooses which of the requests that run together (sl_model_open_stacked) the functions for inputs,
+ * outputs, classes and digests mean from now on; 0 at first. Of networks with fewer requests the
+ * last one is meant. -ERANGE when no network has so many. */
+SL_API int sl_session_select(struct sl_session *session, int request, struct sl_error *error);
+
+/* What one run of a network took: one request, or several that were computed together. */
 struct sl_result {
     uint64_t latency_ns; /* arrival to result */
     uint64_t load_ns;    /* reads of weights under way */
     uint64_t run_ns;     /* kernels running */
     uint64_t stall_ns;   /* executor waiting for weights */
     uint64_t read_bytes;
-    uint64_t digest; /* XXH3-64 over all output blobs in order */
+    uint64_t digest; /* XXH3-64 over all output blobs in order, of all its requests */
 };
 
 /* Runs one request of every network, all arriving now, and blocks until all ended. more: how many
@@ -193,6 +205,10 @@ SL_API void sl_session_last_batch(const struct sl_session *session, struct sl_ba
 
 /* Makes sl_session_run return -EINTR soon. From any thread, also from a signal handler. */
 SL_API void sl_session_interrupt(struct sl_session *session);
+
+/* XXH3-64 over all output blobs in order of the last run, of the selected request. 0 when there is
+ * no such network or nothing ran. */
+SL_API uint64_t sl_session_digest(const struct sl_session *session, int network);
 
 /* Output blob of the last run, in the shape that sl_model_output tells; NULL when out of range.
  * Valid until the next run. */

@@ -23,31 +23,33 @@ static json_t *json_words(const char *const *words, int count)
 json_t *cell_to_json(const struct cell *cell)
 {
     return json_pack(
-        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}",
+        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}",
         "packs", json_words(cell->packs, cell->pack_count), "inputs",
         json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
         "threads", (json_int_t)cell->threads, "depth", (json_int_t)cell->depth, "queue_depth",
         (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "device_rate",
         (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
-        (json_int_t)cell->warmup, "cold", cell->cold, "trust", cell->trust, "top",
-        (json_int_t)cell->top, "labels", cell->labels, "output", cell->output_directory);
+        (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold, "trust",
+        cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels, "output",
+        cell->output_directory);
 }
 
 int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
                    struct sl_error *error)
 {
     const json_t *packs, *inputs;
-    json_int_t threads, depth, queue_depth, budget, device_rate, runs, warmup, top;
+    json_int_t threads, depth, queue_depth, budget, device_rate, runs, warmup, batch, top;
     int cold, trust;
     json_error_t reason;
     *cell = (struct cell){0};
-    if (json_unpack_ex(
-            (json_t *)json, &reason, 0,
-            "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s?:s, s?:s}",
-            "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
-            "threads", &threads, "depth", &depth, "queue_depth", &queue_depth, "budget", &budget,
-            "device_rate", &device_rate, "runs", &runs, "warmup", &warmup, "cold", &cold, "trust",
-            &trust, "top", &top, "labels", &cell->labels, "output", &cell->output_directory) < 0)
+    if (json_unpack_ex((json_t *)json, &reason, 0,
+                       "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
+                       "s:I, s?:s, s?:s}",
+                       "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader",
+                       &cell->loader, "threads", &threads, "depth", &depth, "queue_depth",
+                       &queue_depth, "budget", &budget, "device_rate", &device_rate, "runs", &runs,
+                       "warmup", &warmup, "batch", &batch, "cold", &cold, "trust", &trust, "top",
+                       &top, "labels", &cell->labels, "output", &cell->output_directory) < 0)
         return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
     cell->pack_count = (int)json_array_size(packs);
     cell->input_count = (int)json_array_size(inputs);
@@ -70,6 +72,7 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     cell->device_bytes_per_s = device_rate;
     cell->runs = runs;
     cell->warmup = warmup;
+    cell->batch = batch;
     cell->cold = cold;
     cell->trust = trust;
     cell->top = top;
@@ -82,33 +85,48 @@ struct execution {
     const struct cell *cell;
     struct sl_model **models;
     struct sl_session *session;
-    struct sl_result *results;    /* [network][run] */
+    struct sl_result *results;    /* [network][run], of one input */
     struct sl_result *one_result; /* [network], of one run */
-    struct sl_batch *batches;     /* [run] */
+    struct sl_batch *batches;     /* [run], of one input */
+    int stack;                    /* requests of each network that one run computes */
+    int rounds;                   /* inputs, one after another, each cell->runs times */
+    const char **names;           /* [request of the stack][network]: what it was fed */
+    int *fed;                     /* [request of the stack]: round of its input, -1: none yet */
 };
 
-static void execution_close(struct execution *execution)
+static void close_session(struct execution *execution)
 {
     interrupt_session(NULL);
     sl_session_free(execution->session);
-    for (int n = 0; execution->models && n < execution->cell->pack_count; n++)
+    execution->session = NULL;
+    for (int n = 0; execution->models && n < execution->cell->pack_count; n++) {
         sl_model_close(execution->models[n]);
+        execution->models[n] = NULL;
+    }
+}
+
+static void execution_close(struct execution *execution)
+{
+    close_session(execution);
     free(execution->models);
+    free(execution->names);
+    free(execution->fed);
     free(execution->results);
     free(execution->one_result);
     free(execution->batches);
 }
 
-static int open_model(const struct cell *cell, int number, struct sl_model **model,
+static int open_model(const struct cell *cell, int number, int stack, struct sl_model **model,
                       struct sl_error *error)
 {
-    int code = sl_model_open(cell->packs[number], model, error);
+    int code = sl_model_open_stacked(cell->packs[number], stack, model, error);
     if (code == 0 && cell->labels)
         code = sl_model_read_labels(*model, cell->labels, error);
     return code;
 }
 
-static int open_session(struct execution *execution, struct sl_error *error)
+/* Opens models and session for so many requests together. */
+static int open_session(struct execution *execution, int stack, struct sl_error *error)
 {
     const struct cell *cell = execution->cell;
     struct sl_session_options options = {
@@ -123,33 +141,40 @@ static int open_session(struct execution *execution, struct sl_error *error)
     };
     int code = 0;
     for (int n = 0; code == 0 && n < cell->pack_count; n++)
-        code = open_model(cell, n, &execution->models[n], error);
+        code = open_model(cell, n, stack, &execution->models[n], error);
     if (code == 0)
         code = sl_session_create(&options, &execution->session, error);
     for (int n = 0; code == 0 && n < cell->pack_count; n++) {
         int number = sl_session_add(execution->session, execution->models[n], error);
         code = number < 0 ? number : 0;
     }
-    return code;
+    if (code < 0)
+        return code;
+    for (int r = 0; r < stack; r++)
+        execution->fed[r] = -1;
+    execution->stack = stack;
+    interrupt_session(execution->session);
+    return 0;
 }
 
 static int execution_open(struct execution *execution, const struct cell *cell,
                           struct sl_error *error)
 {
     size_t networks = (size_t)cell->pack_count, runs = (size_t)cell->runs;
+    size_t most = cell->batch > 1 ? (size_t)cell->batch : 1;
     *execution = (struct execution){
         .cell = cell,
         .models = calloc(networks, sizeof(*execution->models)),
         .results = calloc(networks * runs, sizeof(*execution->results)),
         .one_result = calloc(networks, sizeof(*execution->one_result)),
         .batches = calloc(runs, sizeof(*execution->batches)),
+        .names = calloc(networks * most, sizeof(*execution->names)),
+        .fed = calloc(most, sizeof(*execution->fed)),
     };
-    if (!execution->models || !execution->results || !execution->one_result || !execution->batches)
+    if (!execution->models || !execution->results || !execution->one_result ||
+        !execution->batches || !execution->names || !execution->fed)
         return sl_error_set(error, -ENOMEM, "out of memory");
-    int code = open_session(execution, error);
-    if (code == 0)
-        interrupt_session(execution->session);
-    return code;
+    return open_session(execution, 1, error);
 }
 
 /* BLOB=FILE when some network has an input BLOB; *length is that of the name, 0: a plain FILE. */
@@ -240,10 +265,10 @@ static int feed(const struct execution *execution, int round, const char **names
     return code;
 }
 
-static int check_inputs(const struct execution *execution, int *rounds, struct sl_error *error)
+static int check_inputs(struct execution *execution, struct sl_error *error)
 {
     int networks = execution->cell->pack_count, plain = count_plain(execution);
-    *rounds = networks == 1 && plain > 1 ? plain : 1;
+    execution->rounds = networks == 1 && plain > 1 ? plain : 1;
     if (networks > 1 && plain > 1 && plain != networks)
         return sl_error_set(error, -EINVAL,
                             "%d inputs for %d networks: give one for all, or one for each", plain,
@@ -260,25 +285,6 @@ static int run_once(const struct execution *execution, uint64_t more, struct sl_
             return code;
     }
     return sl_session_run(execution->session, more, execution->one_result, NULL, error);
-}
-
-/* Runs warm-ups and measured requests of one input. Returns how many measured ones ended. */
-static int run_round(const struct execution *execution, uint64_t later, struct sl_error *error)
-{
-    const struct cell *cell = execution->cell;
-    int done = 0;
-    for (int64_t i = -cell->warmup; i < cell->runs; i++) {
-        uint64_t more = (uint64_t)(cell->runs - i - 1) + later;
-        if (run_once(execution, more, error) < 0)
-            return done;
-        if (i < 0)
-            continue;
-        for (int n = 0; n < cell->pack_count; n++)
-            execution->results[(int64_t)n * cell->runs + i] = execution->one_result[n];
-        sl_session_last_batch(execution->session, &execution->batches[i]);
-        done++;
-    }
-    return done;
 }
 
 /* Makes DIRECTORY or DIRECTORY/PART and puts its path into buffer; part may be NULL. */
@@ -307,7 +313,7 @@ static const char *stem(const char *path, char buffer[NAME_MAX + 1])
 /* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<pack>/, with several inputs
  * DIRECTORY/<input file>/. */
 static int write_outputs(const struct execution *execution, int network, const char *input,
-                         int rounds, struct sl_error *error)
+                         struct sl_error *error)
 {
     char directory[PATH_MAX], part[NAME_MAX + 1];
     const char *top = execution->cell->output_directory;
@@ -316,7 +322,7 @@ static int write_outputs(const struct execution *execution, int network, const c
     sl_model_describe(execution->models[network], &info);
     if (code == 0 && execution->cell->pack_count > 1)
         code = make_directory(top, stem(info.path, part), directory, error);
-    else if (code == 0 && rounds > 1)
+    else if (code == 0 && execution->rounds > 1)
         code = make_directory(top, stem(input, part), directory, error);
     for (int output = 0; code == 0 && output < info.output_count; output++) {
         struct sl_blob_info blob;
@@ -343,7 +349,7 @@ static json_t *json_budget(const struct cell *cell)
 
 /* Records of what the round finished. */
 static int record_round(const struct execution *execution, int done, const char *const *inputs,
-                        int rounds, json_t *records, struct sl_error *error)
+                        json_t *records, struct sl_error *error)
 {
     const struct cell *cell = execution->cell;
     for (int n = 0; done > 0 && n < cell->pack_count; n++) {
@@ -361,33 +367,100 @@ static int record_round(const struct execution *execution, int done, const char 
         json_array_append_new(records, record);
         if (!cell->output_directory || done < cell->runs)
             continue;
-        int code = write_outputs(execution, n, inputs[n], rounds, error);
+        int code = write_outputs(execution, n, inputs[n], error);
         if (code < 0)
             return code;
     }
     return 0;
 }
 
-static int run_rounds(const struct execution *execution, json_t *records, struct sl_error *error)
+/* Feeds the requests [first, first + stack) of the queue, where every input stands cell->runs
+ * times. An input stays in its place until another one follows. */
+static int feed_stack(const struct execution *execution, int64_t first, struct sl_error *error)
 {
     const struct cell *cell = execution->cell;
-    int rounds;
-    int code = check_inputs(execution, &rounds, error);
-    SL_AUTO_FREE const char **names = calloc((size_t)cell->pack_count, sizeof(*names));
-    if (!names)
-        return sl_error_set(error, -ENOMEM, "out of memory");
-    for (int round = 0; code == 0 && round < rounds; round++) {
-        uint64_t later = (uint64_t)(rounds - round - 1) * (uint64_t)(cell->runs + cell->warmup);
-        code = feed(execution, round, names, error);
+    for (int r = 0; r < execution->stack; r++) {
+        int round = (int)((first + r) / cell->runs);
+        if (execution->fed[r] == round)
+            continue;
+        int code = sl_session_select(execution->session, r, error);
+        if (code == 0)
+            code = feed(execution, round, execution->names + (int64_t)r * cell->pack_count, error);
+        if (code < 0)
+            return code;
+        execution->fed[r] = round;
+    }
+    return 0;
+}
+
+/* Results of request r of the stack that was just run: its own digest, and its share of what was
+ * read for all. */
+static void take_results(const struct execution *execution, int r, int64_t run)
+{
+    const struct cell *cell = execution->cell;
+    for (int n = 0; n < cell->pack_count; n++) {
+        struct sl_result *result = &execution->results[(int64_t)n * cell->runs + run];
+        *result = execution->one_result[n];
+        result->digest = sl_session_digest(execution->session, n);
+        result->read_bytes = result->read_bytes * (uint64_t)(r + 1) / (uint64_t)execution->stack -
+                             result->read_bytes * (uint64_t)r / (uint64_t)execution->stack;
+    }
+    sl_session_last_batch(execution->session, &execution->batches[run]);
+}
+
+/* Runs the requests [first, first + stack) of the queue together; warm-ups before the first request
+ * of an input. Makes the record of every input that is finished with them. */
+static int run_stack(const struct execution *execution, int64_t first, json_t *records,
+                     struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    const int64_t runs = cell->runs, end = first + execution->stack;
+    const int64_t later = (int64_t)execution->rounds * runs - end;
+    const int64_t later_inputs = execution->rounds - 1 - (end - 1) / runs;
+    bool begins = (end - 1) / runs > (first - 1) / runs || first == 0;
+    int code = feed_stack(execution, first, error);
+    for (int64_t i = begins ? -cell->warmup : 0; code == 0 && i <= 0; i++)
+        code = run_once(execution,
+                        (uint64_t)(-i + later / execution->stack + later_inputs * cell->warmup),
+                        error);
+    for (int r = 0; code == 0 && r < execution->stack; r++) {
+        int64_t run = (first + r) % runs;
+        code = sl_session_select(execution->session, r, error);
         if (code < 0)
             break;
-        int done = run_round(execution, later, error);
-        struct sl_error failed = *error;
-        code = record_round(execution, done, names, rounds, records, error);
-        if (code == 0 && done < cell->runs) {
-            *error = failed;
-            code = failed.code ? failed.code : -EINTR;
+        take_results(execution, r, run);
+        if (run == runs - 1)
+            code = record_round(execution, (int)runs,
+                                execution->names + (int64_t)r * cell->pack_count, records, error);
+    }
+    return code;
+}
+
+/* As many requests together as were asked for; the rest of the queue in a smaller stack. */
+static int run_queue(struct execution *execution, json_t *records, struct sl_error *error)
+{
+    const struct cell *cell = execution->cell;
+    int code = check_inputs(execution, error);
+    const int64_t length = (int64_t)execution->rounds * cell->runs;
+    int64_t first = 0;
+    while (code == 0 && first < length) {
+        int64_t stack = cell->batch > 1 ? cell->batch : 1;
+        stack = stack < length - first ? stack : length - first;
+        if (stack != execution->stack) {
+            close_session(execution);
+            code = open_session(execution, (int)stack, error);
         }
+        if (code == 0)
+            code = run_stack(execution, first, records, error);
+        first += code == 0 ? stack : 0;
+    }
+    /* What an input got done before a failure is kept. */
+    int done = (int)(first % cell->runs);
+    if (code < 0 && done > 0 && execution->session) {
+        struct sl_error failed = *error;
+        int kept = record_round(execution, done, execution->names, records, error);
+        if (kept == 0)
+            *error = failed;
     }
     return code;
 }
@@ -410,7 +483,7 @@ int cell_execute(const struct cell *cell, json_t **records, struct sl_error *err
     json_t *list = json_array();
     int code = execution_open(&execution, cell, error);
     if (code == 0)
-        code = run_rounds(&execution, list, error);
+        code = run_queue(&execution, list, error);
     execution_close(&execution);
     if (code == -EINTR)
         mark_interrupted(list, cell->pack_count);

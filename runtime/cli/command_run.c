@@ -51,6 +51,10 @@ static const struct cli_option options[] = {
     {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"runs", 'n', "N", "requests of every input, in one process (default 1)", NULL, false},
     {"warmup", 0, "N", "requests before them that are not measured (default 0)", NULL, false},
+    {"batch", 0, "K",
+     "requests of a network (inputs and --runs, in order) that run together over each shard while "
+     "it is in memory; every one keeps its own result (default 1)",
+     NULL, false},
     {"cold", 0, NULL,
      "drop the packs from the page cache before every request; cells with a limit, and several "
      "cells, start cold anyway",
@@ -136,6 +140,8 @@ static int read_numbers(const struct cli_arguments *arguments, struct cell *cell
     if (code == 0)
         code = cli_integer(arguments, "warmup", 0, 1000000, &cell->warmup, error);
     if (code == 0)
+        code = cli_integer(arguments, "batch", 1, 1024, &cell->batch, error);
+    if (code == 0)
         code = cli_integer(arguments, "top", 0, 1000, &cell->top, error);
     if (code == 0)
         code = cli_integer(arguments, "threads", 1, 64, &cell->threads, error);
@@ -183,6 +189,19 @@ static int read_packs(struct run_request *request, struct sl_error *error)
     return 0;
 }
 
+/* Known before anything starts: whether the networks keep their requests apart. */
+static int check_batch(const struct cell *cell, struct sl_error *error)
+{
+    int code = 0;
+    for (int n = 0; cell->batch > 1 && code == 0 && n < cell->pack_count; n++) {
+        struct sl_model *model;
+        code = sl_model_open_stacked(cell->packs[n], (int)cell->batch, &model, error);
+        if (code == 0)
+            sl_model_close(model);
+    }
+    return code < 0 ? sl_error_wrap(error, "--batch") : 0;
+}
+
 /* 0, or -EINVAL: a mistake in the command line. */
 static int read_request(const struct cli_arguments *arguments, struct run_request *request,
                         struct sl_error *error)
@@ -206,6 +225,8 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
         code = read_limits(arguments, request, error);
     if (code == 0)
         code = read_inputs(arguments, request, error);
+    if (code == 0)
+        code = check_batch(&request->cell, error);
     return code;
 }
 
@@ -438,6 +459,7 @@ const struct cli_command command_run = {
         "sluice run facenet.sluice --memory 192M --swap 0 --policy linear\twith less memory than "
         "weights\n"
         "sluice run facenet.sluice --policy all --memory none,75%,50% --swap 1G\tone table\n"
+        "sluice run vgg16.sluice --memory 25% --runs 8 --batch 4\tfewer reads per request\n"
         "sluice run age.sluice gender.sluice --runs 20 -o json\ta batch, for scripts\n",
     .options = options,
     .run = run,

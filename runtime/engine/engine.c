@@ -162,22 +162,47 @@ int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct s
     return engine->network_count++;
 }
 
+static const struct sl_blob *find_input(const struct sl_engine *engine, int network, int input,
+                                        struct sl_error *error)
+{
+    if (network < 0 || network >= engine->network_count)
+        sl_error_set(error, -EINVAL, "there is no network %d", network);
+    else if (input < 0 || input >= engine->networks[network]->network->input_count)
+        sl_error_set(error, -EINVAL, "%s has no input %d", engine->networks[network]->network->name,
+                     input);
+    else
+        return &engine->networks[network]
+                    ->network->blobs[engine->networks[network]->network->inputs[input]];
+    return NULL;
+}
+
 int sl_engine_set_input(struct sl_engine *engine, int network, int input, const float *values,
                         int64_t count, struct sl_error *error)
 {
-    if (network < 0 || network >= engine->network_count)
-        return sl_error_set(error, -EINVAL, "there is no network %d", network);
-    struct sl_network_state *state = engine->networks[network];
-    if (input < 0 || input >= state->network->input_count)
-        return sl_error_set(error, -EINVAL, "%s has no input %d", state->network->name, input);
-    const struct sl_blob *blob = &state->network->blobs[state->network->inputs[input]];
+    const struct sl_blob *blob = find_input(engine, network, input, error);
     char text[SL_SHAPE_TEXT_BYTES];
-    if (count != sl_shape_count(&blob->shape))
+    if (blob && count != sl_shape_count(&blob->shape))
         return sl_error_set(error, -EINVAL,
                             "%s: input %s is %s, %" PRId64 " values, but %" PRId64 " were given",
-                            state->network->name, blob->name, sl_shape_text(&blob->shape, text),
-                            sl_shape_count(&blob->shape), count);
-    memcpy(state->inputs[input], values, (size_t)count * sizeof(float));
+                            engine->networks[network]->network->name, blob->name,
+                            sl_shape_text(&blob->shape, text), sl_shape_count(&blob->shape), count);
+    return blob ? sl_engine_set_input_part(engine, network, input, 0, values, count, error)
+                : -EINVAL;
+}
+
+int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, int64_t first,
+                             const float *values, int64_t count, struct sl_error *error)
+{
+    const struct sl_blob *blob = find_input(engine, network, input, error);
+    if (!blob)
+        return -EINVAL;
+    int64_t all = sl_shape_count(&blob->shape);
+    if (first < 0 || count < 0 || first > all || count > all - first)
+        return sl_error_set(error, -EINVAL,
+                            "values %" PRId64 " to %" PRId64 " are not in input %s, which has "
+                            "%" PRId64,
+                            first, first + count - 1, blob->name, all);
+    memcpy(engine->networks[network]->inputs[input] + first, values, (size_t)count * sizeof(float));
     return 0;
 }
 

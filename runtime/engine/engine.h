@@ -54,6 +54,10 @@ int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct s
 int sl_engine_set_input(struct sl_engine *engine, int network, int input, const float *values,
                         int64_t count, struct sl_error *error);
 
+/* The same for a part of the blob: count values from element `first` on. */
+int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, int64_t first,
+                             const float *values, int64_t count, struct sl_error *error);
+
 /* One request of every network, all arriving now; blocks until all ended. more: batches that will
  * follow (policies that keep weights across requests use it). results: one per network. */
 int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,

@@ -79,7 +79,9 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
             *shard_bytes = sl_shard_memory(&state->pack->shards[s]);
             workload->weight_bytes += *shard_bytes++;
         }
-        sl_times_load(state->pack, threads, states[n]->least_run_ns, NULL);
+        /* Times are kept of the network as it is. */
+        if (!state->pack->batch)
+            sl_times_load(state->pack, threads, states[n]->least_run_ns, NULL);
     }
     sl_workload_learn(workload, states);
     return 0;

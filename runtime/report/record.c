@@ -147,6 +147,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     json_object_set_new(record, "pack", json_string(info.path));
     json_object_set_new(record, "pack_identity", json_checksum(info.identity));
     json_object_set_new(record, "input", json_string(input));
+    json_object_set_new(record, "batch", json_integer(info.stack));
     add_session(record, session);
     json_object_set_new(record, "weights_bytes", json_bytes(info.weight_bytes));
     add_latencies(record, samples);
