@@ -1,5 +1,5 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
-.PHONY: all lib demo deps test unit system system-v2 golden lint format sanitize fuzz fuzz-replay \
+.PHONY: all lib demo deps test unit system system-v2 golden lint lint-checks format sanitize fuzz fuzz-replay \
         bench-kernels bench-loader bench-schedule references install uninstall clean help man
 
 # Generated sources are kept.
@@ -79,17 +79,12 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 format: ## clang-format all C files
 	clang-format -i $(C_FILES)
 
-lint: $(GEN_H) ## formatting, static analysis, rules of the tree
-	clang-format --dry-run -Werror $(C_FILES)
-	sh scripts/check_dependencies.sh
-	shellcheck -s sh -S warning scripts/*.sh tests/golden/*.sh .ci/run
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 -I. -I$(BUILD)/gen \
-	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
-	    --library=scripts/cppcheck.cfg \
-	    --suppressions-list=scripts/cppcheck.txt runtime iouring cgroups kernels policies models
-	printf '%s\n' $(filter-out kernels/isa%.c,$(LIB_C) $(REPORT_C) $(CLI_C)) | \
-	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -I$(BUILD)/gen -D_GNU_SOURCE \
-	    -std=c11 -DSL_VERSION="\"\"" 2>/dev/null' clang-tidy
+lint: ## formatting, static analysis, rules of the tree
+	@sh scripts/deps.sh lint
+	@$(MAKE) --no-print-directory lint-checks
+
+lint-checks: $(GEN_H)
+	@sh scripts/lint.sh $(BUILD)
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 sanitize: ## unit and command-line tests under ASan and UBSan

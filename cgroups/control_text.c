@@ -84,7 +84,7 @@ void sl_control_below_root(const char *path, const char *root, char *relative, s
         path++;
     /* A namespace shows groups above its own root as "/..". */
     if (strncmp(path, "..", 2) && strlen(path) < size)
-        strcpy(relative, path);
+        memcpy(relative, path, strlen(path) + 1);
 }
 
 pid_t sl_control_owner(const char *name, const char *prefix)

@@ -227,6 +227,7 @@ static int fill_with_zeros(int fd, uint64_t bytes)
 
 static int write_header(int fd, uint64_t bytes)
 {
+    static const char signature[10] = "SWAPSPACE2"; /* no NUL */
     uint64_t page = page_bytes();
     SL_AUTO_FREE char *first = calloc(1, page);
     if (!first)
@@ -235,7 +236,7 @@ static int write_header(int fd, uint64_t bytes)
     if (getrandom(header.uuid, sizeof(header.uuid), GRND_NONBLOCK) < 0)
         memset(header.uuid, 0x5a, sizeof(header.uuid));
     memcpy(first + SWAP_HEADER_BYTES, &header, sizeof(header));
-    memcpy(first + page - 10, "SWAPSPACE2", 10);
+    memcpy(first + page - sizeof(signature), signature, sizeof(signature));
     ssize_t wrote = pwrite(fd, first, page, 0);
     if (wrote < 0)
         return -errno;

@@ -13,10 +13,13 @@ uint64_t sl_swap_free_bytes(void);
 
 /* Makes (real blocks, no holes), formats and enables a swap file of `bytes` in directory (NULL:
  * the first of $TMPDIR, /var/tmp that can hold one; tmpfs, btrfs without nocow and full disks are
- * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named sluice-swap-<pid>; what a
- * crashed sluice left is disabled and removed first. Disable and remove with sl_swapfile_remove. */
+ * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named
+ * sluice-swap-<pid>-<serial>; what a crashed sluice left is disabled and removed first. Disable and
+ * remove with sl_swapfile_remove. */
 int sl_swapfile_create(const char *directory, uint64_t bytes, struct sl_swapfile **swapfile,
                        struct sl_error *error);
+
+/* Disables it (which reads what it holds back into memory) and deletes it. NULL is fine. */
 void sl_swapfile_remove(struct sl_swapfile *swapfile);
 
 #endif

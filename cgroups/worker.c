@@ -39,7 +39,7 @@ static _Noreturn void run_child(char *const *argv, const struct pipes *pipes, pi
     if (getppid() != parent)
         _exit(127);
     struct sigaction usual = {.sa_handler = SIG_DFL};
-    for (int signal_number = 1; signal_number < 32; signal_number++)
+    for (int signal_number = 1; signal_number <= SIGRTMAX; signal_number++)
         sigaction(signal_number, &usual, NULL);
     sigset_t none;
     sigemptyset(&none);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,7 +73,7 @@ int sl_file_open(const char *path, bool buffered, struct sl_file **out, struct s
     size_t length = strlen(path);
     size_t skip = length >= sizeof(file->name) ? length - sizeof(file->name) + 1 : 0;
     const char *slash = strrchr(path + skip, '/');
-    strcpy(file->name, slash && slash[1] ? slash + 1 : path + skip);
+    snprintf(file->name, sizeof(file->name), "%s", slash && slash[1] ? slash + 1 : path + skip);
     file->fd = fd;
     fd = -1;
     file->alignment = direct_alignment(file->fd);

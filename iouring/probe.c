@@ -178,7 +178,7 @@ static int open_measurement(struct measurement *measurement, const char *path,
     int rc = sl_drop_page_cache(path, error);
     if (rc == 0)
         rc = sl_loader_open(NULL, &options, &measurement->loader, NULL, error);
-    if (rc < 0)
+    if (rc)
         return rc;
     measurement->file = measurement->loader->ops->add_file(measurement->loader, path, error);
     if (measurement->file < 0)

@@ -51,7 +51,7 @@ int sl_mean_read(const char *path, float **values, struct sl_shape *shape, struc
         result = sl_blob_index_walk(&wire, wire.size, &budget_bytes, &blob);
     if (result == 0)
         result = mean_shape(&wire, &blob, &found);
-    if (result < 0)
+    if (result)
         return result;
     float *mean SL_AUTO_FREE = malloc((size_t)blob.count * sizeof(float));
     if (!mean)

@@ -246,10 +246,11 @@ static int connect_tops(struct builder *builder, const Caffe__LayerParameter *me
 }
 
 /* MemoryData also yields labels; they are left out when nothing reads them. */
-static int tops_in_use(const struct builder *builder, const Caffe__LayerParameter *message)
+static int tops_in_use(const struct builder *builder, const Caffe__LayerParameter *message,
+                       const char *type)
 {
     int count = (int)message->n_top;
-    if (strcmp(message->type, "MemoryData") || count < 2)
+    if (strcmp(type, "MemoryData") || count < 2)
         return count;
     for (size_t i = 0; i < builder->included_count; i++)
         for (size_t j = 0; j < builder->included[i]->n_bottom; j++)
@@ -327,7 +328,7 @@ static int add_layer(struct builder *builder, const Caffe__LayerParameter *messa
     if (!layer->name)
         return no_memory(builder);
     layer->type = importer->type;
-    layer->top_count = tops_in_use(builder, message);
+    layer->top_count = tops_in_use(builder, message, type);
     result = infer_layer(builder, message, importer, layer, index);
     if (result)
         return result;

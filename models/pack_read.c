@@ -91,8 +91,8 @@ static int open_file(const char *path, int *fd, uint64_t *bytes, struct sl_error
         return sl_error_set(error, EISDIR, "this is a directory, not a pack; name a .sluice file");
     if (!S_ISREG(status.st_mode))
         return sl_error_set(error, EBADMSG, "not a regular file; name a .sluice file");
-    /* Read-ahead would bring megabytes of weights into the page cache: of the little memory that the
-     * limit leaves, and in the way of the first real reads. */
+    /* Read-ahead would bring megabytes of weights into the page cache: of the little memory that
+     * the limit leaves, and in the way of the first real reads. */
     posix_fadvise(*fd, 0, 0, POSIX_FADV_RANDOM);
     *bytes = (uint64_t)status.st_size;
     return 0;

@@ -44,7 +44,7 @@ int sl_lexer_error(struct sl_lexer *lexer, const struct sl_token *place, const c
 const char *sl_token_text(const struct sl_token *token, char buffer[SL_TOKEN_TEXT_BYTES])
 {
     if (token->kind == SL_TOKEN_END)
-        return strcpy(buffer, "the end of the file");
+        return "the end of the file";
     const size_t longest = SL_TOKEN_TEXT_BYTES - sizeof("''...");
     size_t length = token->length < longest ? token->length : longest;
     size_t out = 0;
@@ -53,7 +53,7 @@ const char *sl_token_text(const struct sl_token *token, char buffer[SL_TOKEN_TEX
         char c = token->start[i];
         buffer[out++] = c >= ' ' && c <= '~' ? c : '?';
     }
-    strcpy(buffer + out, length < token->length ? "...'" : "'");
+    snprintf(buffer + out, SL_TOKEN_TEXT_BYTES - out, length < token->length ? "...'" : "'");
     return buffer;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,7 @@ const ProtobufCFieldDescriptor *sl_reflect_field(const ProtobufCMessageDescripto
     if (field || length > LONGEST_FIELD_NAME)
         return field;
     char in_c[LONGEST_FIELD_NAME + 2];
-    memcpy(in_c, name, length);
-    memcpy(in_c + length, "_", 2);
+    snprintf(in_c, sizeof(in_c), "%s_", name);
     return protobuf_c_message_descriptor_get_field_by_name(descriptor, in_c);
 }
 

@@ -139,7 +139,7 @@ int sl_wire_varint(struct sl_wire *wire, uint64_t end, uint64_t *value)
 
 int sl_wire_field(struct sl_wire *wire, uint64_t end, struct sl_wire_field *field)
 {
-    uint64_t tag, length = 0;
+    uint64_t tag = 0, length = 0;
     field->tag_begin = wire->position;
     int result = sl_wire_varint(wire, end, &tag);
     if (result < 0)

@@ -1,4 +1,3 @@
-#define SLUICE_BASE_ERROR_DEFINED
 #include "runtime/base/error.h"
 
 #include <errno.h>

@@ -28,14 +28,6 @@ SL_API int sl_error_errno(struct sl_error *error, const char *format, ...)
 SL_API int sl_error_wrap(struct sl_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* clang's analyzer sees one file at a time: that these never return 0 must be told. */
-#if defined(__clang_analyzer__) && !defined(SLUICE_BASE_ERROR_DEFINED)
-#define sl_error_set(error, code, ...)                                                             \
-    (sl_error_set(error, code, __VA_ARGS__), (code) > 0 ? -(code) : (code))
-#define sl_error_errno(error, ...) (sl_error_errno(error, __VA_ARGS__), -1)
-#define sl_error_wrap(error, ...)  (sl_error_wrap(error, __VA_ARGS__), -1)
-#endif
-
 SL_C_END
 
 #endif

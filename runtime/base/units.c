@@ -24,10 +24,10 @@ static int unit_shift(const char *suffix)
 
 int sl_parse_size(const char *text, uint64_t *bytes, struct sl_error *error)
 {
-    char *end;
+    char *end = NULL;
     errno = 0;
     double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : -1;
-    if (value < 0 || errno || !isfinite(value))
+    if (!end || value < 0 || errno || !isfinite(value))
         return sl_error_set(error, -EINVAL, "'%s' is not a size; write for example 170M or 1.5G",
                             text);
     while (*end == ' ')

@@ -117,6 +117,7 @@ static int check_operands(const struct cli_arguments *arguments, struct sl_error
 {
     const struct cli_command *command = arguments->command;
     for (int i = 0; i < arguments->given_count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): all that are counted are set. */
         if (!strcmp(arguments->given[i].option->name, "help"))
             return 0;
     if (arguments->operand_count < command->least_operands)
@@ -243,9 +244,9 @@ int cli_duration(const struct cli_arguments *arguments, const char *name, uint64
     const char *text = cli_text(arguments, name);
     if (!text)
         return 0;
-    char *end;
+    char *end = NULL;
     double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : -1;
-    for (size_t i = 0; value >= 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+    for (size_t i = 0; end && value >= 0 && i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(end, units[i].suffix) || value * units[i].seconds > 1e9)
             continue;
         *ns = (uint64_t)(value * units[i].seconds * 1e9);

@@ -16,6 +16,7 @@ enum sl_pool_purpose {
 
 struct sl_pool;
 
+/* An empty pool: memory is reserved as it is asked for. -ENOMEM. Free with sl_pool_free. */
 int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);

@@ -90,8 +90,9 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
 {
     struct sl_plan plan = {0};
     struct sl_schedule_network *networks = predictor->workload.networks;
+    const bool planned = policy->planned;
     int result = 0;
-    if (policy->planned)
+    if (planned)
         result = sl_plan_make(networks, predictor->count, options, &predictor->device,
                               PREDICT_PASSES, &plan, error);
     if (result)
@@ -99,7 +100,7 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     struct sl_simulation cold, steady;
     result = sl_simulate(networks, predictor->count, policy, options, &predictor->device, 1, &cold,
                          error);
-    for (int n = 0; n < predictor->count && policy->planned; n++)
+    for (int n = 0; n < predictor->count && planned; n++)
         networks[n].pinned = plan.pinned[n];
     if (!result) {
         result = sl_simulate(networks, predictor->count, policy, options, &predictor->device,

@@ -71,9 +71,10 @@ int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns, str
     if (!read)
         return sl_error_set(error, -ENOMEM, "no memory for run times");
     for (size_t l = 0; l < count; l++) {
-        char *end;
-        read[l] = *at == ' ' ? strtoull(at, &end, 10) : 0;
-        if (*at != ' ' || end == at)
+        char *end = NULL;
+        if (*at == ' ')
+            read[l] = strtoull(at, &end, 10);
+        if (!end || end == at)
             return sl_error_set(error, -EBADMSG, "%s.times is damaged; remove it", pack->path);
         at = end;
     }

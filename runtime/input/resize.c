@@ -67,8 +67,8 @@ static int resize_linear(const uint8_t *source, size_t stride, const struct sl_r
     size_t row_values = (size_t)width * (size_t)channels;
     SL_AUTO_FREE struct linear_tap *taps_x = malloc((size_t)width * sizeof(*taps_x));
     SL_AUTO_FREE struct linear_tap *taps_y = malloc((size_t)height * sizeof(*taps_y));
-    SL_AUTO_FREE int *upper = malloc(row_values * sizeof(*upper));
-    SL_AUTO_FREE int *lower = malloc(row_values * sizeof(*lower));
+    SL_AUTO_FREE int *upper = calloc(row_values, sizeof(*upper));
+    SL_AUTO_FREE int *lower = calloc(row_values, sizeof(*lower));
     if (!taps_x || !taps_y || !upper || !lower)
         return -ENOMEM;
     linear_taps(taps_x, region->width, width, true);

@@ -4,7 +4,7 @@ try() {
     "$SLUICE" "$@" -o net.sluice >out 2>err
     echo "-> $? $(wc -l <err)"
     cat out err
-    ls | grep sluice && echo "left behind"
+    find . -name "*sluice*" | grep . && echo "left behind"
     true
 }
 change() {
