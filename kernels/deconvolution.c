@@ -9,7 +9,6 @@
 /* Wanted input pixels of a product: bounds the scratch. */
 #define TILE_COLUMNS 448
 
-/* The geometry is that of the convolution this one transposes: its input is our top. */
 struct deconvolution {
     const struct sl_kernel_call *call;
     int64_t batch, channels, in_h, in_w, outputs, out_h, out_w;

@@ -33,17 +33,20 @@ class Program:
         )
 
     def run(self):
-        self.process.stdin.write("run\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        try:
+            self.process.stdin.write("run\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
         if not line:
-            sys.exit(f"{self.process.args[0]} ended early")
+            sys.exit(f"bench-kernels: {self.process.args[0]} ended early")
         return int(line) / 1e6
 
     def close(self):
         self.process.stdin.close()
         if self.process.wait() != 0:
-            sys.exit(f"{self.process.args[0]} failed")
+            sys.exit(f"bench-kernels: {self.process.args[0]} failed")
         return numpy.fromfile(self.output, "<f4")
 
 
