@@ -101,6 +101,9 @@ struct sl_loader {
  * An unknown name is -EINVAL with the nearest known one. */
 int sl_loader_open(const char *name, const struct sl_loader_options *options,
                    struct sl_loader **loader, char reason[160], struct sl_error *error);
+/* Whether the loader of that name (NULL: the one chosen by itself) takes these hints; NULL is
+ * always fine. -EINVAL with the reason, also for an unknown name. */
+int sl_loader_check_hints(const char *name, const char *hints, struct sl_error *error);
 /* Iterate with index from 0 until NULL. */
 const struct sl_loader_ops *sl_loader_at(int index);
 /* Checks the table's required hooks. */

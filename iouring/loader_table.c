@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iouring/hints.h"
 #include "iouring/loaders.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
@@ -83,6 +84,21 @@ static const struct sl_loader_ops *find(const char *name, struct sl_error *error
     return NULL;
 }
 
+int sl_loader_check_hints(const char *name, const char *hints, struct sl_error *error)
+{
+    const struct sl_loader_ops *ops = name ? find(name, error) : NULL;
+    unsigned set;
+
+    if (name && !ops)
+        return -EINVAL;
+    if (hints && !(ops && ops->map))
+        return sl_error_set(error, EINVAL,
+                            "hints are for a loader that maps the pack, which %s does not; use "
+                            "--loader mmap",
+                            ops ? ops->name : "the default one");
+    return sl_hints_parse(hints, &set, error);
+}
+
 int sl_loader_open(const char *name, const struct sl_loader_options *options,
                    struct sl_loader **loader, char reason[160], struct sl_error *error)
 {
@@ -90,17 +106,13 @@ int sl_loader_open(const char *name, const struct sl_loader_options *options,
 
     if (reason)
         reason[0] = '\0';
+    int rc = sl_loader_check_hints(name, options->hints, error);
+    if (rc < 0)
+        return rc;
     const struct sl_loader_ops *ops = name ? find(name, error) : NULL;
-    if (name && !ops)
-        return -EINVAL;
-    if (options->hints && !(ops && ops->map))
-        return sl_error_set(error, EINVAL,
-                            "hints are for a loader that maps the pack, which %s does not; use "
-                            "--loader mmap",
-                            ops ? ops->name : "the default one");
     if (ops)
         return ops->open(options, loader, error);
-    int rc = sl_loader_uring.open(options, loader, &refusal);
+    rc = sl_loader_uring.open(options, loader, &refusal);
     if (rc == 0)
         return 0;
     rc = sl_loader_pread.open(options, loader, error);

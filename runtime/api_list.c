@@ -126,3 +126,8 @@ void sl_context_read(const char *path, struct sl_context *context)
     find_mount(absolute, &mount);
     snprintf(context->storage, sizeof(context->storage), "%s on %s", mount.type, mount.source);
 }
+
+int sl_check_hints(const char *loader, const char *hints, struct sl_error *error)
+{
+    return sl_loader_check_hints(loader, hints, error);
+}

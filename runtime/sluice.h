@@ -139,6 +139,9 @@ struct sl_session_options {
     int threads;        /* 0: the CPUs that this process may use */
     int depth;          /* shards to read ahead; 0: the policy's choice */
     int queue_depth;    /* reads in flight in the kernel; 0: the default */
+    /* Loader mmap only: what the kernel is told of the mapping, words of random sequential willneed
+     * populate lock cold pageout dontneed, separated by commas, or "none"; NULL: its choice. */
+    const char *hints;
     uint64_t
         budget_bytes; /* memory that sluice allows itself; 0: the limit of its cgroup, if any */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
@@ -244,6 +247,7 @@ struct sl_session_info {
     const char *policy, *loader;
     const char *loader_reason; /* why not the first choice; "" when it is */
     const char *loader_notes;  /* what was degraded; "" when nothing */
+    const char *hints;         /* to the kernel, of loader mmap; "" for others */
     int threads;
     bool direct;                /* weights are read past the page cache (O_DIRECT) */
     uint64_t shards_peak_bytes; /* most weights in memory at once so far */
@@ -345,6 +349,10 @@ struct sl_entry {
 };
 /* Entry by index from 0; false behind the last. */
 SL_API bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry);
+
+/* Whether a session would take these hints (sl_session_options) with this loader: 0, or -EINVAL
+ * with the reason. */
+SL_API int sl_check_hints(const char *loader, const char *hints, struct sl_error *error);
 
 /* Where a result was measured, for its record. */
 struct sl_context {

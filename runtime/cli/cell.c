@@ -22,16 +22,17 @@ static json_t *json_words(const char *const *words, int count)
 
 json_t *cell_to_json(const struct cell *cell)
 {
-    return json_pack(
-        "{s:o, s:o, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:s*, s:s*}",
-        "packs", json_words(cell->packs, cell->pack_count), "inputs",
-        json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
-        "threads", (json_int_t)cell->threads, "depth", (json_int_t)cell->depth, "queue_depth",
-        (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "device_rate",
-        (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
-        (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold, "trust",
-        cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels, "output",
-        cell->output_directory);
+    return json_pack("{s:o, s:o, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
+                     "s:b, s:I, s:s*, s:s*}",
+                     "packs", json_words(cell->packs, cell->pack_count), "inputs",
+                     json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader",
+                     cell->loader, "hints", cell->hints, "threads", (json_int_t)cell->threads,
+                     "depth", (json_int_t)cell->depth, "queue_depth", (json_int_t)cell->queue_depth,
+                     "budget", (json_int_t)cell->budget_bytes, "device_rate",
+                     (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
+                     (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold,
+                     "trust", cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels,
+                     "output", cell->output_directory);
 }
 
 int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
@@ -42,14 +43,15 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     int cold, trust;
     json_error_t reason;
     *cell = (struct cell){0};
-    if (json_unpack_ex((json_t *)json, &reason, 0,
-                       "{s:o, s:o, s:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
-                       "s:I, s?:s, s?:s}",
-                       "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader",
-                       &cell->loader, "threads", &threads, "depth", &depth, "queue_depth",
-                       &queue_depth, "budget", &budget, "device_rate", &device_rate, "runs", &runs,
-                       "warmup", &warmup, "batch", &batch, "cold", &cold, "trust", &trust, "top",
-                       &top, "labels", &cell->labels, "output", &cell->output_directory) < 0)
+    if (json_unpack_ex(
+            (json_t *)json, &reason, 0,
+            "{s:o, s:o, s:s, s?:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
+            "s:I, s?:s, s?:s}",
+            "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
+            "hints", &cell->hints, "threads", &threads, "depth", &depth, "queue_depth",
+            &queue_depth, "budget", &budget, "device_rate", &device_rate, "runs", &runs, "warmup",
+            &warmup, "batch", &batch, "cold", &cold, "trust", &trust, "top", &top, "labels",
+            &cell->labels, "output", &cell->output_directory) < 0)
         return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
     cell->pack_count = (int)json_array_size(packs);
     cell->input_count = (int)json_array_size(inputs);
@@ -132,6 +134,7 @@ static int open_session(struct execution *execution, int stack, struct sl_error 
     struct sl_session_options options = {
         .policy = cell->policy,
         .loader = cell->loader,
+        .hints = cell->hints,
         .threads = (int)cell->threads,
         .depth = (int)cell->depth,
         .queue_depth = (int)cell->queue_depth,

@@ -15,6 +15,7 @@ struct cell {
     const char *const *inputs; /* FILE or BLOB=FILE, as given; none: pseudo-random values */
     int input_count;
     const char *policy, *loader; /* loader NULL: by itself */
+    const char *hints;           /* of loader mmap; NULL: its choice */
     int64_t threads, depth, queue_depth;
     int64_t budget_bytes;       /* 0: the limit of the process that runs the cell */
     int64_t runs, warmup;       /* measured and unmeasured requests of every input; runs >= 1 */

@@ -48,6 +48,11 @@ static const struct cli_option options[] = {
     {"queue-depth", 0, "N", "reads in flight in the kernel, 1 to 256", NULL, false},
     {"loader", 0, "L", "how weights are read (default: the best that this system allows)",
      "@loaders", false},
+    {"hints", 0, "LIST",
+     "with --loader mmap, what the kernel is told: none, or of random or sequential (the mapping), "
+     "willneed and populate (ahead of the run), lock (what stays), cold, pageout and dontneed "
+     "(behind it), separated by commas (default random,willneed,populate,lock,dontneed)",
+     "none random sequential willneed populate lock cold pageout dontneed", false},
     {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"runs", 'n', "N", "requests of every input, in one process (default 1)", NULL, false},
     {"warmup", 0, "N", "requests before them that are not measured (default 0)", NULL, false},
@@ -210,6 +215,7 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
     request->cell.cold = cli_flag(arguments, "cold");
     request->cell.trust = cli_flag(arguments, "no-verify");
     request->cell.loader = cli_text(arguments, "loader");
+    request->cell.hints = cli_text(arguments, "hints");
     request->cell.labels = cli_text(arguments, "labels");
     request->cell.output_directory = cli_text(arguments, "output");
     int code = sl_format_parse(cli_text(arguments, "format"), &request->format, error);
@@ -217,6 +223,8 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
         code = cell_list_read_policies(&request->list, cli_text(arguments, "policy"), error);
     if (code == 0 && request->cell.loader)
         code = cli_check_name(SL_KIND_LOADER, "loader", request->cell.loader, error);
+    if (code == 0)
+        code = sl_check_hints(request->cell.loader, request->cell.hints, error);
     if (code == 0)
         code = read_numbers(arguments, &request->cell, error);
     if (code == 0)

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 
 #include "cgroups/cgroup.h"
-#include "iouring/loader.h"
 #include "policies/policy.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
@@ -19,6 +18,7 @@
 #include "runtime/engine/executor.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/planner.h"
+#include "runtime/engine/shard_reader.h"
 #include "runtime/engine/workload.h"
 
 /* A unit runs for some 10 ms at most, and reads are only collected between units: this many shards
@@ -31,10 +31,9 @@
 struct sl_engine {
     struct sl_engine_options options;
     const struct sl_policy *policy;
-    int threads, queue_depth;
-    struct sl_loader *loader;
-    char loader_reason[160];
+    int threads;
     struct sl_pool *pool;
+    struct sl_shard_reader reader;
     struct sl_network_state **networks;
     int network_count;
     struct sl_executor **executors; /* made with the first batch, policy->executors of them */
@@ -44,10 +43,8 @@ struct sl_engine {
     struct sl_budget budget;
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
-    uint64_t batches;            /* that ended well */
-    struct sl_batch_facts batch; /* the last one */
-    int reads_in_flight;
-    uint64_t reading_since_ns;    /* when reads_in_flight became 1 */
+    uint64_t batches;             /* that ended well */
+    struct sl_batch_facts batch;  /* the last one */
     struct sl_schedule *schedule; /* lives across batches, for what stays resident */
     int wake_fd;
     volatile int interrupted;
@@ -82,18 +79,16 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->policy = policy;
-    engine->queue_depth = options->queue_depth ? options->queue_depth : ENGINE_QUEUE_DEPTH;
     engine->threads = options->threads ? options->threads : sl_usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
     if (!result)
         result = sl_pool_create(&engine->pool, error);
-    struct sl_loader_options loader_options = {
-        .depth = engine->queue_depth,
-    };
+    struct sl_loader_options reading = options->reading;
+    reading.depth = reading.depth ? reading.depth : ENGINE_QUEUE_DEPTH;
     if (!result)
-        result = sl_loader_open(options->loader, &loader_options, &engine->loader,
-                                engine->loader_reason, error);
+        result = sl_shard_reader_open(&engine->reader, options->loader, &reading, options->verify,
+                                      engine->pool, error);
     if (result) {
         sl_engine_free(engine);
         return result;
@@ -102,32 +97,14 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     return 0;
 }
 
-static void give_slot(struct sl_engine *engine, int network, int shard)
-{
-    struct sl_network_state *state = engine->networks[network];
-    void *slot = SL_STEAL(state->slots[shard]);
-    if (slot && sl_contents_leave(engine->workload.contents, network, shard))
-        sl_pool_give(engine->pool, SL_POOL_SLOTS, slot,
-                     sl_shard_memory(&state->pack->shards[shard]));
-}
-
-static void give_slots(struct sl_engine *engine)
-{
-    for (int n = 0; n < engine->network_count; n++)
-        for (int s = 0; s < engine->networks[n]->pack->shard_count; s++)
-            give_slot(engine, n, s);
-}
-
 void sl_engine_free(struct sl_engine *engine)
 {
     if (!engine)
         return;
-    if (engine->loader)
-        engine->loader->ops->close(engine->loader);
+    sl_shard_reader_close(&engine->reader);
     for (int e = 0; e < engine->executor_count; e++)
         sl_executor_free(engine->executors[e], engine->pool);
     free(engine->executors);
-    give_slots(engine);
     for (int n = 0; n < engine->network_count; n++)
         sl_network_state_free(engine->networks[n], engine->pool);
     free(engine->networks);
@@ -148,17 +125,18 @@ int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct s
     if (!networks)
         return sl_error_set(error, -ENOMEM, "no memory for network %s", pack->network->name);
     engine->networks = networks;
+    sl_shard_reader_know(&engine->reader, networks, engine->network_count);
     struct sl_network_state *state;
     int result = sl_network_state_create(pack, engine->pool, &state, error);
     if (result)
         return result;
-    state->file = engine->loader->ops->add_file(engine->loader, pack->path, error);
-    if (state->file < 0) {
-        result = state->file;
+    result = sl_shard_reader_add(&engine->reader, state, error);
+    if (result) {
         sl_network_state_free(state, engine->pool);
         return result;
     }
     engine->networks[engine->network_count] = state;
+    sl_shard_reader_know(&engine->reader, networks, engine->network_count + 1);
     return engine->network_count++;
 }
 
@@ -231,7 +209,10 @@ static int plan_pins(struct sl_engine *engine, const struct sl_device_model *dev
         sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
         int shard;
         while ((shard = sl_schedule_drop_unpinned(engine->schedule, n)) >= 0)
-            give_slot(engine, n, shard);
+            sl_shard_reader_drop(&engine->reader, n, shard);
+        for (int s = 0; s < engine->networks[n]->pack->shard_count; s++)
+            if (plan.pinned[n][s])
+                sl_shard_reader_keep(&engine->reader, n, s);
     }
     sl_plan_free(&plan);
     return 0;
@@ -295,7 +276,7 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
     engine->schedule_options = (struct sl_schedule_options){
         .budget_bytes = UINT64_MAX,
         .depth = engine->options.depth,
-        .reads_most = engine->queue_depth,
+        .reads_most = engine->reader.options.depth,
     };
     int result = divide_budget(engine, error);
     if (engine->policy->budgeted) {
@@ -306,11 +287,12 @@ static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_er
                                     &engine->workload, error);
     if (result)
         return result;
+    engine->reader.contents = engine->workload.contents;
     result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
                                 &engine->schedule_options, &engine->schedule, error);
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
-    if (!result && engine->policy->budgeted)
+    if (!result && engine->policy->budgeted && !engine->reader.maps)
         bound_slots(engine);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
@@ -388,73 +370,24 @@ static int create_executors(struct sl_engine *engine, struct sl_error *error)
     return 0;
 }
 
-static uint64_t read_tag(int network, int shard)
-{
-    return (uint64_t)network << 32 | (uint32_t)shard;
-}
-
 static int start_read(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
 {
-    struct sl_network_state *state = engine->networks[step->network];
-    const struct sl_shard *shard = &state->pack->shards[step->index];
-    uint64_t length = sl_shard_memory(shard);
-    void *slot;
-    enum sl_content_state content =
-        sl_contents_join(engine->workload.contents, step->network, step->index, &slot);
-    if (content != SL_CONTENT_ABSENT) {
-        state->slots[step->index] = slot;
-        if (content == SL_CONTENT_RESIDENT)
-            sl_schedule_loaded(engine->schedule, step->network, step->index);
-        return 0;
-    }
     bool stays = sl_schedule_view(engine->schedule)->networks[step->network].pinned[step->index];
-    slot = sl_pool_take_slot(engine->pool, length, stays, error);
-    if (!slot)
-        return sl_error_wrap(error, "layer %s", state->network->layers[shard->layer].name);
-    state->slots[step->index] = slot;
-    sl_contents_begin(engine->workload.contents, step->network, step->index, slot);
-    uint64_t now_ns = sl_now_ns();
-    sl_network_state_read_begins(state, step->index, now_ns);
-    if (engine->reads_in_flight++ == 0)
-        engine->reading_since_ns = now_ns;
-    struct sl_read read = {
-        .tag = read_tag(step->network, step->index),
-        .file = state->file,
-        .offset = shard->file_offset,
-        .length = length,
-        .destination = slot,
-    };
-    int result = engine->loader->ops->submit(engine->loader, &read, error);
-    if (result) {
-        state->reads_in_flight--;
-        engine->reads_in_flight--;
-    }
-    return result;
+    int result = sl_shard_reader_begin(&engine->reader, step->network, step->index, stays, error);
+    if (result > 0)
+        sl_schedule_loaded(engine->schedule, step->network, step->index);
+    return result < 0 ? result : 0;
 }
 
 static int end_read(struct sl_engine *engine, const struct sl_completion *completion,
                     struct sl_error *error)
 {
-    int network = (int)(completion->tag >> 32), index = (int)(uint32_t)completion->tag;
-    struct sl_network_state *state = engine->networks[network];
-    const struct sl_shard *shard = &state->pack->shards[index];
-    sl_network_state_read_ends(state, index, completion->completed_ns);
-    if (--engine->reads_in_flight == 0)
-        engine->batch.load_ns += completion->completed_ns - engine->reading_since_ns;
-    if (completion->result)
-        return sl_error_set(
-            error, completion->result,
-            "%s: reading layer %s, rows %" PRId64 " to %" PRId64 ", at offset %" PRIu64 ": %s",
-            state->pack->path, state->network->layers[shard->layer].name, shard->row_begin,
-            shard->row_end, shard->file_offset, strerror(-completion->result));
-    if (engine->options.verify) {
-        int result = sl_shard_verify(state->pack, index, state->slots[index], error);
-        if (result)
-            return result;
-    }
-    sl_schedule_loaded(engine->schedule, network, index);
-    int other, shard_there;
-    while (sl_contents_arrived(engine->workload.contents, network, index, &other, &shard_there))
+    int network, shard, other, shard_there;
+    int result = sl_shard_reader_end(&engine->reader, completion, &network, &shard, error);
+    if (result)
+        return result;
+    sl_schedule_loaded(engine->schedule, network, shard);
+    while (sl_contents_arrived(engine->workload.contents, network, shard, &other, &shard_there))
         sl_schedule_loaded(engine->schedule, other, shard_there);
     return 0;
 }
@@ -465,8 +398,8 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
     struct sl_completion completions[ENGINE_REAPED_AT_ONCE];
     int count, failed = 0;
     do {
-        count = engine->loader->ops->reap(engine->loader, completions, ENGINE_REAPED_AT_ONCE, 0,
-                                          failed ? NULL : error);
+        count = sl_shard_reader_reap(&engine->reader, completions, ENGINE_REAPED_AT_ONCE,
+                                     failed ? NULL : error);
         for (int i = 0; i < count; i++) {
             int result = end_read(engine, &completions[i], failed ? NULL : error);
             failed = failed ? failed : result;
@@ -501,7 +434,7 @@ static void collect_runs(struct sl_engine *engine)
     }
 }
 
-static void start_run(struct sl_engine *engine, const struct sl_step *step)
+static int start_run(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
 {
     const struct sl_policy_network *view =
         &sl_schedule_view(engine->schedule)->networks[step->network];
@@ -513,6 +446,10 @@ static void start_run(struct sl_engine *engine, const struct sl_step *step)
         .unit = step->index,
         .network = state,
     };
+    int result =
+        run.shard < 0 ? 0 : sl_shard_reader_use(&engine->reader, step->network, run.shard, error);
+    if (result)
+        return result;
     if (!engine->executors_busy++) {
         uint64_t stall_ns = sl_now_ns() - engine->last_run_end_ns;
         state->times[run.layer].stall_ns += stall_ns;
@@ -525,6 +462,7 @@ static void start_run(struct sl_engine *engine, const struct sl_step *step)
         break;
     }
     collect_runs(engine);
+    return 0;
 }
 
 /* Carries out the policy's steps until it waits. A run in the loop's own thread takes long enough
@@ -546,11 +484,12 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             result = start_read(engine, &step, error);
             break;
         case SL_STEP_RUN:
-            start_run(engine, &step);
-            result = reap_reads(engine, error);
+            result = start_run(engine, &step, error);
+            if (!result)
+                result = reap_reads(engine, error);
             break;
         case SL_STEP_DROP:
-            give_slot(engine, step.network, step.index);
+            sl_shard_reader_drop(&engine->reader, step.network, step.index);
             break;
         }
         if (result)
@@ -563,8 +502,9 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
 /* Sleeps until a read finished, an executor ran a unit, or an interrupt came. */
 static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
 {
+    struct sl_loader *loader = engine->reader.loader;
     struct pollfd descriptors[2] = {
-        {.fd = engine->loader->ops->event_fd(engine->loader), .events = POLLIN},
+        {.fd = loader->ops->event_fd(loader), .events = POLLIN},
         {.fd = engine->wake_fd, .events = POLLIN},
     };
     if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
@@ -577,35 +517,32 @@ static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
     return reap_reads(engine, error);
 }
 
-/* After a failure: lets everything in flight end, so that no read lands in memory given back. */
-static void drain(struct sl_engine *engine)
+/* Until no executor runs; what it ran is forgotten. */
+static void wait_for_executors(struct sl_engine *engine)
 {
-    engine->loader->ops->cancel(engine->loader);
-    for (;;) {
-        int in_flight = engine->reads_in_flight;
-        for (int e = 0; e < engine->executor_count; e++) {
-            struct sl_unit_run run;
+    for (int e = 0; e < engine->executor_count; e++) {
+        struct sl_unit_run run;
+        sl_executor_collect(engine->executors[e], &run);
+        while (!sl_executor_idle(engine->executors[e])) {
+            struct pollfd descriptor = {.fd = engine->wake_fd, .events = POLLIN};
+            eventfd_t count;
+            poll(&descriptor, 1, -1);
+            eventfd_read(engine->wake_fd, &count);
             sl_executor_collect(engine->executors[e], &run);
-            in_flight += !sl_executor_idle(engine->executors[e]);
         }
-        if (!in_flight)
-            break;
-        struct pollfd descriptors[2] = {
-            {.fd = engine->loader->ops->event_fd(engine->loader), .events = POLLIN},
-            {.fd = engine->wake_fd, .events = POLLIN},
-        };
-        poll(descriptors, 2, -1);
-        eventfd_t count;
-        eventfd_read(engine->wake_fd, &count);
-        struct sl_completion completion;
-        while (engine->loader->ops->reap(engine->loader, &completion, 1, 0, NULL) == 1)
-            engine->reads_in_flight--;
     }
     engine->executors_busy = 0;
-    give_slots(engine);
+}
+
+/* After a failure: lets everything in flight end, and gives all memory of requests back. */
+static void drain(struct sl_engine *engine)
+{
+    wait_for_executors(engine);
+    sl_shard_reader_drain(&engine->reader);
     for (int n = 0; n < engine->network_count; n++) {
         struct sl_network_state *state = engine->networks[n];
-        state->reads_in_flight = 0;
+        for (int s = 0; s < state->pack->shard_count; s++)
+            sl_shard_reader_drop(&engine->reader, n, s);
         sl_network_state_give_arena(state, engine->pool);
     }
     sl_schedule_free(engine->schedule);
@@ -624,7 +561,8 @@ static int run_batch(struct sl_engine *engine, struct sl_error *error)
             return result;
     }
     /* What ended with the last run is dropped before the batch ends. */
-    return follow_policy(engine, error);
+    int result = follow_policy(engine, error);
+    return result ? result : sl_shard_reader_damage(&engine->reader, error);
 }
 
 /* Reads for the next pass may still be in flight: their time so far belongs to this batch. */
@@ -632,10 +570,11 @@ static void end_batch(struct sl_engine *engine, uint64_t begin_ns)
 {
     uint64_t now_ns = sl_now_ns();
     engine->batch.makespan_ns = now_ns - begin_ns;
-    if (engine->reads_in_flight) {
-        engine->batch.load_ns += now_ns - engine->reading_since_ns;
-        engine->reading_since_ns = now_ns;
+    if (engine->reader.in_flight) {
+        engine->reader.load_ns += now_ns - engine->reader.reading_since_ns;
+        engine->reader.reading_since_ns = now_ns;
     }
+    engine->batch.load_ns = engine->reader.load_ns;
 }
 
 int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
@@ -643,7 +582,9 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
 {
     if (!engine->network_count)
         return sl_error_set(error, -EINVAL, "there is no network to run");
-    int result = engine->executors ? 0 : create_executors(engine, error);
+    int result = sl_shard_reader_ready(&engine->reader, error);
+    if (!result && !engine->executors)
+        result = create_executors(engine, error);
     if (!result && !engine->schedule)
         result = create_schedule(engine, more, error);
     if (result)
@@ -651,7 +592,8 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     uint64_t begin_ns = sl_now_ns();
     engine->last_run_end_ns = begin_ns;
     engine->batch = (struct sl_batch_facts){0};
-    engine->reading_since_ns = begin_ns;
+    engine->reader.load_ns = 0;
+    engine->reader.reading_since_ns = begin_ns;
     for (int n = 0; n < engine->network_count; n++) {
         sl_network_state_begin(engine->networks[n], begin_ns);
         sl_schedule_arrive(engine->schedule, n, begin_ns, more);
@@ -682,13 +624,15 @@ void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts 
 
 void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts)
 {
+    const struct sl_loader *loader = engine->reader.loader;
     *facts = (struct sl_engine_facts){
         .policy = engine->policy->name,
-        .loader = engine->loader->ops->name,
-        .loader_reason = engine->loader_reason,
-        .loader_notes = engine->loader->notes,
+        .loader = loader ? loader->ops->name : "none",
+        .loader_reason = engine->reader.reason,
+        .loader_notes = loader ? loader->notes : "",
+        .hints = loader ? loader->hints : "",
         .threads = engine->threads,
-        .direct = engine->loader->direct,
+        .direct = loader && loader->direct,
         .shards_peak_bytes = sl_pool_peak(engine->pool, SL_POOL_SLOTS),
         .activation_bytes = sl_pool_peak(engine->pool, SL_POOL_ACTIVATIONS),
         .scratch_bytes = sl_pool_peak(engine->pool, SL_POOL_SCRATCH),

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "iouring/loader.h"
 #include "models/pack.h"
 #include "runtime/base/error.h"
 
@@ -13,10 +14,10 @@ struct sl_engine_options {
     const char *loader;    /* NULL: by itself */
     int threads;           /* of each kernel; 0: the CPUs this process may use */
     int depth;             /* shards ahead; 0: the policy's choice */
-    int queue_depth;       /* reads in flight in the kernel; 0: 32 */
     uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
-    bool verify;                 /* checksum every shard after its read */
+    bool verify; /* checksum every shard after its read, or before its run where reads are lazy */
+    struct sl_loader_options reading; /* of the loader; depth 0: 32 */
 };
 
 /* One row per layer of the last batch. */
@@ -86,6 +87,7 @@ struct sl_engine_facts {
     const char *policy, *loader;
     const char *loader_reason; /* "" when the first choice worked */
     const char *loader_notes;
+    const char *hints; /* to the kernel, of loaders that map; "" else */
     int threads;
     bool direct;
     uint64_t shards_peak_bytes, activation_bytes, scratch_bytes;

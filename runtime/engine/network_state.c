@@ -36,11 +36,13 @@ static int allocate_tables(struct sl_network_state *state)
     state->inputs = calloc((size_t)network->input_count + 1, sizeof(*state->inputs));
     state->outputs = calloc((size_t)network->output_count + 1, sizeof(*state->outputs));
     state->slots = calloc((size_t)state->pack->shard_count + 1, sizeof(*state->slots));
+    state->unverified = calloc((size_t)state->pack->shard_count + 1, sizeof(*state->unverified));
     state->times = calloc(layers, sizeof(*state->times));
     state->load_begin_ns = calloc(layers, sizeof(*state->load_begin_ns));
     state->least_run_ns = calloc(layers, sizeof(*state->least_run_ns));
     return state->kernels && state->bottoms && state->tops && state->inputs && state->outputs &&
-                   state->slots && state->times && state->load_begin_ns && state->least_run_ns
+                   state->slots && state->unverified && state->times && state->load_begin_ns &&
+                   state->least_run_ns
                ? 0
                : -ENOMEM;
 }
@@ -111,6 +113,7 @@ void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
     free(state->inputs);
     free(state->outputs);
     free(state->slots);
+    free(state->unverified);
     free(state->times);
     free(state->load_begin_ns);
     free(state->least_run_ns);

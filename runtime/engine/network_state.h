@@ -21,6 +21,7 @@ struct sl_network_state {
     float **inputs;              /* [input] */
     float **outputs;             /* [output]: copies that outlive the request */
     void **slots;                /* [shard]: memory of shards that are not absent */
+    bool *unverified;            /* [shard]: not compared with its checksum since it was read */
     struct sl_layer_time *times; /* [layer] */
     uint64_t *least_run_ns;      /* [layer]: of all batches without faults; UINT64_MAX: unknown */
     uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */

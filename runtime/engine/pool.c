@@ -171,6 +171,16 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
         munmap(memory, bytes);
 }
 
+void sl_pool_count_slot(struct sl_pool *pool, uint64_t bytes)
+{
+    count_taken(pool, SL_POOL_SLOTS, bytes);
+}
+
+void sl_pool_uncount_slot(struct sl_pool *pool, uint64_t bytes)
+{
+    pool->used[SL_POOL_SLOTS] -= bytes;
+}
+
 uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose)
 {
     return pool->used[purpose];

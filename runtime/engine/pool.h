@@ -37,6 +37,11 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
 /* purpose and bytes as given to sl_pool_take. NULL is fine. */
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
 
+/* Counts memory that stands in for a slot but is not the pool's (a mapped file) as taken, and as
+ * given back. */
+void sl_pool_count_slot(struct sl_pool *pool, uint64_t bytes);
+void sl_pool_uncount_slot(struct sl_pool *pool, uint64_t bytes);
+
 /* Bytes taken now for a purpose. */
 uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose);
 /* Most bytes that were taken at once for a purpose. */

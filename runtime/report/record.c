@@ -126,6 +126,7 @@ static void add_session(json_t *record, const struct sl_session *session)
     json_object_set_new(record, "loader", json_string(info.loader));
     json_object_set_new(record, "loader_reason", json_string(info.loader_reason));
     json_object_set_new(record, "loader_notes", json_string(info.loader_notes));
+    json_object_set_new(record, "hints", info.hints[0] ? json_string(info.hints) : json_null());
     json_object_set_new(record, "direct", json_boolean(info.direct));
     json_object_set_new(record, "threads", json_integer(info.threads));
     json_object_set_new(record, "shards_peak_bytes", json_bytes(info.shards_peak_bytes));

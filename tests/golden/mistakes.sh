@@ -9,6 +9,8 @@ try sweep job.yaml
 try run lenet.sluice --polcy linear
 try run lenet.sluice --policy liner
 try run lenet.sluice --loader urin
+try run lenet.sluice --hints willneed
+try run lenet.sluice --loader mmap --hints wilneed
 try run lenet.sluice --memory lots
 try run lenet.sluice --memory 1M
 try run lenet.sluice --runs 0

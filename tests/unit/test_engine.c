@@ -217,6 +217,189 @@ Test(engine, names_a_damaged_shard)
     sl_pack_close(pack);
 }
 
+/* The same digest from mapped packs, whatever the kernel is told, and within budgets. */
+Test(engine, one_digest_over_mapped_packs)
+{
+    static const char *const sets[] = {NULL,     "none",    "willneed", "populate,pageout",
+                                       "random", "dontneed"};
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "window", .threads = 1, .budget_bytes = UINT64_MAX, .verify = true};
+    uint64_t digest = run_digest(&options, pack, 1, 1);
+    options.loader = "mmap";
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        options.reading.hints = sets[i];
+        for (int p = 0; sl_policy_at(p); p++) {
+            options.policy = sl_policy_at(p)->name;
+            options.budget_bytes = UINT64_MAX;
+            cr_assert_eq(run_digest(&options, pack, 1 + p % 3, 3), digest, "%s, hints %s",
+                         options.policy, sets[i] ? sets[i] : "by itself");
+        }
+        options.policy = "auto";
+        for (uint64_t more = 0; more < pack->weight_bytes; more += 300000) {
+            options.budget_bytes = least_budget(pack, "auto") + (512 << 10) + more;
+            cr_assert_eq(run_digest(&options, pack, 2, 4), digest);
+        }
+    }
+    sl_pack_close(pack);
+}
+
+/* Shards that are mapped count as slots do. */
+Test(engine, mapped_shards_are_counted)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    uint64_t peaks[2];
+    for (int mapped = 0; mapped < 2; mapped++) {
+        struct sl_engine_options options = {.policy = "linear",
+                                            .loader = mapped ? "mmap" : NULL,
+                                            .threads = 1,
+                                            .budget_bytes = UINT64_MAX};
+        struct sl_engine *engine = make_engine(&options, pack, 1);
+        struct sl_network_result result;
+        uint64_t makespan_ns;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), 0, "%s", error.text);
+        struct sl_engine_facts facts;
+        sl_engine_facts(engine, &facts);
+        cr_assert_eq(!facts.hints[0], !mapped);
+        peaks[mapped] = facts.shards_peak_bytes;
+        sl_engine_free(engine);
+    }
+    cr_assert_gt(peaks[0], 0);
+    cr_assert_eq(peaks[1], peaks[0]);
+    sl_pack_close(pack);
+}
+
+/* A pack cut under its mapping is an error that names pack and layer, in the pass in which the cut
+ * part is used and in later ones; whole again, it runs again. */
+Test(engine, a_mapped_pack_cut_short_is_an_error)
+{
+    static const char *const sets[] = {NULL, "none", "willneed", "populate"};
+
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "auto", .loader = "mmap", .threads = 1, .budget_bytes = UINT64_MAX};
+    uint64_t digest = run_digest(&options, pack, 1, 1);
+    off_t half = (off_t)pack->shards[pack->shard_count / 2].file_offset, whole;
+    for (size_t i = 0; i < 2 * sizeof(sets) / sizeof(sets[0]); i++) {
+        options.reading.hints = sets[i / 2];
+        options.verify = i % 2;
+        struct sl_engine *engine = make_engine(&options, pack, 1);
+        struct sl_network_result result;
+        uint64_t makespan_ns;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_engine_run(engine, 5, &result, &makespan_ns, &error), 0, "%s", error.text);
+        SL_AUTO_FD int fd = open(pack_path, O_RDWR | O_CLOEXEC);
+        whole = lseek(fd, 0, SEEK_END);
+        SL_AUTO_FREE char *rest = malloc((size_t)(whole - half));
+        cr_assert_eq(pread(fd, rest, (size_t)(whole - half), half), whole - half);
+        cr_assert_eq(ftruncate(fd, half), 0);
+        for (int again = 0; again < 2; again++) {
+            int code = sl_engine_run(engine, 5, &result, &makespan_ns, &error);
+            cr_assert(code == -EIO || code == -ENODATA, "%d %s", code, error.text);
+            cr_assert(strstr(error.text, "reading layer") && strstr(error.text, pack_path), "%s",
+                      error.text);
+        }
+        cr_assert_eq(pwrite(fd, rest, (size_t)(whole - half), half), whole - half);
+        cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), 0, "%s", error.text);
+        cr_assert_eq(result.digest, digest);
+        sl_engine_free(engine);
+    }
+    sl_pack_close(pack);
+}
+
+/* Reads that fail in any place end the run with their reason, also when others are in flight, and
+ * leave an engine that can run again. */
+Test(engine, failing_reads_end_the_run)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    for (int p = 0; sl_policy_at(p); p++) {
+        for (uint64_t every = 1; every <= (uint64_t)pack->shard_count; every += 5) {
+            struct sl_engine_options options = {
+                .policy = sl_policy_at(p)->name,
+                .loader = "fault",
+                .threads = 1,
+                .budget_bytes = UINT64_MAX,
+                .verify = true,
+                .reading = {.fault_every = every, .fault_errno = EIO, .depth = 4}};
+            struct sl_engine *engine = make_engine(&options, pack, 2);
+            struct sl_network_result results[2];
+            uint64_t makespan_ns;
+            int failed = 0;
+            for (uint64_t more = 4; more-- > 0;) {
+                struct sl_error error = {0};
+                int code = sl_engine_run(engine, more, results, &makespan_ns, &error);
+                cr_assert(code == 0 || code == -EIO, "%d %s", code, error.text);
+                cr_assert(code == 0 || strstr(error.text, "reading layer"), "%s", error.text);
+                failed += code != 0;
+            }
+            cr_assert_gt(failed, 0, "%s", options.policy);
+            sl_engine_free(engine);
+        }
+    }
+    sl_pack_close(pack);
+}
+
+/* A loader that itself breaks is replaced: the run ends with its error, the next one works. */
+Test(engine, a_broken_loader_is_replaced)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "partial", .threads = 1, .budget_bytes = UINT64_MAX, .verify = true};
+    uint64_t digest = run_digest(&options, pack, 2, 1);
+    for (int p = 0; sl_policy_at(p); p++) {
+        options.policy = sl_policy_at(p)->name;
+        options.loader = "fault";
+        for (uint64_t reads = 1; reads < (uint64_t)pack->shard_count; reads += 3) {
+            options.reading = (struct sl_loader_options){.fault_reap = reads, .depth = 4};
+            struct sl_engine *engine = make_engine(&options, pack, 2);
+            struct sl_network_result results[2];
+            uint64_t makespan_ns;
+            struct sl_error error = {0};
+            int broke = 0;
+            for (int batch = 0; batch < 3; batch++) {
+                int code = sl_engine_run(engine, 0, results, &makespan_ns, &error);
+                cr_assert(code == 0 || code == -EIO, "%d %s", code, error.text);
+                if (code)
+                    cr_assert(strstr(error.text, "broke") != NULL, "%s", error.text);
+                else
+                    cr_assert(results[0].digest == digest && results[1].digest == digest);
+                broke += code != 0;
+            }
+            cr_assert_gt(broke, 0, "%s after %llu reads", options.policy,
+                         (unsigned long long)reads);
+            sl_engine_free(engine);
+        }
+    }
+    sl_pack_close(pack);
+}
+
+/* The pack is gone when the loader is to be opened again: every later run says so, none hangs. */
+Test(engine, a_loader_that_cannot_be_replaced_is_an_error)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {.policy = "window",
+                                        .loader = "fault",
+                                        .threads = 1,
+                                        .budget_bytes = UINT64_MAX,
+                                        .reading = {.fault_reap = 3}};
+    struct sl_engine *engine = make_engine(&options, pack, 1);
+    cr_assert_eq(unlink(pack_path), 0);
+    struct sl_network_result result;
+    struct sl_engine_facts facts;
+    uint64_t makespan_ns;
+    struct sl_error error = {0};
+    cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -EIO);
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -ENOENT, "%s",
+                     error.text);
+        cr_assert(strstr(error.text, "cannot be opened again") != NULL, "%s", error.text);
+    }
+    sl_engine_facts(engine, &facts);
+    sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
 Test(engine, an_interrupt_ends_the_run)
 {
     struct sl_pack *pack = make_pack(64 << 10);
