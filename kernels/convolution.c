@@ -140,10 +140,17 @@ static size_t scratch_bytes(const struct sl_network *network, const struct sl_la
     (void)scratch_limit; /* what is kept is within the least this kernel runs with */
     plan_layer(network, layer, &c);
     if (c.path == PATH_DOTS)
-        return 0;
+        return sl_dots_scratch_bytes(layer, c.geometry.depth, threads);
     if (c.path == PATH_DEPTHWISE)
         return sl_depthwise_scratch_bytes(&c.geometry, threads);
     return c.taps_bytes + c.kept_bytes + (size_t)threads * c.worker_bytes;
+}
+
+static bool decodes(const struct sl_network *network, const struct sl_layer *layer)
+{
+    struct sl_convolution_geometry geometry;
+    sl_convolution_geometry(network, layer, &geometry);
+    return choose_path(&geometry) == PATH_DOTS;
 }
 
 /* Makes enough tasks for the threads: by fewer columns, which reads weights again, then by fewer
@@ -344,6 +351,7 @@ const struct sl_kernel sl_kernel_convolution = {
     .type = SL_LAYER_CONVOLUTION,
     .memory = SL_KERNEL_SEPARATE,
     .row_sharded = true,
+    .decodes = decodes,
     .scratch_bytes = scratch_bytes,
     .run = run,
     .reference = reference,

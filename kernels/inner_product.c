@@ -29,8 +29,15 @@ static size_t scratch_bytes(const struct sl_network *network, const struct sl_la
 {
     (void)network;
     (void)scratch_limit;
-    return layer->parameters.inner_product.transpose ? (size_t)threads * transposed_worker_bytes()
-                                                     : 0;
+    const struct sl_inner_product_parameters *p = &layer->parameters.inner_product;
+    return p->transpose ? (size_t)threads * transposed_worker_bytes()
+                        : sl_dots_scratch_bytes(layer, p->inputs, threads);
+}
+
+static bool decodes(const struct sl_network *network, const struct sl_layer *layer)
+{
+    (void)network;
+    return !layer->parameters.inner_product.transpose;
 }
 
 static void run_transposed_task(void *context, int64_t task, int worker)
@@ -113,6 +120,7 @@ const struct sl_kernel sl_kernel_inner_product = {
     .type = SL_LAYER_INNER_PRODUCT,
     .memory = SL_KERNEL_SEPARATE,
     .row_sharded = true,
+    .decodes = decodes,
     .scratch_bytes = scratch_bytes,
     .run = run,
     .reference = reference,

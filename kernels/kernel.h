@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/decode.h"
 #include "kernels/threads.h"
 #include "models/network.h"
 #include "runtime/base/error.h"
@@ -23,6 +24,9 @@ struct sl_kernel_call {
     const float *const *bottoms; /* layer->bottom_count, 64-byte aligned, C order */
     float *const *tops; /* layer->top_count; tops[0] == bottoms[0] only if kernel->in_place */
     const float *weights[SL_MAX_WEIGHTS]; /* rows [row_begin, row_end) of each weight blob */
+    /* Weight 0 as it is stored, row row_begin first, for kernels that decode it themselves; else
+     * NULL. */
+    const struct sl_decode *encoded;
     int64_t row_begin, row_end; /* of weight 0's first axis; 0, 0 for layers without weights */
     void *scratch;              /* scratch_bytes(...) bytes, 64-byte aligned */
     /* Scratch holds what the call for the rows before, of the same layer and input, left in it.
@@ -44,6 +48,9 @@ struct sl_kernel {
      * (models/pack.h). What does not depend on rows (the packed input) is made in scratch by the
      * first call and found there by those with scratch_kept. */
     bool row_sharded;
+    /* Whether the kernel reads call->encoded for this layer, into scratch, instead of weights[0];
+     * NULL: never. */
+    bool (*decodes)(const struct sl_network *network, const struct sl_layer *layer);
     /* Bytes of scratch for this layer with so many threads; hook may be NULL: none. Depends only on
      * its arguments. scratch_limit bounds what is kept between calls; the least the kernel can run
      * with is always granted. */

@@ -197,6 +197,12 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint6
         state->result.load_ns += now_ns - state->reading_since_ns;
 }
 
+static bool decodes(const struct sl_kernel *kernel, const struct sl_network *network,
+                    const struct sl_layer *layer)
+{
+    return kernel->decodes && kernel->decodes(network, layer);
+}
+
 /* Weight 0 is decoded a few rows at a time, and the kernel runs on those: its results do not depend
  * on the rows of a call. Other blobs follow the rows, unless they are stored whole. */
 static void run_encoded(const struct sl_kernel *kernel, struct sl_kernel_call *call,
@@ -240,7 +246,9 @@ static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *cal
     }
     call->row_begin = shard->row_begin;
     call->row_end = shard->row_end;
-    if (decode.encoding == SL_ENCODING_F32)
+    if (decode.encoding != SL_ENCODING_F32 && decodes(kernel, call->network, call->layer))
+        call->encoded = &decode;
+    if (decode.encoding == SL_ENCODING_F32 || call->encoded)
         kernel->run(call);
     else
         run_encoded(kernel, call, shard, &decode);
@@ -279,7 +287,9 @@ uint64_t sl_network_state_scratch(const struct sl_network_state *state, int thre
     for (int l = 0; l < state->network->layer_count; l++) {
         const struct sl_kernel *kernel = state->kernels[l];
         const struct sl_layer *layer = &state->network->layers[l];
-        uint64_t bytes = sl_decode_scratch_bytes(layer);
+        uint64_t bytes = 0;
+        if (!kernel || !decodes(kernel, state->network, layer))
+            bytes += sl_decode_scratch_bytes(layer);
         if (kernel && kernel->scratch_bytes)
             bytes += kernel->scratch_bytes(state->network, layer, threads, SL_SCRATCH_LIMIT);
         most = bytes > most ? bytes : most;
