@@ -13,7 +13,11 @@
 
 static int open_loader(struct sl_shard_reader *reader, struct sl_error *error)
 {
-    return sl_loader_open(reader->wanted, &reader->options, &reader->loader, reader->reason, error);
+    struct sl_loader *loader;
+    int result = sl_loader_open(reader->wanted, &reader->options, &loader, reader->reason, error);
+    if (!result)
+        reader->loader = loader;
+    return result;
 }
 
 static void close_loader(struct sl_shard_reader *reader)
