@@ -206,6 +206,11 @@ void sl_session_last_batch(const struct sl_session *session, struct sl_batch *ba
     *batch = (struct sl_batch){facts.makespan_ns, facts.load_ns, facts.bound_ns};
 }
 
+void sl_session_set_budget(struct sl_session *session, uint64_t budget_bytes)
+{
+    sl_engine_set_budget(session->engine, budget_bytes ? budget_bytes : UINT64_MAX);
+}
+
 void sl_session_interrupt(struct sl_session *session)
 {
     sl_engine_interrupt(session->engine);

@@ -206,6 +206,11 @@ struct sl_batch {
 };
 SL_API void sl_session_last_batch(const struct sl_session *session, struct sl_batch *batch);
 
+/* Another budget from the next run on, as in struct sl_session_options: weights in memory are given
+ * back and what to keep is planned anew. A budget that is too small fails that run with -ENOBUFS. A
+ * changed memory limit of the process's control group is noticed without this call. */
+SL_API void sl_session_set_budget(struct sl_session *session, uint64_t budget_bytes);
+
 /* Makes sl_session_run return -EINTR soon. From any thread, also from a signal handler. */
 SL_API void sl_session_interrupt(struct sl_session *session);
 

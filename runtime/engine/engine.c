@@ -1,5 +1,3 @@
-#include "runtime/engine/engine.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -7,49 +5,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "cgroups/cgroup.h"
-#include "policies/policy.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/suggest.h"
-#include "runtime/base/units.h"
-#include "runtime/engine/budget.h"
 #include "runtime/engine/cpus.h"
-#include "runtime/engine/executor.h"
-#include "runtime/engine/network_state.h"
-#include "runtime/engine/planner.h"
-#include "runtime/engine/shard_reader.h"
-#include "runtime/engine/workload.h"
+#include "runtime/engine/engine_state.h"
 
-/* A unit runs for some 10 ms at most, and reads are only collected between units: this many shards
- * keep a fast disk busy meanwhile. */
-#define ENGINE_QUEUE_DEPTH    32
 #define ENGINE_REAPED_AT_ONCE 32
-/* A batch that read less says little of the device. */
-#define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
-
-struct sl_engine {
-    struct sl_engine_options options;
-    const struct sl_policy *policy;
-    int threads;
-    struct sl_pool *pool;
-    struct sl_shard_reader reader;
-    struct sl_network_state **networks;
-    int network_count;
-    struct sl_executor **executors; /* made with the first batch, policy->executors of them */
-    int executor_count;
-    int executors_busy;
-    uint64_t scratch_bytes; /* of each executor */
-    struct sl_budget budget;
-    struct sl_workload workload;
-    struct sl_schedule_options schedule_options;
-    uint64_t batches;             /* that ended well */
-    struct sl_batch_facts batch;  /* the last one */
-    struct sl_schedule *schedule; /* lives across batches, for what stays resident */
-    int wake_fd;
-    volatile int interrupted;
-    uint64_t last_run_end_ns; /* when the executors last became all idle */
-};
 
 static const struct sl_policy *find_policy(const char *name, struct sl_error *error)
 {
@@ -85,7 +47,7 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     if (!result)
         result = sl_pool_create(&engine->pool, error);
     struct sl_loader_options reading = options->reading;
-    reading.depth = reading.depth ? reading.depth : ENGINE_QUEUE_DEPTH;
+    reading.depth = reading.depth ? reading.depth : SL_ENGINE_QUEUE_DEPTH;
     if (!result)
         result = sl_shard_reader_open(&engine->reader, options->loader, &reading, options->verify,
                                       engine->pool, error);
@@ -190,163 +152,6 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
         output >= engine->networks[network]->network->output_count)
         return NULL;
     return engine->networks[network]->outputs[output];
-}
-
-/* Until the first batch has been measured: an SSD of the middle kind. */
-static const struct sl_device_model first_device_model = {
-    .bytes_per_s = 500000000, .latency_ns = 100000, .depth = ENGINE_QUEUE_DEPTH};
-
-/* Pins for the passes to come; replaces those of a living schedule. */
-static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device,
-                     uint64_t passes, struct sl_error *error)
-{
-    struct sl_plan plan;
-    int result = sl_plan_make(engine->workload.networks, engine->network_count,
-                              &engine->schedule_options, device, passes, &plan, error);
-    if (result)
-        return result;
-    for (int n = 0; n < engine->network_count; n++) {
-        sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
-        int shard;
-        while ((shard = sl_schedule_drop_unpinned(engine->schedule, n)) >= 0)
-            sl_shard_reader_drop(&engine->reader, n, shard);
-        for (int s = 0; s < engine->networks[n]->pack->shard_count; s++)
-            if (plan.pinned[n][s])
-                sl_shard_reader_keep(&engine->reader, n, s);
-    }
-    sl_plan_free(&plan);
-    return 0;
-}
-
-/* What slots may take of the budget, or of the limit that this process runs under. The policies
- * with a budget have one request active at a time. */
-static int divide_budget(struct sl_engine *engine, struct sl_error *error)
-{
-    struct sl_budget *budget = &engine->budget;
-    *budget = (struct sl_budget){.total_bytes = engine->options.budget_bytes};
-    if (budget->total_bytes == UINT64_MAX)
-        budget->total_bytes = sl_cgroup_own_limit();
-    budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
-    for (int n = 0; n < engine->network_count; n++) {
-        uint64_t bytes = engine->networks[n]->plan.bytes;
-        budget->activation_bytes =
-            bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
-    }
-    budget->activation_bytes += sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
-    return sl_budget_divide(budget, error);
-}
-
-static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
-{
-    char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
-    const struct sl_budget *budget = &engine->budget;
-    uint64_t shards = 0;
-    int result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
-                                          engine->policy, &shards, error);
-    if (result)
-        return result;
-    uint64_t overhead = sl_budget_overhead(budget);
-    /* The process itself takes some hundred KiB more or less from run to run. */
-    const uint64_t all = shards + overhead;
-    return sl_error_set(
-        error, -ENOBUFS,
-        "%s of %s is too small for policy %s: it needs at least %" PRIu64
-        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
-        "M",
-        engine->options.budget_bytes == UINT64_MAX ? "the memory limit" : "a budget",
-        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
-        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
-        sl_format_size(budget->scratch_bytes, parts[2]),
-        sl_format_size(budget->process_bytes, parts[3]),
-        sl_format_size(budget->reserve_bytes, parts[4]),
-        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
-}
-
-/* No more than the budget, nor than all weights. */
-static void bound_slots(struct sl_engine *engine)
-{
-    uint64_t bytes = engine->workload.weight_bytes;
-    if (engine->budget.shard_bytes < bytes)
-        bytes = engine->budget.shard_bytes;
-    sl_pool_bound_slots(engine->pool, bytes);
-}
-
-static int create_schedule(struct sl_engine *engine, uint64_t more, struct sl_error *error)
-{
-    engine->schedule_options = (struct sl_schedule_options){
-        .budget_bytes = UINT64_MAX,
-        .depth = engine->options.depth,
-        .reads_most = engine->reader.options.depth,
-    };
-    int result = divide_budget(engine, error);
-    if (engine->policy->budgeted) {
-        engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
-    }
-    if (!result && !engine->workload.networks)
-        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
-                                    &engine->workload, error);
-    if (result)
-        return result;
-    engine->reader.contents = engine->workload.contents;
-    result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
-                                &engine->schedule_options, &engine->schedule, error);
-    if (result == -ENOBUFS)
-        return refuse_budget(engine, error);
-    if (!result && engine->policy->budgeted && !engine->reader.maps)
-        bound_slots(engine);
-    if (!result && engine->policy->planned)
-        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
-    if (result) {
-        sl_schedule_free(engine->schedule);
-        engine->schedule = NULL;
-    }
-    return result;
-}
-
-/* The rate at which reads came in while some were in flight; false when too little was read. */
-static bool observed_device(const struct sl_engine *engine, struct sl_device_model *device)
-{
-    uint64_t read_bytes = 0;
-    for (int n = 0; n < engine->network_count; n++)
-        read_bytes += engine->networks[n]->result.read_bytes;
-    if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
-        return false;
-    *device = first_device_model;
-    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
-    return true;
-}
-
-/* After the first batch its run times and read rate are known, and the pins are chosen again. */
-static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *error)
-{
-    struct sl_device_model device;
-    if (!engine->policy->planned || engine->batches != 1 || !more ||
-        !observed_device(engine, &device))
-        return 0;
-    return plan_pins(engine, &device, more, error);
-}
-
-/* Bound of the batch that just ended. */
-static int find_bound(struct sl_engine *engine, struct sl_error *error)
-{
-    struct sl_device_model device = {.bytes_per_s = engine->options.device_bytes_per_s};
-    if (!device.bytes_per_s && !observed_device(engine, &device))
-        return 0;
-    uint64_t compute_ns;
-    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes,
-                             (double)device.bytes_per_s, engine->batches == 1,
-                             &engine->batch.bound_ns, &compute_ns, error);
-}
-
-/* What the batch taught, for the next ones. */
-static int learn(struct sl_engine *engine, uint64_t more, struct sl_error *error)
-{
-    engine->batches++;
-    for (int n = 0; n < engine->network_count; n++)
-        sl_network_state_learn(engine->networks[n]);
-    sl_workload_learn(&engine->workload, engine->networks);
-    int result = find_bound(engine, error);
-    return result ? result : plan_again(engine, more, error);
 }
 
 static int create_executors(struct sl_engine *engine, struct sl_error *error)
@@ -545,6 +350,7 @@ static void drain(struct sl_engine *engine)
             sl_shard_reader_drop(&engine->reader, n, s);
         sl_network_state_give_arena(state, engine->pool);
     }
+    sl_pool_release_slots(engine->pool);
     sl_schedule_free(engine->schedule);
     engine->schedule = NULL;
 }
@@ -585,8 +391,10 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     int result = sl_shard_reader_ready(&engine->reader, error);
     if (!result && !engine->executors)
         result = create_executors(engine, error);
+    if (!result && engine->schedule && sl_engine_budget_changed(engine))
+        drain(engine);
     if (!result && !engine->schedule)
-        result = create_schedule(engine, more, error);
+        result = sl_engine_plan(engine, more, error);
     if (result)
         return result;
     uint64_t begin_ns = sl_now_ns();
@@ -608,7 +416,12 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     *makespan_ns = engine->batch.makespan_ns;
     for (int n = 0; n < engine->network_count; n++)
         results[n] = engine->networks[n]->result;
-    return learn(engine, more, error);
+    return sl_engine_learn(engine, more, error);
+}
+
+void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes)
+{
+    engine->options.budget_bytes = budget_bytes;
 }
 
 void sl_engine_interrupt(struct sl_engine *engine)

@@ -64,6 +64,11 @@ int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, i
 int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
                   uint64_t *makespan_ns, struct sl_error *error);
 
+/* Another budget from the next batch on, as in struct sl_engine_options. What is in memory is given
+ * back and the pins are chosen anew; the same happens by itself when the budget is the limit of the
+ * process's group and that changed. */
+void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes);
+
 /* Output blob `output` (index into network->outputs) of the last batch; NULL when out of range.
  * Valid until the next batch. */
 const float *sl_engine_output(const struct sl_engine *engine, int network, int output);

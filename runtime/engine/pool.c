@@ -41,11 +41,21 @@ int sl_pool_create(struct sl_pool **pool, struct sl_error *error)
     return 0;
 }
 
+void sl_pool_release_slots(struct sl_pool *pool)
+{
+    for (int i = 0; i < pool->kept_count; i++)
+        munmap(pool->kept[i].memory, pool->kept[i].bytes);
+    pool->kept_count = 0;
+    pool->kept_bytes = 0;
+    sl_region_destroy(&pool->region);
+    pool->slots_bound = UINT64_MAX;
+}
+
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
 {
     bytes = bytes / POOL_PAGE * POOL_PAGE;
+    sl_pool_release_slots(pool);
     pool->slots_bound = bytes;
-    sl_region_destroy(&pool->region);
     if (bytes)
         sl_region_create(&pool->region, bytes);
 }
@@ -62,9 +72,7 @@ void sl_pool_free(struct sl_pool *pool)
 {
     if (!pool)
         return;
-    for (int i = 0; i < pool->kept_count; i++)
-        munmap(pool->kept[i].memory, pool->kept[i].bytes);
-    sl_region_destroy(&pool->region);
+    sl_pool_release_slots(pool);
     free(pool);
 }
 

@@ -194,6 +194,35 @@ Test(engine, holds_any_feasible_budget)
     sl_pack_close(pack);
 }
 
+/* Budgets set between batches: each batch keeps its own, and the bits stay. */
+Test(engine, takes_another_budget_between_batches)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "auto", .threads = 1, .verify = true, .budget_bytes = UINT64_MAX};
+    uint64_t digest = run_digest(&options, pack, 1, 1);
+    uint64_t least = least_budget(pack, "auto") + GROWTH_BYTES;
+    struct sl_engine *engine = make_engine(&options, pack, 1);
+    const uint64_t budgets[] = {UINT64_MAX, least, least + pack->weight_bytes / 2, 4096,
+                                UINT64_MAX};
+    for (size_t b = 0; b < sizeof(budgets) / sizeof(budgets[0]); b++) {
+        struct sl_network_result result;
+        struct sl_engine_facts facts;
+        uint64_t makespan_ns;
+        struct sl_error error = {0};
+        sl_engine_set_budget(engine, budgets[b]);
+        int code = sl_engine_run(engine, 5, &result, &makespan_ns, &error);
+        cr_assert_eq(code, budgets[b] == 4096 ? -ENOBUFS : 0, "%s", error.text);
+        if (code == 0)
+            cr_assert_eq(result.digest, digest);
+        sl_engine_facts(engine, &facts);
+        cr_assert_leq(facts.shards_peak_bytes,
+                      pack->weight_bytes + 4096u * (size_t)pack->shard_count);
+    }
+    sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
 /* A damaged shard is found at its use, named, and the engine can be used again. */
 Test(engine, names_a_damaged_shard)
 {

@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <inttypes.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/base/units.h"
+#include "runtime/engine/engine_state.h"
+#include "runtime/engine/planner.h"
+
+/* A batch that read less says little of the device. */
+#define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
+
+/* Until the first batch has been measured: an SSD of the middle kind. */
+static const struct sl_device_model first_device_model = {
+    .bytes_per_s = 500000000, .latency_ns = 100000, .depth = SL_ENGINE_QUEUE_DEPTH};
+
+/* Pins for the passes to come; replaces those of a living schedule. */
+static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device,
+                     uint64_t passes, struct sl_error *error)
+{
+    struct sl_plan plan;
+    int result = sl_plan_make(engine->workload.networks, engine->network_count,
+                              &engine->schedule_options, device, passes, &plan, error);
+    if (result)
+        return result;
+    for (int n = 0; n < engine->network_count; n++) {
+        sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
+        int shard;
+        while ((shard = sl_schedule_drop_unpinned(engine->schedule, n)) >= 0)
+            sl_shard_reader_drop(&engine->reader, n, shard);
+        for (int s = 0; s < engine->networks[n]->pack->shard_count; s++)
+            if (plan.pinned[n][s])
+                sl_shard_reader_keep(&engine->reader, n, s);
+    }
+    sl_plan_free(&plan);
+    return 0;
+}
+
+static uint64_t total_bytes(const struct sl_engine *engine)
+{
+    uint64_t given = engine->options.budget_bytes;
+    return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
+}
+
+bool sl_engine_budget_changed(const struct sl_engine *engine)
+{
+    return engine->policy->budgeted && total_bytes(engine) != engine->budget.total_bytes;
+}
+
+/* What slots may take of the budget, or of the limit that this process runs under. The policies
+ * with a budget have one request active at a time. */
+static int divide_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_budget *budget = &engine->budget;
+    *budget = (struct sl_budget){.total_bytes = total_bytes(engine)};
+    budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
+    for (int n = 0; n < engine->network_count; n++) {
+        uint64_t bytes = engine->networks[n]->plan.bytes;
+        budget->activation_bytes =
+            bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
+    }
+    budget->activation_bytes += sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    return sl_budget_divide(budget, error);
+}
+
+static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
+    const struct sl_budget *budget = &engine->budget;
+    uint64_t shards = 0;
+    int result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
+                                          engine->policy, &shards, error);
+    if (result)
+        return result;
+    uint64_t overhead = sl_budget_overhead(budget);
+    /* The process itself takes some hundred KiB more or less from run to run. */
+    const uint64_t all = shards + overhead;
+    return sl_error_set(
+        error, -ENOBUFS,
+        "%s of %s is too small for policy %s: it needs at least %" PRIu64
+        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
+        "M",
+        engine->options.budget_bytes == UINT64_MAX ? "the memory limit" : "a budget",
+        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
+        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
+        sl_format_size(budget->scratch_bytes, parts[2]),
+        sl_format_size(budget->process_bytes, parts[3]),
+        sl_format_size(budget->reserve_bytes, parts[4]),
+        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
+}
+
+/* No more than the budget, nor than all weights. */
+static void bound_slots(struct sl_engine *engine)
+{
+    uint64_t bytes = engine->workload.weight_bytes;
+    if (engine->budget.shard_bytes < bytes)
+        bytes = engine->budget.shard_bytes;
+    sl_pool_bound_slots(engine->pool, bytes);
+}
+
+int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    engine->schedule_options = (struct sl_schedule_options){
+        .budget_bytes = UINT64_MAX,
+        .depth = engine->options.depth,
+        .reads_most = engine->reader.options.depth,
+    };
+    int result = divide_budget(engine, error);
+    if (engine->policy->budgeted)
+        engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
+    if (!result && !engine->workload.networks)
+        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
+                                    &engine->workload, error);
+    if (result)
+        return result;
+    engine->reader.contents = engine->workload.contents;
+    result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
+                                &engine->schedule_options, &engine->schedule, error);
+    if (result == -ENOBUFS)
+        return refuse_budget(engine, error);
+    if (!result && engine->policy->budgeted && !engine->reader.maps)
+        bound_slots(engine);
+    if (!result && engine->policy->planned)
+        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
+    if (result) {
+        sl_schedule_free(engine->schedule);
+        engine->schedule = NULL;
+    }
+    return result;
+}
+
+/* The rate at which reads came in while some were in flight; false when too little was read. */
+static bool observed_device(const struct sl_engine *engine, struct sl_device_model *device)
+{
+    uint64_t read_bytes = 0;
+    for (int n = 0; n < engine->network_count; n++)
+        read_bytes += engine->networks[n]->result.read_bytes;
+    if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
+        return false;
+    *device = first_device_model;
+    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
+    return true;
+}
+
+/* After the first batch its run times and read rate are known, and the pins are chosen again. */
+static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    struct sl_device_model device;
+    if (!engine->policy->planned || engine->batches != 1 || !more ||
+        !observed_device(engine, &device))
+        return 0;
+    return plan_pins(engine, &device, more, error);
+}
+
+/* Bound of the batch that just ended. */
+static int find_bound(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_device_model device = {.bytes_per_s = engine->options.device_bytes_per_s};
+    if (!device.bytes_per_s && !observed_device(engine, &device))
+        return 0;
+    uint64_t compute_ns;
+    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes,
+                             (double)device.bytes_per_s, engine->batches == 1,
+                             &engine->batch.bound_ns, &compute_ns, error);
+}
+
+int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    engine->batches++;
+    for (int n = 0; n < engine->network_count; n++)
+        sl_network_state_learn(engine->networks[n]);
+    sl_workload_learn(&engine->workload, engine->networks);
+    int result = find_bound(engine, error);
+    return result ? result : plan_again(engine, more, error);
+}

@@ -1,0 +1,52 @@
+/* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_plan.c
+ * (budget, schedule, pins, bound). */
+#ifndef SLUICE_ENGINE_ENGINE_STATE_H
+#define SLUICE_ENGINE_ENGINE_STATE_H
+
+#include "policies/policy.h"
+#include "runtime/engine/budget.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/network_state.h"
+#include "runtime/engine/shard_reader.h"
+#include "runtime/engine/workload.h"
+
+/* A unit runs for some 10 ms at most, and reads are only collected between units: this many shards
+ * keep a fast disk busy meanwhile. */
+#define SL_ENGINE_QUEUE_DEPTH 32
+
+struct sl_engine {
+    struct sl_engine_options options;
+    const struct sl_policy *policy;
+    int threads;
+    struct sl_pool *pool;
+    struct sl_shard_reader reader;
+    struct sl_network_state **networks;
+    int network_count;
+    struct sl_executor **executors; /* made with the first batch, policy->executors of them */
+    int executor_count;
+    int executors_busy;
+    uint64_t scratch_bytes; /* of each executor */
+    struct sl_budget budget;
+    struct sl_workload workload;
+    struct sl_schedule_options schedule_options;
+    uint64_t batches;             /* that ended well */
+    struct sl_batch_facts batch;  /* the last one */
+    struct sl_schedule *schedule; /* lives across batches, for what stays resident */
+    int wake_fd;
+    volatile int interrupted;
+    uint64_t last_run_end_ns; /* when the executors last became all idle */
+};
+
+/* Divides the budget, makes the schedule and, for policies that want them, the pins. Executors
+ * exist. -ENOBUFS with the least budget that would do. */
+int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error);
+
+/* The budget in force is not the one that the schedule was made for: another was set, or the limit
+ * of this process's group changed. */
+bool sl_engine_budget_changed(const struct sl_engine *engine);
+
+/* Takes what a finished batch taught over: run times, the bound, better pins. */
+int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error);
+
+#endif
