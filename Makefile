@@ -1,6 +1,6 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
-.PHONY: all lib demo deps test unit system system-v2 golden lint lint-checks format sanitize fuzz fuzz-replay \
-        bench-kernels bench-loader bench-schedule references install uninstall clean help man
+.PHONY: all lib demo deps test suites tests unit system system-v2 golden lint lint-checks format \
+        sanitize stress-tsan fuzz fuzz-replay bench-kernels bench-loader bench-schedule references install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -69,11 +69,23 @@ demo: deps ## build, then the published policies on FaceNet with and without eno
 	@sh scripts/demo.sh $(BUILD)
 
 test: deps ## build and run all tests
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit system golden
+	@$(MAKE) --no-print-directory suites
+
+# All suites, one after the other, whatever the others say.
+SUITES   := unit system fuzz-replay golden
+PARALLEL := $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
+suites:
+	@$(MAKE) --no-print-directory $(PARALLEL) all tests
+	@failed=; for suite in $(SUITES); do \
+	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"; done; \
+	    [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# Builds what the suites run.
+tests: $(BUILD)/unit_tests $(BUILD)/system_tests \
+       $(patsubst tests/fuzz/%.c,$(BUILD)/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 
 golden: all ## tests of the command line against expected output
-	@sh tests/golden/run.sh $(BUILD)
+	@sh scripts/run_tests.sh $(BUILD) sh tests/golden/run.sh $(BUILD)
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 format: ## clang-format all C files
@@ -87,8 +99,8 @@ lint-checks: $(GEN_H)
 	@sh scripts/lint.sh $(BUILD)
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-sanitize: ## unit and command-line tests under ASan and UBSan
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE='$(SANITIZERS)' OPT='-O1 -g' unit golden
+sanitize: ## all tests under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE='$(SANITIZERS)' OPT='-O1 -g' suites
 
 man: $(BUILD)/sluice ## write docs/man from the command tables
 	sh scripts/man.sh $(BUILD)/sluice docs/man
@@ -181,7 +193,7 @@ $(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(REPORT_O) $(BUILD)/libsluice.a
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 
 unit: $(BUILD)/unit_tests ## unit and property tests
-	$(BUILD)/unit_tests $(UNIT_FLAGS)
+	@sh scripts/run_tests.sh $(BUILD) $(BUILD)/unit_tests $(UNIT_FLAGS)
 
 # --- system tests: what the kernel enforces (cgroups, swap, throttling); skip without rights ---
 SYSTEM_C     := $(wildcard tests/system/test_*.c)
@@ -200,7 +212,7 @@ $(BUILD)/system_tests: $(SYSTEM_O) $(SKIPS_O) $(SUPPORT_O) $(BUILD)/libsluice.a 
 
 # One after the other: they measure memory, swap and time of the whole machine.
 system: $(BUILD)/system_tests $(BUILD)/sluice ## tests of what the kernel enforces
-	$(BUILD)/system_tests -j1 $(UNIT_FLAGS)
+	@sh scripts/run_tests.sh $(BUILD) $(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
 # The same under cgroup v2, in an emulated machine (about 2 minutes).
 system-v2: $(BUILD)/system_tests ## the same under cgroup v2, in an emulated machine

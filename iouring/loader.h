@@ -109,8 +109,4 @@ const struct sl_loader_ops *sl_loader_at(int index);
 /* Checks the table's required hooks. */
 int sl_loaders_check(struct sl_error *error);
 
-/* Drops a file's pages from the page cache (fdatasync + POSIX_FADV_DONTNEED), so that a measured
- * run reads the device. */
-int sl_drop_page_cache(const char *path, struct sl_error *error);
-
 #endif

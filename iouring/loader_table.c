@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,20 +118,4 @@ int sl_loader_open(const char *name, const struct sl_loader_options *options,
     if (rc == 0 && reason)
         explain(refusal.code, reason);
     return rc;
-}
-
-int sl_drop_page_cache(const char *path, struct sl_error *error)
-{
-    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return sl_error_errno(error, "cannot open %s", path);
-
-    /* Dirty pages stay. EINVAL and EROFS: a file system without anything to write back. */
-    if (fdatasync(fd) != 0 && errno != EINVAL && errno != EROFS)
-        return sl_error_errno(error, "cannot write back %s", path);
-    int rc = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    if (rc)
-        return sl_error_set(error, rc, "cannot drop %s from the page cache: %s", path,
-                            strerror(rc));
-    return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "iouring/loader.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/stats.h"
 #include "runtime/base/units.h"
 
@@ -175,7 +176,7 @@ static int open_measurement(struct measurement *measurement, const char *path,
     const struct sl_loader_options options = {.depth = DEPTH_MOST};
     struct stat status;
 
-    int rc = sl_drop_page_cache(path, error);
+    int rc = sl_file_drop_cache(path, error);
     if (rc == 0)
         rc = sl_loader_open(NULL, &options, &measurement->loader, NULL, error);
     if (rc)

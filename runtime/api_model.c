@@ -8,6 +8,7 @@
 #include "models/encoding.h"
 #include "models/pack_format.h"
 #include "models/stack.h"
+#include "runtime/base/file.h"
 #include "runtime/base/suggest.h"
 #include "runtime/engine/activation_plan.h"
 #include "runtime/input/input.h"
@@ -261,5 +262,5 @@ int sl_model_activation_bytes(const struct sl_model *model, uint64_t *bytes, str
 
 int sl_model_drop_cache(const struct sl_model *model, struct sl_error *error)
 {
-    return sl_drop_page_cache(model->pack->path, error);
+    return sl_file_drop_cache(model->pack->path, error);
 }

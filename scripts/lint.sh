@@ -53,5 +53,6 @@ for check in "$@"; do
         echo "lint: $check: FAILED"
     fi
 done
+[ -z "${SLUICE_TALLY:-}" ] || echo "$passed $failed 0" >>"$SLUICE_TALLY"
 echo "lint: $passed passed, $failed failed"
 [ "$failed" = 0 ]

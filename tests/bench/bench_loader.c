@@ -11,6 +11,7 @@
 
 #include "iouring/loader.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 /* Places to read into beyond those in flight, as an engine has that computes on some. */
@@ -87,7 +88,7 @@ static int run(const char *name, const char *path, int depth, uint64_t block,
     struct bench bench = {.places = depth + SPARE_PLACES, .block = block};
     struct stat status;
 
-    int rc = sl_drop_page_cache(path, error);
+    int rc = sl_file_drop_cache(path, error);
     if (rc < 0)
         return rc;
     if (stat(path, &status) != 0)

@@ -17,7 +17,7 @@
 
 #include "models/pack_format.h"
 #include "runtime/base/cleanup.h"
-#include "tests/support/command.h"
+#include "tests/support/run_command.h"
 
 static char directory[] = "/var/tmp/sluice-test-disk-XXXXXX";
 static char pack[sizeof(directory) + 32], small[sizeof(directory) + 32];

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
-#include "tests/support/command.h"
+#include "tests/support/run_command.h"
 #include "tests/support/reference_check.h"
 
 #define POLICIES     "bulk,linear,partial,deepeye,window,auto"

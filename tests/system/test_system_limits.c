@@ -10,7 +10,7 @@
 
 #include "cgroups/cgroup.h"
 #include "runtime/base/units.h"
-#include "tests/support/command.h"
+#include "tests/support/run_command.h"
 
 static char directory[] = "/var/tmp/sluice-test-limits-XXXXXX";
 static char pack[sizeof(directory) + 16];

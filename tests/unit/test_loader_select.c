@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,20 +21,23 @@
 #include "iouring/loader.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 #define BLOCK      4096
 #define FILE_BYTES (3 * 256 * 1024)
 
-static void remove_file(char (*path)[64])
+static void remove_file(char (*path)[128])
 {
     unlink(*path);
 }
 
 /* A file of bytes 'x'. */
-static void make_file(char path[64], size_t bytes)
+static void make_file(char path[128], size_t bytes)
 {
-    strcpy(path, "/var/tmp/sluice-select-XXXXXX");
+    const char *directory = getenv("TMPDIR");
+    snprintf(path, 128, "%s/sluice-select-XXXXXX",
+             directory && directory[0] ? directory : "/var/tmp");
     int fd = mkstemp(path);
     SL_AUTO_FREE char *content = malloc(bytes);
 
@@ -185,7 +189,7 @@ typedef int child_function(int code, const char *path, char *memory);
 /* Runs a child, which gives up rights for good, on a file and memory of FILE_BYTES. */
 static void run_child(child_function *function, int code)
 {
-    char path[64];
+    char path[128];
     make_file(path, FILE_BYTES);
     MEMORY memory = take_memory(FILE_BYTES);
     int status;
@@ -276,7 +280,7 @@ Test(loaders, nothing_may_be_pinned)
 
 Test(loaders, faults_hit_every_nth_read)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, 9 * BLOCK);
     struct sl_loader_options options = {.depth = 2, .fault_errno = EIO, .fault_every = 3};
     LOADER loader = NULL;
@@ -292,7 +296,7 @@ Test(loaders, faults_hit_every_nth_read)
 
 Test(loaders, silent_faults_cut_the_data)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, 4 * BLOCK);
     struct sl_loader_options options = {.depth = 2, .fault_every = 2};
     LOADER loader = NULL;
@@ -311,7 +315,7 @@ Test(loaders, silent_faults_cut_the_data)
 
 Test(loaders, simulated_device_keeps_its_rate)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, FILE_BYTES);
     struct sl_loader_options options = {
         .depth = 2, .sim_bytes_per_s = 100 * SL_MIB, .sim_latency_ns = 2000000};
@@ -333,7 +337,7 @@ Test(loaders, simulated_device_keeps_its_rate)
 
 Test(loaders, null_device_touches_nothing)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, FILE_BYTES);
     struct sl_loader_options options = {.depth = 2};
     LOADER loader = NULL;
@@ -351,7 +355,7 @@ Test(loaders, null_device_touches_nothing)
 
 Test(loaders, simulated_reads_can_be_cancelled)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, FILE_BYTES);
     struct sl_loader_options options = {.depth = 2, .sim_latency_ns = 3600 * UINT64_C(1000000000)};
     LOADER loader = NULL;
@@ -372,13 +376,13 @@ Test(loaders, simulated_reads_can_be_cancelled)
 
 Test(loaders, page_cache_is_dropped)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, FILE_BYTES);
     struct sl_error error = {0};
     unsigned char present[FILE_BYTES / BLOCK];
 
-    cr_assert_eq(sl_drop_page_cache(path, &error), 0, "%s", error.text);
-    cr_assert_eq(sl_drop_page_cache("/no/such/file", &error), -ENOENT);
+    cr_assert_eq(sl_file_drop_cache(path, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_file_drop_cache("/no/such/file", &error), -ENOENT);
     SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     void *mapping = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
     cr_assert_neq(mapping, MAP_FAILED);
@@ -392,7 +396,7 @@ Test(loaders, page_cache_is_dropped)
 struct attempt_case {
     struct sl_file file;
     struct sl_request request;
-    char path[64];
+    char path[128];
     char memory[3 * BLOCK];
 };
 
@@ -518,14 +522,14 @@ Test(attempts, cancelled_reads_stop_between_attempts)
 
 Test(attempts, pages_are_dropped_behind)
 {
-    SL_AUTO(remove_file) char path[64];
+    SL_AUTO(remove_file) char path[128];
     make_file(path, FILE_BYTES);
     struct sl_file *file = NULL;
     MEMORY memory = take_memory(FILE_BYTES);
     unsigned char present[FILE_BYTES / BLOCK];
     int cached = 0;
 
-    cr_assert_eq(sl_drop_page_cache(path, NULL), 0);
+    cr_assert_eq(sl_file_drop_cache(path, NULL), 0);
     cr_assert_eq(sl_file_open(path, true, &file, NULL), 0);
     cr_assert_not(file->direct);
     void *mapping = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, file->fd, 0);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "iouring/hints.h"
 #include "iouring/loader.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 #define BLOCK      4096
@@ -23,12 +25,14 @@
 #define SPAN_PAGES 300 /* an odd part of every folio size */
 #define SPAN       ((uint64_t)SPAN_PAGES * BLOCK)
 
-static char path[64];
+static char path[128];
 
 /* A file of bytes 'x' that is in no page cache. */
 static void set_up(void)
 {
-    strcpy(path, "/var/tmp/sluice-mmap-XXXXXX");
+    const char *directory = getenv("TMPDIR");
+    snprintf(path, sizeof(path), "%s/sluice-mmap-XXXXXX",
+             directory && directory[0] ? directory : "/var/tmp");
     SL_AUTO_FD int fd = mkstemp(path);
     SL_AUTO_FREE char *content = malloc(FILE_BYTES);
     struct sl_error error = {0};
@@ -36,7 +40,7 @@ static void set_up(void)
     memset(content, 'x', FILE_BYTES);
     cr_assert_eq(write(fd, content, FILE_BYTES), (ssize_t)FILE_BYTES);
     cr_assert_eq(fsync(fd), 0);
-    cr_assert_eq(sl_drop_page_cache(path, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_file_drop_cache(path, &error), 0, "%s", error.text);
 }
 
 static void tear_down(void)

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,11 +9,13 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 
-static char path[64];
+static char path[128];
 
 static void make_file(size_t bytes)
 {
-    strcpy(path, "/var/tmp/sluice-probe-XXXXXX");
+    const char *directory = getenv("TMPDIR");
+    snprintf(path, sizeof(path), "%s/sluice-probe-XXXXXX",
+             directory && directory[0] ? directory : "/var/tmp");
     int fd = mkstemp(path);
     char block[4096];
 

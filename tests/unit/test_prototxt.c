@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "models/caffe.pb-c.h"
@@ -95,8 +96,20 @@ Test(prototxt, numbers)
 
 Test(prototxt, numbers_do_not_depend_on_the_locale)
 {
-    if (!setlocale(LC_ALL, "de_DE.UTF-8"))
-        cr_skip_test("skipped: no locale with a decimal comma");
+    char directory[] = "/tmp/sluice-locale-XXXXXX", command[256];
+    cr_assert_not_null(mkdtemp(directory));
+    /* Its other categories are missing, which localedef warns of. */
+    snprintf(command, sizeof(command),
+             "cd %s && printf 'LC_NUMERIC\\ndecimal_point \",\"\\nthousands_sep \"\"\\n"
+             "grouping -1\\nEND LC_NUMERIC\\n' >source && localedef -c -i source ./comma >log 2>&1",
+             directory);
+    int made = system(command);
+    setenv("LOCPATH", directory, 1);
+    const char *locale = setlocale(LC_NUMERIC, "comma");
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+    cr_assert(locale, "localedef: %d", made);
+    cr_assert_eq(localeconv()->decimal_point[0], ',');
     Caffe__NetParameter *network = parse("layer { loss_weight: 1.5 }");
     cr_expect_eq(network->layer[0]->loss_weight[0], 1.5f);
     sl_caffe_free(network);

@@ -1,6 +1,6 @@
 /* Runs build/sluice, which lies beside the test program, as a user does. */
-#ifndef SLUICE_TESTS_COMMAND_H
-#define SLUICE_TESTS_COMMAND_H
+#ifndef SLUICE_TESTS_RUN_COMMAND_H
+#define SLUICE_TESTS_RUN_COMMAND_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "tests/support/command.h"
+#include "tests/support/run_command.h"
 
 #include <fcntl.h>
 #include <glob.h>
