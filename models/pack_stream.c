@@ -236,13 +236,13 @@ static int read_back(const struct writing *writing, void *bytes, size_t length, 
 {
     const struct sl_output_file *output = writing->stream->output;
     for (size_t done = 0; done < length;) {
-        ssize_t got =
-            pread(output->fd, (char *)bytes + done, length - done, (off_t)(offset + done));
+        const uint64_t at = offset + done;
+        ssize_t got = pread(output->fd, (char *)bytes + done, length - done, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return sl_error_set(error, got < 0 ? errno : EIO, "%s: cannot read back at byte %llu",
-                                output->path, (unsigned long long)(offset + done));
+                                output->path, (unsigned long long)at);
         done += (size_t)got;
     }
     return 0;

@@ -273,6 +273,15 @@ static const char long_rows_text[] =
     "layer { name: 'fc2' type: 'InnerProduct' bottom: 'fc1' top: 'fc2'"
     "  inner_product_param { num_output: 301 } }";
 
+/* Convolutions over the whole map are row dots, here in groups and for two images. */
+static const char whole_map_text[] =
+    "name: 'Whole' layer { name: 'x' type: 'Input' top: 'x'"
+    "  input_param { shape { dim: 2 dim: 6 dim: 5 dim: 7 } } }"
+    "layer { name: 'whole' type: 'Convolution' bottom: 'x' top: 'whole' convolution_param {"
+    "  num_output: 94 kernel_h: 5 kernel_w: 7 group: 2 } }"
+    "layer { name: 'point' type: 'Convolution' bottom: 'whole' top: 'y' convolution_param {"
+    "  num_output: 600 kernel_size: 1 } }";
+
 static uint64_t run_digest(const struct sl_pack *pack, const struct sl_engine_options *options)
 {
     struct sl_engine *engine = NULL;
@@ -304,7 +313,7 @@ static uint64_t run_digest(const struct sl_pack *pack, const struct sl_engine_op
  * shards, the threads and the policy. */
 Test(encoding, one_digest_that_of_the_rounded_weights)
 {
-    static const char *const texts[] = {lenet_text, residual_text, long_rows_text};
+    static const char *const texts[] = {lenet_text, residual_text, long_rows_text, whole_map_text};
     for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
         for (size_t e = 0; e < ENCODINGS; e++) {
             struct scratch scratch;
