@@ -102,6 +102,15 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-
 sanitize: ## all tests under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE='$(SANITIZERS)' OPT='-O1 -g' suites
 
+$(BUILD)/stress_threads: $(BUILD)/obj/tests/stress/stress_threads.o $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+stress-tsan: ## threads, loaders and executors under TSan
+	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=$(BUILD)/tsan SANITIZE=-fsanitize=thread \
+	    OPT='-O1 -g' $(BUILD)/tsan/sluice $(BUILD)/tsan/stress_threads
+	@sh scripts/stress_tsan.sh $(BUILD)/tsan
+
 man: $(BUILD)/sluice ## write docs/man from the command tables
 	sh scripts/man.sh $(BUILD)/sluice docs/man
 
@@ -293,4 +302,4 @@ bench-kernels: $(BUILD)/sluice $(BUILD)/bench_kernels ## warm compute beside Ope
 	sh scripts/bench_kernels.sh $(BUILD)
 # ----------------------------------------------------------------------------------------------
 
--include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)
+-include $(BUILD)/obj/tests/stress/stress_threads.d $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TEST_O:.o=.d)
