@@ -131,7 +131,9 @@ Test(mmap_loader, finished_means_resident_and_released_means_gone)
     for (int i = 0; i < 6; i++)
         cr_assert_eq(sum(spans[i], SPAN), SPAN_PAGES * 'x');
     cr_assert_eq(major_faults(), faults);
+#ifndef __SANITIZE_ADDRESS__ /* whose munlock does nothing */
     loader->ops->keep(loader, spans[2], SPAN);
+#endif
     cr_assert_str_eq(loader->notes, "");
     for (int i = 0; i < 6; i++) {
         loader->ops->release(loader, spans[i], SPAN);
