@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
-#include "tests/support/run_command.h"
 #include "tests/support/reference_check.h"
+#include "tests/support/run_command.h"
 
 #define POLICIES     "bulk,linear,partial,deepeye,window,auto"
 #define POLICY_COUNT 6
