@@ -192,7 +192,10 @@ void sl_network_state_read_begins(struct sl_network_state *state, int shard, uin
 void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns)
 {
     int layer = state->pack->shards[shard].layer;
-    state->times[layer].load_ns = now_ns - state->load_begin_ns[layer];
+    /* A read begun in the batch before counts from the start of this one. */
+    uint64_t begin_ns =
+        state->load_begin_ns[layer] ? state->load_begin_ns[layer] : state->arrival_ns;
+    state->times[layer].load_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
     if (--state->reads_in_flight == 0)
         state->result.load_ns += now_ns - state->reading_since_ns;
 }

@@ -287,6 +287,29 @@ Test(engine, one_digest_over_mapped_packs)
     sl_pack_close(pack);
 }
 
+/* Reads that go on from one batch into the next count in each from its start at most. */
+Test(engine, times_of_layers_are_within_their_batch)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {.policy = "window",
+                                        .loader = "sim",
+                                        .threads = 1,
+                                        .reading = {.sim_bytes_per_s = 50000000}};
+    options.budget_bytes = least_budget(pack, "window") + PROCESS_GROWTH;
+    struct sl_engine *engine = make_engine(&options, pack, 1);
+    for (uint64_t more = 10; more-- > 0;) {
+        struct sl_network_result result;
+        uint64_t makespan_ns;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_engine_run(engine, more, &result, &makespan_ns, &error), 0, "%s",
+                     error.text);
+        for (int l = 0; l < pack->network->layer_count; l++)
+            cr_assert_leq(result.layers[l].load_ns, makespan_ns);
+    }
+    sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
 /* Shards that are mapped count as slots do. */
 Test(engine, mapped_shards_are_counted)
 {
