@@ -8,21 +8,25 @@
 
 /* A batch that read less says little of the device. */
 #define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
+#define ENGINE_BATCHES_PLANNED      8
+/* Other pins must be predicted to take less than this share of the time. */
+#define ENGINE_WORTH_PLANNING 0.97
 
 /* Until the first batch has been measured: an SSD of the middle kind. */
 static const struct sl_device_model first_device_model = {
     .bytes_per_s = 500000000, .latency_ns = 100000, .depth = SL_ENGINE_QUEUE_DEPTH};
 
-/* Pins for the passes to come; replaces those of a living schedule. */
+/* Pins for the passes to come; replaces those of a living schedule when a pass is predicted to take
+ * less than below_ns. */
 static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device,
-                     uint64_t passes, struct sl_error *error)
+                     uint64_t passes, uint64_t below_ns, struct sl_error *error)
 {
     struct sl_plan plan;
     int result = sl_plan_make(engine->workload.networks, engine->network_count,
                               &engine->schedule_options, device, passes, &plan, error);
     if (result)
         return result;
-    for (int n = 0; n < engine->network_count; n++) {
+    for (int n = 0; n < engine->network_count && plan.pass_ns < below_ns; n++) {
         sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
         int shard;
         while ((shard = sl_schedule_drop_unpinned(engine->schedule, n)) >= 0)
@@ -120,7 +124,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         bound_slots(engine);
     if (!result && engine->policy->planned)
-        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, error);
+        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, UINT64_MAX, error);
     if (result) {
         sl_schedule_free(engine->schedule);
         engine->schedule = NULL;
@@ -141,14 +145,34 @@ static bool observed_device(const struct sl_engine *engine, struct sl_device_mod
     return true;
 }
 
-/* After the first batch its run times and read rate are known, and the pins are chosen again. */
+/* What the pins in force are predicted to take with the times as now known. */
+static int current_pass_ns(struct sl_engine *engine, const struct sl_device_model *device,
+                           uint64_t *pass_ns, struct sl_error *error)
+{
+    const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
+    for (int n = 0; n < engine->network_count; n++)
+        engine->workload.networks[n].pinned = view->networks[n].pinned;
+    int result = sl_plan_pass_ns(engine->workload.networks, engine->network_count,
+                                 &engine->schedule_options, device, pass_ns, error);
+    for (int n = 0; n < engine->network_count; n++)
+        engine->workload.networks[n].pinned = NULL;
+    return result;
+}
+
+/* After 1, 2, 4 and 8 batches: each teaches least run times, and a disturbed first one must not
+ * decide for ever. Other pins cost reads, so they must promise something. */
 static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     struct sl_device_model device;
-    if (!engine->policy->planned || engine->batches != 1 || !more ||
-        !observed_device(engine, &device))
+    uint64_t batches = engine->batches, now_ns;
+    bool due = batches <= ENGINE_BATCHES_PLANNED && (batches & (batches - 1)) == 0;
+    if (!engine->policy->planned || !due || !more || !observed_device(engine, &device))
         return 0;
-    return plan_pins(engine, &device, more, error);
+    int result = current_pass_ns(engine, &device, &now_ns, error);
+    if (result)
+        return result;
+    return plan_pins(engine, &device, more, (uint64_t)((double)now_ns * ENGINE_WORTH_PLANNING),
+                     error);
 }
 
 /* Bound of the batch that just ended. */

@@ -149,20 +149,39 @@ static uint64_t fill_candidate(struct planner *planner, enum pin_pattern pattern
     return marked;
 }
 
+static int simulate_pass(const struct sl_schedule_network *networks, int network_count,
+                         const struct sl_schedule_options *options,
+                         const struct sl_device_model *device, int passes, uint64_t *pass_ns,
+                         struct sl_error *error)
+{
+    struct sl_simulation simulation;
+    int result = sl_simulate(networks, network_count, sl_policy_find("auto"), options, device,
+                             passes, &simulation, error);
+    if (result)
+        return result;
+    size_t before = simulation.requests_done - (size_t)network_count;
+    *pass_ns = simulation.makespan_ns - (before ? simulation.request_end_ns[before - 1] : 0);
+    sl_simulation_free(&simulation);
+    return 0;
+}
+
+int sl_plan_pass_ns(const struct sl_schedule_network *networks, int network_count,
+                    const struct sl_schedule_options *options, const struct sl_device_model *device,
+                    uint64_t *pass_ns, struct sl_error *error)
+{
+    return simulate_pass(networks, network_count, options, device, PLAN_PASSES, pass_ns, error);
+}
+
 /* Simulates the candidate and keeps it when its steady pass is the fastest so far. */
 static int try_candidate(struct planner *planner, uint64_t pinned_bytes, int passes,
                          struct sl_error *error)
 {
-    struct sl_simulation simulation;
-    int result = sl_simulate(planner->networks, planner->network_count, sl_policy_find("auto"),
-                             planner->options, planner->device, passes, &simulation, error);
+    uint64_t pass_ns;
+    int result = simulate_pass(planner->networks, planner->network_count, planner->options,
+                               planner->device, passes, &pass_ns, error);
     if (result)
         return result;
     planner->result.simulations++;
-    size_t before = simulation.requests_done - (size_t)planner->network_count;
-    uint64_t pass_ns =
-        simulation.makespan_ns - (before ? simulation.request_end_ns[before - 1] : 0);
-    sl_simulation_free(&simulation);
     if (pass_ns >= planner->result.pass_ns)
         return 0;
     planner->result.pass_ns = pass_ns;

@@ -23,4 +23,9 @@ int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
                  uint64_t passes, struct sl_plan *plan, struct sl_error *error);
 void sl_plan_free(struct sl_plan *plan);
 
+/* Time of a pass in the steady state with the pins that networks carry. */
+int sl_plan_pass_ns(const struct sl_schedule_network *networks, int network_count,
+                    const struct sl_schedule_options *options, const struct sl_device_model *device,
+                    uint64_t *pass_ns, struct sl_error *error);
+
 #endif
