@@ -12,9 +12,14 @@
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
 
-/* Until the first batch has been measured: an SSD of the middle kind. */
-static const struct sl_device_model first_device_model = {
-    .bytes_per_s = 500000000, .latency_ns = 100000, .depth = SL_ENGINE_QUEUE_DEPTH};
+/* Until a batch has been measured, and when nobody told: an SSD of the middle kind. */
+static struct sl_device_model known_device(const struct sl_engine *engine)
+{
+    uint64_t told = engine->options.device_bytes_per_s;
+    return (struct sl_device_model){.bytes_per_s = told ? told : 500000000,
+                                    .latency_ns = 100000,
+                                    .depth = SL_ENGINE_QUEUE_DEPTH};
+}
 
 /* Pins for the passes to come; replaces those of a living schedule when a pass is predicted to take
  * less than below_ns. */
@@ -123,8 +128,9 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         return refuse_budget(engine, error);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         bound_slots(engine);
+    struct sl_device_model device = known_device(engine);
     if (!result && engine->policy->planned)
-        result = plan_pins(engine, &first_device_model, more ? more + 1 : 1, UINT64_MAX, error);
+        result = plan_pins(engine, &device, more ? more + 1 : 1, UINT64_MAX, error);
     if (result) {
         sl_schedule_free(engine->schedule);
         engine->schedule = NULL;
@@ -140,7 +146,7 @@ static bool observed_device(const struct sl_engine *engine, struct sl_device_mod
         read_bytes += engine->networks[n]->result.read_bytes;
     if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
         return false;
-    *device = first_device_model;
+    *device = known_device(engine);
     device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
     return true;
 }
