@@ -249,12 +249,15 @@ static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *cal
     }
     call->row_begin = shard->row_begin;
     call->row_end = shard->row_end;
-    if (decode.encoding != SL_ENCODING_F32 && decodes(kernel, call->network, call->layer))
-        call->encoded = &decode;
-    if (decode.encoding == SL_ENCODING_F32 || call->encoded)
+    if (decode.encoding == SL_ENCODING_F32) {
         kernel->run(call);
-    else
+    } else if (decodes(kernel, call->network, call->layer)) {
+        struct sl_kernel_call decoding = *call;
+        decoding.encoded = &decode;
+        kernel->run(&decoding);
+    } else {
         run_encoded(kernel, call, shard, &decode);
+    }
 }
 
 void sl_network_state_run(struct sl_network_state *state, int layer_index, int shard_index,

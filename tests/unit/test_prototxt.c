@@ -96,13 +96,17 @@ Test(prototxt, numbers)
 
 Test(prototxt, numbers_do_not_depend_on_the_locale)
 {
-    char directory[] = "/tmp/sluice-locale-XXXXXX", command[256];
+    char directory[] = "/tmp/sluice-locale-XXXXXX", command[512];
     cr_assert_not_null(mkdtemp(directory));
-    /* Its other categories are missing, which localedef warns of. */
+    /* A locale of nothing but a comma; localedef warns that the rest is missing. */
+    static const char source[] = "LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \"\"\n"
+                                 "grouping -1\nEND LC_NUMERIC\n";
+    static const char characters[] = "<code_set_name> ASCII\n<escape_char> /\nCHARMAP\n"
+                                     "<U0000>..<U007F> /x00 all\nEND CHARMAP\n";
     snprintf(command, sizeof(command),
-             "cd %s && printf 'LC_NUMERIC\\ndecimal_point \",\"\\nthousands_sep \"\"\\n"
-             "grouping -1\\nEND LC_NUMERIC\\n' >source && localedef -c -i source ./comma >log 2>&1",
-             directory);
+             "cd %s && printf '%%s' '%s' >source && printf '%%s' '%s' >characters && "
+             "localedef -c -f ./characters -i source ./comma >log 2>&1",
+             directory, source, characters);
     int made = system(command);
     setenv("LOCPATH", directory, 1);
     const char *locale = setlocale(LC_NUMERIC, "comma");
