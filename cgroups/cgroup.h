@@ -28,6 +28,7 @@ struct sl_cgroup_usage {
     uint64_t anonymous_bytes, file_bytes;
     uint64_t swap_bytes;             /* now in swap */
     uint64_t major_faults, refaults; /* refaults: workingset_refault_{anon,file} summed */
+    uint64_t anonymous_refaults;     /* pages that came back from swap, of refaults */
     uint64_t oom_kills;
     uint64_t limit_hits; /* memory.failcnt / memory.events max */
 };

@@ -25,7 +25,7 @@ static void disabled_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
     (void)texts;
     *usage = (struct sl_cgroup_usage){
         SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT,
-        SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT,
+        SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT,
     };
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cgroups/observe.h"
 #include "cgroups/swapfile.h"
@@ -180,6 +181,16 @@ static void fill_usage(struct run *run, const struct rusage *resources, struct s
     usage->major_faults = (uint64_t)resources->ru_majflt;
 }
 
+/* The machine's counter sees other programs' swapping too, the group's own counter of pages that
+ * came back does not. */
+static void bound_swap_in(struct sl_outcome *outcome)
+{
+    uint64_t pages = outcome->usage.anonymous_refaults;
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (pages < outcome->swap_in_bytes / page_bytes)
+        outcome->swap_in_bytes = pages * page_bytes;
+}
+
 static enum sl_ending ending_of(const struct run *run, const struct sl_outcome *outcome)
 {
     if (outcome->signal == 0 && outcome->exit_code == 0)
@@ -204,6 +215,8 @@ static int collect(struct run *run, struct sl_outcome *outcome, struct sl_error 
     };
     sl_observer_swap(&run->observer, &filled.swap_in_bytes, &filled.swap_out_bytes);
     fill_usage(run, &resources, &filled);
+    if (run->group)
+        bound_swap_in(&filled);
     filled.ending = ending_of(run, &filled);
     sl_text_add_bytes(&run->output, "", 0);
     sl_text_add_bytes(&run->diagnostics, "", 0);

@@ -43,9 +43,11 @@ struct sl_outcome {
     int exit_code, signal;
     bool limited; /* a group was used */
     uint64_t wall_ns;
-    struct sl_cgroup_usage usage;           /* at the end; peak is the kernel's own */
-    uint64_t swap_in_bytes, swap_out_bytes; /* /proc/vmstat pswpin, pswpout over the run */
-    struct sl_memory_sample *samples;       /* owned */
+    struct sl_cgroup_usage usage; /* at the end; peak is the kernel's own */
+    /* /proc/vmstat pswpin, pswpout over the run, of the whole machine; of a limited worker, swap_in
+     * is at most what its own group took back. */
+    uint64_t swap_in_bytes, swap_out_bytes;
+    struct sl_memory_sample *samples; /* owned */
     size_t sample_count;
     char *output; /* the worker's stdout (its record), NUL-terminated, owned */
     size_t output_bytes;

@@ -81,6 +81,7 @@ static void v1_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
         .major_faults = total(stat, "total_pgmajfault"),
         .refaults = sl_control_sum(total(stat, "total_workingset_refault_anon"),
                                    total(stat, "total_workingset_refault_file")),
+        .anonymous_refaults = total(stat, "total_workingset_refault_anon"),
         .oom_kills = sl_control_value(texts[3], "oom_kill"),
         /* A charge is refused by one limit or the other. */
         .limit_hits = sl_control_sum(sl_control_number(texts[4]), sl_control_number(texts[5])),

@@ -63,6 +63,7 @@ static void v2_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
         .major_faults = sl_control_value(stat, "pgmajfault"),
         .refaults = sl_control_sum(sl_control_value(stat, "workingset_refault_anon"),
                                    sl_control_value(stat, "workingset_refault_file")),
+        .anonymous_refaults = sl_control_value(stat, "workingset_refault_anon"),
         .oom_kills = sl_control_value(events, "oom_kill"),
         .limit_hits = sl_control_value(events, "max"),
     };

@@ -247,6 +247,7 @@ Test(cgroup, v1_usage)
     cr_expect_eq(usage.swap_bytes, 30);
     cr_expect_eq(usage.major_faults, 40);
     cr_expect_eq(usage.refaults, 110);
+    cr_expect_eq(usage.anonymous_refaults, 50);
     cr_expect_eq(usage.oom_kills, 3);
     cr_expect_eq(usage.limit_hits, 77);
 }
@@ -267,6 +268,7 @@ Test(cgroup, v2_usage)
     cr_expect_eq(usage.swap_bytes, 12288);
     cr_expect_eq(usage.major_faults, 13);
     cr_expect_eq(usage.refaults, 23);
+    cr_expect_eq(usage.anonymous_refaults, 11);
     cr_expect_eq(usage.oom_kills, 1);
     cr_expect_eq(usage.limit_hits, 21);
 }
