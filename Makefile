@@ -1,6 +1,7 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test suites tests unit system system-v2 golden lint lint-checks format \
-        sanitize stress-tsan fuzz fuzz-replay bench-kernels bench-loader bench-schedule references install uninstall clean help man
+        sanitize stress-tsan fuzz fuzz-replay bench-kernels bench-loader bench-schedule references \
+        published install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -240,6 +241,9 @@ references: $(BUILD)/references ## outputs of real networks beside Caffe's and O
 	@$(BUILD)/references $(BUILD) || [ $$? = 77 ]
 
 -include $(BUILD)/obj/tests/references/references.d
+
+published: $(BUILD)/sluice ## the published policies over limits: the tables of docs/published.md
+	@sh scripts/published.sh $(BUILD) || [ $$? = 77 ]
 # ----------------------------------------------------------------------------------------------
 
 # ---- fuzz: search with libFuzzer, replay with the ordinary compiler ---------------------------
