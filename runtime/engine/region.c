@@ -67,7 +67,7 @@ static bool grow(struct sl_region *region)
 {
     if (region->free_count < region->free_capacity)
         return true;
-    size_t capacity = region->free_capacity * 2;
+    size_t capacity = 2 * region->free_capacity + 1;
     struct sl_extent *extents = realloc(region->free, capacity * sizeof(*extents));
     if (!extents)
         return false;
