@@ -35,4 +35,4 @@ for loader in $("$SLUICE" list loaders -o csv | sed 1d | cut -d, -f1); do
 done | sort | uniq | sort -r
 try run poked.sluice --policy bulk,linear,partial,deepeye,window,auto
 try run poked.sluice lenet.sluice --output outputs
-ls outputs 2>/dev/null
+[ ! -d outputs ] || ls outputs
