@@ -2,13 +2,13 @@
 # The loaders beside fio: the same file, block size and queue depth, O_DIRECT, cold, interleaved.
 # usage: bench_loader.sh BUILD_DIRECTORY
 # SLUICE_BENCH_FILE=FILE   the file to read; else a VGG-16 pack (or its likeness) is made and removed
-# SLUICE_BENCH_RUNS=N      runs of each (5), SLUICE_BENCH_DEPTH=N (8), SLUICE_BENCH_BLOCK=BYTES
+# SLUICE_BENCH_RUNS=N      runs of each (15: medians of 5 differ by a third here), SLUICE_BENCH_DEPTH=N (8), SLUICE_BENCH_BLOCK=BYTES
 #                          (1048576)
 # SLUICE_BENCH_LEAST=R     exit 1 when the ratio of uring to fio is below R
 set -eu
 
 build=$1
-runs=${SLUICE_BENCH_RUNS:-5}
+runs=${SLUICE_BENCH_RUNS:-15}
 depth=${SLUICE_BENCH_DEPTH:-8}
 block=${SLUICE_BENCH_BLOCK:-1048576}
 least=${SLUICE_BENCH_LEAST:-0}
