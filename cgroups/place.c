@@ -121,6 +121,47 @@ uint64_t sl_cgroup_own_limit(void)
     return limit_of_own(version, &places);
 }
 
+static uint64_t read_control(const char *directory, const char *file, const char *key)
+{
+    char path[PATH_MAX], text[SL_GROUP_STAT_BYTES];
+    snprintf(path, sizeof(path), "%s/%s", directory, file);
+    if (sl_file_read_text(path, text, sizeof(text)) < 0)
+        return SL_NO_LIMIT;
+    return key ? sl_control_value(text, key) : sl_control_number(text);
+}
+
+/* What is left in that one group, SL_NO_LIMIT when it has no limit. */
+static uint64_t group_free(const struct sl_cgroup_version *version, const char *directory)
+{
+    uint64_t limit = read_control(directory, version->memory_file, NULL);
+    uint64_t used = read_control(directory, version->usage_files[0], NULL);
+    if (limit == SL_NO_LIMIT || used == SL_NO_LIMIT)
+        return SL_NO_LIMIT;
+    uint64_t cache = read_control(directory, version->stat_file, version->inactive_file_key);
+    used -= cache == SL_NO_LIMIT ? 0 : cache < used ? cache : used;
+    return used < limit ? limit - used : 0;
+}
+
+uint64_t sl_cgroup_own_free(void)
+{
+    const struct sl_cgroup_version *version = sl_cgroup_version_here();
+    struct sl_places places = {0};
+    if (!version->memory || find_own(version, version->memory, &places))
+        return SL_NO_LIMIT;
+    char directory[PATH_MAX / 2];
+    snprintf(directory, sizeof(directory), "%s%s%s", places.mount_point, *places.own ? "/" : "",
+             places.own);
+    uint64_t least = SL_NO_LIMIT;
+    for (size_t mount_length = strlen(places.mount_point);;) {
+        uint64_t left = group_free(version, directory);
+        least = left < least ? left : least;
+        char *slash = strrchr(directory, '/');
+        if (!slash || (size_t)(slash - directory) < mount_length)
+            return least;
+        *slash = '\0';
+    }
+}
+
 /* Seconds since a process started, negative when it cannot be told. */
 static double process_age(pid_t pid)
 {

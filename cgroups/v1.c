@@ -111,6 +111,8 @@ const struct sl_cgroup_version sl_cgroup_v1 = {
     .cpu_file = "cpu.cfs_quota_us",
     .usage_files = {"memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.stat",
                     "memory.oom_control", "memory.failcnt", "memory.memsw.failcnt"},
+    .stat_file = "memory.stat",
+    .inactive_file_key = "total_inactive_file",
     .plan = v1_plan,
     .parse_usage = v1_parse_usage,
     .own_limit = v1_own_limit,

@@ -103,6 +103,8 @@ const struct sl_cgroup_version sl_cgroup_v2 = {
     .cpu_file = "cpu.max",
     .usage_files = {"memory.current", "memory.peak", "memory.stat", "memory.events",
                     "memory.swap.current"},
+    .stat_file = "memory.stat",
+    .inactive_file_key = "inactive_file",
     .plan = v2_plan,
     .parse_usage = v2_parse_usage,
     .own_limit = v2_own_limit,

@@ -8,9 +8,11 @@
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
-/* Measured: what a group is charged beyond the process's own pages (descriptors, rings, pages of
- * the pack's index in the page cache) stays below this. */
-#define BUDGET_RESERVE_BYTES (2 * SL_MIB)
+/* What comes after the budget was divided: page tables of all it holds, 8 bytes a page, and rings,
+ * stacks, records, pages of the program that were not touched yet, which were measured to stay
+ * below 1 MiB together. */
+#define BUDGET_RESERVE_BYTES SL_MIB
+#define BUDGET_BYTES_PER_PTE (4096 / 8)
 
 static uint64_t status_kib(const char *status, const char *key)
 {
@@ -27,19 +29,29 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
            budget->reserve_bytes;
 }
 
-int sl_budget_divide(struct sl_budget *budget, struct sl_error *error)
+static int resident_bytes(uint64_t *bytes, struct sl_error *error)
+{
+    char status[4096];
+    int length = sl_file_read_text("/proc/self/status", status, sizeof(status));
+    if (length < 0)
+        return sl_error_set(error, length, "cannot read /proc/self/status: %s", strerror(-length));
+    *bytes = (status_kib(status, "\nVmRSS:") + status_kib(status, "\nVmPTE:")) * SL_KIB;
+    return 0;
+}
+
+int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error)
 {
     if (budget->total_bytes == UINT64_MAX) {
         budget->shard_bytes = UINT64_MAX;
         return 0;
     }
-    char status[4096];
-    int length = sl_file_read_text("/proc/self/status", status, sizeof(status));
-    if (length < 0)
-        return sl_error_set(error, length, "cannot read /proc/self/status: %s", strerror(-length));
-    budget->process_bytes =
-        (status_kib(status, "\nVmRSS:") + status_kib(status, "\nVmPTE:")) * SL_KIB;
-    budget->reserve_bytes = BUDGET_RESERVE_BYTES;
+    /* Pages of the program and its libraries that others brought in are not charged to the group,
+     * other processes of the group are. */
+    if (free_bytes <= budget->total_bytes)
+        budget->process_bytes = budget->total_bytes - free_bytes;
+    else if (resident_bytes(&budget->process_bytes, error) < 0)
+        return -EIO;
+    budget->reserve_bytes = BUDGET_RESERVE_BYTES + budget->total_bytes / BUDGET_BYTES_PER_PTE;
     uint64_t overhead = sl_budget_overhead(budget);
     budget->shard_bytes = budget->total_bytes > overhead ? budget->total_bytes - overhead : 0;
     return 0;

@@ -9,7 +9,7 @@
 /* Where the bytes of a budget go. */
 struct sl_budget {
     uint64_t total_bytes;      /* UINT64_MAX: no budget */
-    uint64_t process_bytes;    /* resident now: program, libraries, heap, stacks, page tables */
+    uint64_t process_bytes;    /* held now: program, libraries, heap, stacks, page tables */
     uint64_t activation_bytes; /* blobs of the requests that may be active at once */
     uint64_t scratch_bytes;    /* of all executors */
     uint64_t reserve_bytes;    /* for what the kernel charges besides */
@@ -17,9 +17,11 @@ struct sl_budget {
 };
 
 /* Fills process, reserve and shard bytes from the other members; call when everything but slots,
- * activations and scratch is in place. shard_bytes is 0 when nothing is left. -EIO when /proc
- * cannot be read. */
-int sl_budget_divide(struct sl_budget *budget, struct sl_error *error);
+ * activations and scratch is in place. free_bytes: of a total that is the limit of this process's
+ * group, what may still be charged to that (sl_cgroup_own_free); the rest of it counts as held.
+ * UINT64_MAX: this process's resident pages count. shard_bytes is 0 when nothing is left. -EIO when
+ * /proc cannot be read. */
+int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error);
 
 /* Everything but shards. */
 uint64_t sl_budget_overhead(const struct sl_budget *budget);

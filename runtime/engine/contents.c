@@ -122,6 +122,11 @@ bool sl_contents_repeats(const struct sl_contents *contents, int network, int sh
     return content && content->first != contents->network_first[network] + shard;
 }
 
+bool sl_contents_shared(const struct sl_contents *contents, int network, int shard)
+{
+    return content_of(contents, network, shard) != NULL;
+}
+
 enum sl_content_state sl_contents_join(struct sl_contents *contents, int network, int shard,
                                        void **slot)
 {

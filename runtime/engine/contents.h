@@ -21,6 +21,9 @@ void sl_contents_free(struct sl_contents *contents);
 /* Whether a shard before this one, of the same network or one added earlier, has its content. */
 bool sl_contents_repeats(const struct sl_contents *contents, int network, int shard);
 
+/* Whether some other shard has its content. */
+bool sl_contents_shared(const struct sl_contents *contents, int network, int shard);
+
 enum sl_content_state {
     SL_CONTENT_ABSENT,   /* in no slot: take one, sl_contents_begin, read */
     SL_CONTENT_COMING,   /* *slot is being read into; sl_contents_arrived will name the shard */

@@ -70,6 +70,7 @@ void sl_engine_free(struct sl_engine *engine)
     for (int n = 0; n < engine->network_count; n++)
         sl_network_state_free(engine->networks[n], engine->pool);
     free(engine->networks);
+    free(engine->postponed);
     sl_schedule_free(engine->schedule);
     sl_workload_free(&engine->workload);
     sl_pool_free(engine->pool);
@@ -175,13 +176,51 @@ static int create_executors(struct sl_engine *engine, struct sl_error *error)
     return 0;
 }
 
+static int begin_read(struct sl_engine *engine, int network, int shard, struct sl_error *error)
+{
+    bool stays = sl_schedule_view(engine->schedule)->networks[network].pinned[shard];
+    int result = sl_shard_reader_begin(&engine->reader, network, shard, stays, error);
+    if (result > 0)
+        sl_schedule_loaded(engine->schedule, network, shard);
+    return result < 0 ? result : 0;
+}
+
+static bool has_room(struct sl_engine *engine, int network, int shard)
+{
+    return sl_shard_reader_make_room(&engine->reader, network, shard,
+                                     sl_schedule_view(engine->schedule)->networks);
+}
+
+/* A load that the policy asked for. It stays behind those that wait for room. */
 static int start_read(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
 {
-    bool stays = sl_schedule_view(engine->schedule)->networks[step->network].pinned[step->index];
-    int result = sl_shard_reader_begin(&engine->reader, step->network, step->index, stays, error);
-    if (result > 0)
-        sl_schedule_loaded(engine->schedule, step->network, step->index);
-    return result < 0 ? result : 0;
+    if (!engine->postponed_count && has_room(engine, step->network, step->index))
+        return begin_read(engine, step->network, step->index, error);
+    size_t count = (size_t)engine->postponed_count + 1;
+    struct sl_step *postponed = realloc(engine->postponed, count * sizeof(*postponed));
+    if (!postponed)
+        return sl_error_set(error, -ENOMEM, "no memory for %zu loads that wait", count);
+    postponed[engine->postponed_count++] = *step;
+    engine->postponed = postponed;
+    return 0;
+}
+
+/* Loads that waited for room, as far as there is some now. */
+static int resume_reads(struct sl_engine *engine, struct sl_error *error)
+{
+    int begun = 0, result = 0;
+    while (!result && begun < engine->postponed_count) {
+        const struct sl_step *step = &engine->postponed[begun];
+        if (!has_room(engine, step->network, step->index))
+            break;
+        result = begin_read(engine, step->network, step->index, error);
+        begun++;
+    }
+    engine->postponed_count -= begun;
+    if (begun)
+        memmove(engine->postponed, engine->postponed + begun,
+                (size_t)engine->postponed_count * sizeof(*engine->postponed));
+    return result;
 }
 
 static int end_read(struct sl_engine *engine, const struct sl_completion *completion,
@@ -210,7 +249,9 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
             failed = failed ? failed : result;
         }
     } while (count == ENGINE_REAPED_AT_ONCE);
-    return failed ? failed : count < 0 ? count : 0;
+    if (failed || count < 0)
+        return failed ? failed : count;
+    return resume_reads(engine, error);
 }
 
 /* The stall of a layer is the time in which no executor ran before its unit began. */
@@ -343,6 +384,7 @@ static void wait_for_executors(struct sl_engine *engine)
 static void drain(struct sl_engine *engine)
 {
     wait_for_executors(engine);
+    engine->postponed_count = 0;
     sl_shard_reader_drain(&engine->reader);
     for (int n = 0; n < engine->network_count; n++) {
         struct sl_network_state *state = engine->networks[n];

@@ -68,7 +68,8 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
             bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
     }
     budget->activation_bytes += sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
-    return sl_budget_divide(budget, error);
+    bool group = engine->options.budget_bytes == UINT64_MAX;
+    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX, error);
 }
 
 static int refuse_budget(struct sl_engine *engine, struct sl_error *error)

@@ -33,6 +33,8 @@ struct sl_engine {
     uint64_t batches;             /* that ended well */
     struct sl_batch_facts batch;  /* the last one */
     struct sl_schedule *schedule; /* lives across batches, for what stays resident */
+    struct sl_step *postponed;    /* loads for which memory is free, but not in one piece */
+    int postponed_count;
     int wake_fd;
     volatile int interrupted;
     uint64_t last_run_end_ns; /* when the executors last became all idle */

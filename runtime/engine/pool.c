@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #include "runtime/base/units.h"
-#include "runtime/engine/region.h"
 
 #define POOL_PAGE       4096
 #define POOL_HUGE_PAGE  (2 * SL_MIB)
@@ -124,8 +123,14 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 {
     bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
     void *memory = map_pages(bytes, error);
-    if (memory)
-        count_taken(pool, purpose, bytes);
+    if (!memory)
+        return NULL;
+    /* Threads that touch a huge page first at the same moment are charged one each, until all but
+     * one give theirs back: that must not happen a huge page below the limit. Kernels before 5.14
+     * do not know the advice. */
+    if (bytes >= POOL_HUGE_PAGE)
+        madvise(memory, bytes, MADV_POPULATE_WRITE);
+    count_taken(pool, purpose, bytes);
     return memory;
 }
 
@@ -152,6 +157,24 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
     }
     count_taken(pool, SL_POOL_SLOTS, bytes);
     return memory;
+}
+
+bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes)
+{
+    return !pool->region.base || sl_region_fits(&pool->region, sl_align_up(bytes, POOL_PAGE));
+}
+
+int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count)
+{
+    size_t inside = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (!sl_region_owns(&pool->region, pieces[k].memory))
+            continue;
+        pieces[inside] = pieces[k];
+        pieces[inside++].bytes = sl_align_up(pieces[k].bytes, POOL_PAGE);
+    }
+    int result = sl_region_compact(&pool->region, pieces, inside);
+    return result ? result : (int)inside;
 }
 
 static void give_slot(struct sl_pool *pool, void *memory, uint64_t bytes)

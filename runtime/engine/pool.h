@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "runtime/base/error.h"
+#include "runtime/engine/region.h"
 
 enum sl_pool_purpose {
     SL_POOL_SLOTS,       /* shards */
@@ -37,6 +38,12 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 /* A slot for a shard; stays: it will be kept across requests. -ENOBUFS when the bound of slots
  * would be passed. Given back as SL_POOL_SLOTS. */
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
+/* Whether the region has room for such a slot in one piece, or there is no region. */
+bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes);
+/* Makes room in one piece out of several: slots that are movable are moved within the region.
+ * pieces: all slots that are taken, with the bytes given to sl_pool_take_slot. Returns how many of
+ * them lie in the region: those come first now, with `moved` filled in. -ENOMEM moves nothing. */
+int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count);
 /* purpose and bytes as given to sl_pool_take. NULL is fine. */
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
 

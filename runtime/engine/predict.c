@@ -11,6 +11,8 @@
 #include "runtime/engine/workload.h"
 
 #define PREDICT_PASSES 3 /* simulated to see the steady state */
+/* More than this process takes by itself: a limit that leaves room for everything. */
+#define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
 
 struct sl_predictor {
     struct sl_pool *pool;
@@ -69,8 +71,7 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
 static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,
                   uint64_t limit_bytes, struct sl_budget *budget, struct sl_error *error)
 {
-    *budget =
-        (struct sl_budget){.total_bytes = limit_bytes == UINT64_MAX ? UINT64_MAX - 1 : limit_bytes};
+    *budget = (struct sl_budget){.total_bytes = limit_bytes};
     for (int n = 0; n < predictor->count; n++) {
         const struct sl_network_state *state = predictor->states[n];
         uint64_t scratch = sl_network_state_scratch(state, predictor->threads);
@@ -81,7 +82,10 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
     }
     budget->scratch_bytes *= (uint64_t)policy->executors;
     budget->activation_bytes += sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS);
-    return sl_budget_divide(budget, error);
+    if (limit_bytes == UINT64_MAX)
+        budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
+                              budget->scratch_bytes + PREDICT_PROCESS_MOST_BYTES;
+    return sl_budget_divide(budget, UINT64_MAX, error);
 }
 
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,

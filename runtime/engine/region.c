@@ -55,6 +55,15 @@ void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high)
     return NULL;
 }
 
+bool sl_region_fits(const struct sl_region *region, uint64_t bytes)
+{
+    for (size_t k = 0; k < region->free_count; k++) {
+        if (region->free[k].bytes >= bytes)
+            return true;
+    }
+    return false;
+}
+
 bool sl_region_owns(const struct sl_region *region, const void *memory)
 {
     const char *at = memory;
@@ -99,6 +108,46 @@ void sl_region_give(struct sl_region *region, void *memory, uint64_t bytes)
         region->free[after] = (struct sl_extent){offset, bytes};
         region->free_count++;
     }
+}
+
+static int from_high_to_low(const void *left, const void *right)
+{
+    const struct sl_piece *a = left, *b = right;
+    return a->memory < b->memory ? 1 : a->memory > b->memory ? -1 : 0;
+}
+
+int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t count)
+{
+    /* At most one extent below every piece and one above all. */
+    struct sl_extent *extents = calloc(count + 1, sizeof(*extents));
+    if (!extents)
+        return -ENOMEM;
+    qsort(pieces, count, sizeof(*pieces), from_high_to_low);
+    size_t free_count = count + 1;
+    uint64_t top = region->bytes;
+    for (size_t k = 0; k <= count; k++) {
+        uint64_t end = 0;
+        if (k < count && pieces[k].movable) {
+            top -= pieces[k].bytes;
+            pieces[k].moved = region->base + top;
+            if (pieces[k].moved != pieces[k].memory)
+                memmove(pieces[k].moved, pieces[k].memory, pieces[k].bytes);
+            continue;
+        }
+        if (k < count) {
+            pieces[k].moved = pieces[k].memory;
+            end = (uint64_t)((char *)pieces[k].memory - region->base) + pieces[k].bytes;
+        }
+        if (end < top)
+            extents[--free_count] = (struct sl_extent){end, top - end};
+        top = k < count ? end - pieces[k].bytes : 0;
+    }
+    free(region->free);
+    region->free_capacity = count + 1;
+    region->free_count = count + 1 - free_count;
+    memmove(extents, extents + free_count, region->free_count * sizeof(*extents));
+    region->free = extents;
+    return 0;
 }
 
 void sl_region_trim(struct sl_region *region)

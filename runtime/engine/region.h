@@ -27,8 +27,22 @@ void sl_region_destroy(struct sl_region *region);
 /* bytes: a multiple of the page size. NULL when no free extent is large enough. */
 void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high);
 bool sl_region_owns(const struct sl_region *region, const void *memory);
+/* Whether sl_region_take would find an extent. */
+bool sl_region_fits(const struct sl_region *region, uint64_t bytes);
 /* Gives back what sl_region_take returned, with the same bytes. */
 void sl_region_give(struct sl_region *region, void *memory, uint64_t bytes);
+/* A piece in use. */
+struct sl_piece {
+    void *memory;
+    uint64_t bytes;
+    uint64_t tag; /* the caller's */
+    bool movable;
+    void *moved; /* where it lies after sl_region_compact; memory when it did not move */
+};
+/* Joins free extents: slides the movable pieces up, contents included, as far as the others let
+ * them. pieces are all pieces in use, and are sorted; one that does not move may be listed twice.
+ * -ENOMEM changes nothing. */
+int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t count);
 /* Hands the pages of all free extents back to the kernel. */
 void sl_region_trim(struct sl_region *region);
 

@@ -80,6 +80,21 @@ int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error
     return 0;
 }
 
+static uint64_t shard_tag(int network, int shard)
+{
+    return (uint64_t)network << 32 | (uint32_t)shard;
+}
+
+static int tag_network(uint64_t tag)
+{
+    return (int)(tag >> 32);
+}
+
+static int tag_shard(uint64_t tag)
+{
+    return (int)(uint32_t)tag;
+}
+
 static uint64_t shard_memory(const struct sl_network_state *state, int shard)
 {
     return sl_shard_memory(&state->pack->shards[shard]);
@@ -147,6 +162,53 @@ static int find_memory(struct sl_shard_reader *reader, int network, int index, b
     return 0;
 }
 
+static size_t list_slots(const struct sl_shard_reader *reader,
+                         const struct sl_policy_network *views, struct sl_piece *pieces)
+{
+    size_t count = 0;
+    for (int n = 0; n < reader->network_count; n++) {
+        const struct sl_network_state *state = reader->networks[n];
+        for (int s = 0; s < state->pack->shard_count; s++) {
+            if (!state->slots[s])
+                continue;
+            pieces[count++] = (struct sl_piece){
+                .memory = state->slots[s],
+                .bytes = shard_memory(state, s),
+                .tag = shard_tag(n, s),
+                .movable = views[n].residency[s] == SL_SHARD_RESIDENT &&
+                           !sl_contents_shared(reader->contents, n, s),
+            };
+        }
+    }
+    return count;
+}
+
+static void compact(struct sl_shard_reader *reader, const struct sl_policy_network *views)
+{
+    size_t shards = 0;
+    for (int n = 0; n < reader->network_count; n++)
+        shards += (size_t)reader->networks[n]->pack->shard_count;
+    SL_AUTO_FREE struct sl_piece *pieces = calloc(shards + 1, sizeof(*pieces));
+    if (!pieces)
+        return;
+    size_t taken = list_slots(reader, views, pieces);
+    int inside = sl_pool_compact_slots(reader->pool, pieces, taken);
+    for (int k = 0; k < inside; k++) {
+        struct sl_network_state *state = reader->networks[tag_network(pieces[k].tag)];
+        state->slots[tag_shard(pieces[k].tag)] = pieces[k].moved;
+    }
+}
+
+bool sl_shard_reader_make_room(struct sl_shard_reader *reader, int network, int shard,
+                               const struct sl_policy_network *views)
+{
+    uint64_t bytes = shard_memory(reader->networks[network], shard);
+    if (reader->maps || sl_pool_slot_fits(reader->pool, bytes))
+        return true;
+    compact(reader, views);
+    return !reader->in_flight || sl_pool_slot_fits(reader->pool, bytes);
+}
+
 int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int index, bool stays,
                           struct sl_error *error)
 {
@@ -161,7 +223,7 @@ int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int index
     if (content != SL_CONTENT_ABSENT)
         return content == SL_CONTENT_RESIDENT;
     struct sl_read read = {
-        .tag = (uint64_t)network << 32 | (uint32_t)index,
+        .tag = shard_tag(network, index),
         .file = state->file,
         .offset = state->pack->shards[index].file_offset,
         .length = shard_memory(state, index),
@@ -213,8 +275,8 @@ static int verify(struct sl_shard_reader *reader, int network, int shard, struct
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error)
 {
-    *network = (int)(completion->tag >> 32);
-    *shard = (int)(uint32_t)completion->tag;
+    *network = tag_network(completion->tag);
+    *shard = tag_shard(completion->tag);
     struct sl_network_state *state = reader->networks[*network];
     sl_network_state_read_ends(state, *shard, completion->completed_ns);
     if (--reader->in_flight == 0)

@@ -5,6 +5,7 @@
 #define SLUICE_ENGINE_SHARD_READER_H
 
 #include "iouring/loader.h"
+#include "policies/policy.h"
 #include "runtime/engine/contents.h"
 #include "runtime/engine/network_state.h"
 
@@ -41,6 +42,11 @@ int sl_shard_reader_add(struct sl_shard_reader *reader, struct sl_network_state 
 /* Opens the loader again when it broke: 0, or -errno and no batch can run. */
 int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error);
 
+/* Moves shards together when the free memory is not in one piece large enough for the shard. views:
+ * of all networks; only what is RESIDENT, and alone of its content, moves. False: reads in flight
+ * are in the way; try again when one of them has ended. */
+bool sl_shard_reader_make_room(struct sl_shard_reader *reader, int network, int shard,
+                               const struct sl_policy_network *views);
 /* Takes memory for the shard and begins to read it; 1 when its content is in memory already. stays:
  * across requests. */
 int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int shard, bool stays,

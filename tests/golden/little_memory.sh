@@ -10,6 +10,7 @@ nm "$SLUICE" | grep -q __asan && { echo 'sanitizer build'; exit 77; }
 "$SLUICE" synth lenet -o lenet.sluice >/dev/null
 try run lenet.sluice --budget 100K
 try run lenet.sluice --memory 1M
-try run lenet.sluice --memory 4M --policy window
-try run lenet.sluice --memory 4M,64M
-cut -c 1-14 out
+"$SLUICE" synth squeezenet -o squeezenet.sluice >/dev/null
+try run squeezenet.sluice --memory 4M --policy window
+try run squeezenet.sluice --memory 4M,64M
+cut -c 1-10 out

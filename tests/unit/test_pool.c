@@ -43,6 +43,56 @@ Test(region, random_pieces_never_overlap_and_join_up_again)
     }
 }
 
+/* Pieces keep their content, those that may not move stay, and what is free is where nothing is. */
+Test(region, compacts_around_what_may_not_move)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        uint64_t rng = seed;
+        struct sl_region region = {0};
+        struct sl_piece pieces[PIECES + 1];
+        size_t count = 0;
+        uint64_t used = 0;
+        cr_assert_eq(sl_region_create(&region, 256 * PAGE), 0);
+        for (int k = 0; k < PIECES; k++) {
+            uint64_t bytes = PAGE * (1 + sl_rng_below(&rng, 8));
+            void *memory = sl_region_take(&region, bytes, sl_rng_below(&rng, 2));
+            if (!memory)
+                continue;
+            memset(memory, k, bytes);
+            if (sl_rng_below(&rng, 2)) {
+                sl_region_give(&region, memory, bytes);
+                continue;
+            }
+            used += bytes;
+            pieces[count++] = (struct sl_piece){.memory = memory,
+                                                .bytes = bytes,
+                                                .tag = (uint64_t)k,
+                                                .movable = sl_rng_below(&rng, 4) > 0};
+        }
+        bool fixed = false;
+        for (size_t k = 0; k < count; k++)
+            fixed |= !pieces[k].movable;
+        if (count && !pieces[0].movable) {
+            pieces[count] = pieces[0];
+            count++;
+        }
+        cr_assert_eq(sl_region_compact(&region, pieces, count), 0);
+        uint64_t free_bytes = 0;
+        for (size_t f = 0; f < region.free_count; f++) {
+            free_bytes += region.free[f].bytes;
+            memset(region.base + region.free[f].offset, 0xff, region.free[f].bytes);
+        }
+        cr_expect_eq(free_bytes + used, 256 * PAGE);
+        cr_expect(fixed || region.free_count <= 1, "all moved, so one extent is left");
+        for (size_t k = 0; k < count; k++) {
+            cr_expect(pieces[k].movable || pieces[k].moved == pieces[k].memory);
+            for (uint64_t i = 0; i < pieces[k].bytes; i += PAGE / 4)
+                cr_assert_eq(((char *)pieces[k].moved)[i], (char)pieces[k].tag);
+        }
+        sl_region_destroy(&region);
+    }
+}
+
 Test(region, an_empty_one_gives_nothing)
 {
     struct sl_region region = {0};
