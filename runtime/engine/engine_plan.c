@@ -182,16 +182,18 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
                      error);
 }
 
-/* Bound of the batch that just ended. */
+/* Bound of the batch that just ended. A device that gave more than it was measured to give (disks
+ * of virtual machines have bursts) can do so: the faster rate is the one that bounds. */
 static int find_bound(struct sl_engine *engine, struct sl_error *error)
 {
-    struct sl_device_model device = {.bytes_per_s = engine->options.device_bytes_per_s};
-    if (!device.bytes_per_s && !observed_device(engine, &device))
+    uint64_t bytes_per_s = engine->options.device_bytes_per_s, compute_ns;
+    struct sl_device_model seen;
+    if (observed_device(engine, &seen) && seen.bytes_per_s > bytes_per_s)
+        bytes_per_s = seen.bytes_per_s;
+    if (!bytes_per_s)
         return 0;
-    uint64_t compute_ns;
-    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes,
-                             (double)device.bytes_per_s, engine->batches == 1,
-                             &engine->batch.bound_ns, &compute_ns, error);
+    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes, (double)bytes_per_s,
+                             engine->batches == 1, &engine->batch.bound_ns, &compute_ns, error);
 }
 
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error)
