@@ -149,7 +149,7 @@ int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result
     for (int n = 0; n < request->model_count; n++)
         packs[n] = request->models[n]->pack;
     struct sl_device_model device = {request->device.bytes_per_s, request->device.latency_ns,
-                                     PLAN_QUEUE_DEPTH};
+                                     PLAN_QUEUE_DEPTH, request->read_bytes_per_s};
     struct sl_predictor *predictor = NULL;
     bool estimated = false;
     struct sl_prediction made;

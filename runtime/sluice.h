@@ -285,6 +285,7 @@ struct sl_plan_request {
     uint64_t limit_bytes; /* of memory; SL_NO_LIMIT: none */
     int threads, depth;   /* as in struct sl_session_options */
     struct sl_device_info device;
+    uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
 };
 
 struct sl_plan_result {

@@ -3,13 +3,16 @@
 # the steady state, and many runs at the least limit. Cells are interleaved over the rounds; figures
 # are medians. Needs root (limits and throttles) and a quiet machine.
 # usage: bench_budget.sh BUILD_DIRECTORY [ROUNDS [PART...]]
-#   parts: fits bound process steady least (default: all)
+#   parts: fits bound process steady matrix least (default: all)
+# SLUICE_BENCH_NETWORKS, SLUICE_BENCH_RATES: what the matrix spans
+# SLUICE_BENCH_RUNS: processes at the least limit
 set -eu
 
+script=$(cd "$(dirname "$0")" && pwd)/bench_budget.sh
 build=$(cd "$1" && pwd)
 rounds=${2:-7}
 [ $# -ge 2 ] && shift 2 || shift 1
-parts=${*:-fits bound process steady least}
+parts=${*:-fits bound process steady matrix least}
 sluice=$build/sluice
 work=$build/bench_budget
 mkdir -p "$work"
@@ -169,6 +172,56 @@ part_steady() {
                     n, p, a / 1e6, m / 1e6, f, t, f >= t ? "ok" : "MISSED", r / 1e6 }'
         done
     done
+}
+
+# Latencies of a record: the first, and the median of the others.
+cold_and_steady() {
+    sed -n 's/.*"latency_ns":\[\([0-9,]*\)\].*/\1/p' | tr , '\n' | {
+        read -r first || true
+        echo "${first:-} $(median)"
+    }
+}
+
+# Every policy in every cell, a first request and later ones of one process; beside it what `plan`
+# predicted. A cell that its limit killed has no times.
+matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
+matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
+matrix_cells() { # matrix_cells NETWORK RATE PERCENT
+    limit=none throttle= runs=5
+    [ "$3" = none ] || limit=$(($(weights "$1") * $3 / 100 + 24000000))
+    [ "$2" = raw ] || throttle="--read-rate $2"
+    [ "$2" != 45M ] || runs=3
+    # shellcheck disable=SC2086 # two words or none
+    "$sluice" plan "$work/$1.sluice" -p all --memory "$limit" $throttle -q -o json |
+        while read -r row; do
+            echo "plan $1 $2 $3 $(echo "$row" | grep -o '"policy":"[^"]*"' | cut -d '"' -f 4)" \
+                "$(echo "$row" | field latency_ns) $(echo "$row" | field steady_latency_ns)"
+        done
+    # shellcheck disable=SC2086
+    { "$sluice" run "$work/$1.sluice" -p all --memory "$limit" --swap 0 $throttle --runs $runs \
+        --top 0 -q -o json || [ $? = 3 ]; } | while read -r record; do
+        echo "run $1 $2 $3 $(echo "$record" | grep -o '"policy":"[^"]*"' | cut -d '"' -f 4)" \
+            "$(echo "$record" | cold_and_steady)"
+    done
+}
+
+part_matrix() {
+    echo "== every policy x limit (per cent of W, + 24 MB) x rate: ms of a first request and of later ones"
+    : >"$work/matrix"
+    for name in $matrix_networks; do pack "$name"; done
+    round=0
+    while [ "$round" -lt "$rounds" ]; do
+        fresh_device
+        for rate in $matrix_rates; do
+            for percent in none 75 50 25; do
+                for name in $matrix_networks; do
+                    matrix_cells "$name" "$rate" "$percent" >>"$work/matrix"
+                done
+            done
+        done
+        round=$((round + 1))
+    done
+    awk -f "$(dirname "$script")/bench_matrix.awk" "$work/matrix"
 }
 
 part_least() {

@@ -95,14 +95,11 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
 {
     SL_AUTO_FREE char *cache = cli_device_cache();
     struct sl_device_info *device = &plan->request.device;
-    uint64_t rate = UINT64_MAX;
-    int code = cli_size(arguments, "read-rate", &rate, error);
+    int code = cli_size(arguments, "read-rate", &plan->request.read_bytes_per_s, error);
     if (code == 0)
         code = sl_device_measure(arguments->operands[0], cache, device, error);
     if (code < 0)
         return code;
-    if (rate < device->bytes_per_s)
-        device->bytes_per_s = rate;
     struct sl_plan_result result;
     plan->request.policy = "window";
     plan->request.limit_bytes = SL_NO_LIMIT;

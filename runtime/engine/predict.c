@@ -161,7 +161,10 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
         made.least_limit_bytes = made.peak_bytes;
         made.fits = made.peak_bytes <= limit_bytes;
     }
+    const uint64_t throttle = predictor->device.throttle_bytes_per_s;
     double rate = (double)predictor->device.bytes_per_s;
+    if (throttle && (double)throttle < rate)
+        rate = (double)throttle;
     result = sl_workload_bound(&predictor->workload, budget.shard_bytes, rate, true, &made.bound_ns,
                                &made.compute_ns, error);
     if (!result)

@@ -6,7 +6,8 @@
 
 #include "runtime/base/cleanup.h"
 
-#define RUNS_MOST 8
+#define RUNS_MOST         8
+#define THROTTLE_SLICE_NS UINT64_C(100000000)
 
 struct pending_read {
     uint64_t end_ns;
@@ -19,12 +20,19 @@ struct pending_run {
     bool busy;
 };
 
+struct throttle {
+    uint64_t begin_ns; /* of the slices that spent_bytes counts in */
+    uint64_t last_ns;  /* a read passed */
+    double spent_bytes;
+};
+
 /* Reads finish in the order of their submission: one queue is enough. */
 struct simulator {
     const struct sl_device_model *device;
     struct sl_schedule *schedule;
     const struct sl_policy_view *view;
     uint64_t now_ns, device_free_ns;
+    struct throttle throttle;
     struct pending_read *reads; /* ring of `capacity` */
     size_t capacity, head, count;
     uint64_t submitted;   /* reads so far */
@@ -52,6 +60,33 @@ static uint64_t transfer_ns(const struct sl_device_model *device, uint64_t bytes
     return device->bytes_per_s ? (uint64_t)((double)bytes * 1e9 / (double)device->bytes_per_s) : 0;
 }
 
+/* When a read that arrives at time_ns may pass. */
+static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uint64_t time_ns,
+                              uint64_t bytes)
+{
+    const double slice_bytes = bytes_per_s * (double)THROTTLE_SLICE_NS / 1e9;
+    /* Behind the reads that wait already. */
+    if (time_ns < throttle->last_ns)
+        time_ns = throttle->last_ns;
+    if (time_ns > throttle->last_ns + THROTTLE_SLICE_NS)
+        *throttle = (struct throttle){.begin_ns = time_ns};
+    uint64_t slices = (time_ns - throttle->begin_ns) / THROTTLE_SLICE_NS;
+    if (slices >= 2) {
+        double past_bytes = (double)(slices - 1) * slice_bytes;
+        throttle->begin_ns += (slices - 1) * THROTTLE_SLICE_NS;
+        throttle->spent_bytes =
+            throttle->spent_bytes > past_bytes ? throttle->spent_bytes - past_bytes : 0;
+        slices = 1;
+    }
+    throttle->spent_bytes += (double)bytes;
+    double over_bytes = throttle->spent_bytes - (double)(slices + 1) * slice_bytes;
+    if (over_bytes > 0)
+        time_ns = throttle->begin_ns + (slices + 1) * THROTTLE_SLICE_NS +
+                  (uint64_t)(over_bytes * 1e9 / bytes_per_s);
+    throttle->last_ns = time_ns;
+    return time_ns;
+}
+
 /* The device holds `depth` reads at once; their latencies overlap, their transfers do not. */
 static void submit_read(struct simulator *simulator, const struct sl_step *step)
 {
@@ -59,6 +94,9 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
     uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
     uint64_t *slot = &simulator->recent_end[simulator->submitted % (uint64_t)device->depth];
     uint64_t issued = *slot > simulator->now_ns ? *slot : simulator->now_ns;
+    if (device->throttle_bytes_per_s)
+        issued = pass_throttle(&simulator->throttle, (double)device->throttle_bytes_per_s, issued,
+                               bytes);
     uint64_t begin = issued + device->latency_ns;
     if (begin < simulator->device_free_ns)
         begin = simulator->device_free_ns;

@@ -6,10 +6,13 @@
 #include "runtime/engine/schedule.h"
 
 /* Reads share one device: each costs latency_ns before its bytes flow, at most `depth` overlap
- * their latencies, bytes flow one read after another at bytes_per_s. */
+ * their latencies, bytes flow one read after another at bytes_per_s. A throttle allows, as the
+ * kernel's does (block/blk-throttle.c), what belongs to a slice of 100 ms at the slice's start, and
+ * keeps up to a slice of what was not used: a group that was idle begins with a burst. */
 struct sl_device_model {
     uint64_t bytes_per_s, latency_ns;
     int depth;
+    uint64_t throttle_bytes_per_s; /* 0: none */
 };
 
 struct sl_simulation {

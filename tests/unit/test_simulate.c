@@ -1,0 +1,56 @@
+/* The simulator's device: rates, latencies and the kernel's throttle. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "policies/policy.h"
+#include "runtime/base/units.h"
+#include "runtime/engine/simulate.h"
+
+#define SHARDS 100
+
+/* Time of `rounds` passes over one layer of 100 shards of 1 MiB that computes for run_ns. */
+static uint64_t pass_ns(const struct sl_device_model *device, uint64_t run_ns, int rounds)
+{
+    uint64_t bytes[SHARDS];
+    for (int s = 0; s < SHARDS; s++)
+        bytes[s] = SL_MIB;
+    struct sl_schedule_layer layer = {.shard_count = SHARDS, .run_ns = run_ns};
+    struct sl_schedule_network network = {
+        .name = "net", .layer_count = 1, .layers = &layer, .shard_bytes = bytes};
+    struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 32};
+    struct sl_simulation result;
+    struct sl_error error = {0};
+    cr_assert_eq(sl_simulate(&network, 1, sl_policy_find("linear"), &options, device, rounds,
+                             &result, &error),
+                 0, "%s", error.text);
+    uint64_t ns = result.makespan_ns;
+    sl_simulation_free(&result);
+    return ns;
+}
+
+Test(simulate, bytes_flow_at_the_rate_of_the_device)
+{
+    struct sl_device_model device = {.bytes_per_s = 100 * SL_MIB, .latency_ns = 1000, .depth = 32};
+    cr_expect_eq(pass_ns(&device, 0, 1) / 1000000, 1000);
+}
+
+/* A throttle of 100 MiB/s lets the first slice's 10 MiB through at once. */
+static const struct sl_device_model throttled = {
+    .bytes_per_s = 10000 * SL_MIB, .depth = 32, .throttle_bytes_per_s = 100 * SL_MIB};
+
+static void expect_ms(uint64_t ns, int least, int most)
+{
+    int ms = (int)(ns / 1000000);
+    cr_expect(ms >= least && ms <= most, "%d ms, not %d to %d", ms, least, most);
+}
+
+Test(simulate, a_throttle_begins_with_a_burst_of_one_slice)
+{
+    expect_ms(pass_ns(&throttled, 0, 1), 900, 920);
+}
+
+Test(simulate, only_an_idle_group_earns_another_burst)
+{
+    expect_ms(pass_ns(&throttled, 0, 3), 2900, 2920);
+    expect_ms(pass_ns(&throttled, 500000000, 3), 3 * (900 + 500), 3 * (920 + 500));
+}
