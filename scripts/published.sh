@@ -1,10 +1,10 @@
 #!/bin/sh
 # The shape of the published result: AgeNet, GenderNet and FaceNet as one batch, storage of 100 MB/s,
-# temporary swap, the four published policies over several limits; and without limits on the storage
-# as it is. Repetitions are interleaved. Cells tell seconds from the arrival of the batch to its last
-# result, median (least-greatest), then MiB swapped in and out when there were any, and how often the
-# limit ended it. Needs root and about two minutes for each repetition, on a machine that does nothing
-# else.
+# temporary swap, the four published policies over several limits: ten images for each network on a
+# fifth of a processor, and one image at full speed; and without limits on the storage as it is.
+# Repetitions are interleaved. Cells tell seconds from the arrival of the batch to its last result,
+# median (least-greatest), then MiB swapped in and out when there were any, and how often the limit
+# ended it. Needs root and about five minutes for each repetition, on a machine that does nothing else.
 # usage: published.sh BUILD_DIRECTORY [REPETITIONS]
 set -eu
 
@@ -13,8 +13,10 @@ repetitions=${2:-5}
 topologies=$(cd "$(dirname "$0")/../models/topologies" && pwd)
 work=$1/published
 policies=partial,bulk,deepeye,linear
-limits=none,384M,256M,170M,96M,64M
+slow_limits=none,256M,170M,96M,64M,48M
+limits=none,384M,256M,170M,96M
 rate=100M
+cpus=0.2
 mkdir -p "$work"
 cd "$work"
 case $sluice in /*) ;; *) sluice=$OLDPWD/$sluice ;; esac
@@ -91,12 +93,16 @@ table() {
         }'
 }
 
+: >slow.jsonl
 : >limited.jsonl
 : >fast.jsonl
 : >ten.jsonl
 for repetition in $(seq "$repetitions"); do
     echo "repetition $repetition of $repetitions, load $(cut -d' ' -f1 /proc/loadavg)" >&2
     # 3: a cell that its limit killed is a result.
+    "$sluice" run agenet-10.sluice gendernet-10.sluice facenet-10.sluice --policy $policies \
+        --memory $slow_limits --swap 1G --read-rate $rate --cpus $cpus -q -o json >>slow.jsonl ||
+        [ $? = 3 ]
     "$sluice" run agenet.sluice gendernet.sluice facenet.sluice --policy $policies \
         --memory $limits --swap 1G --read-rate $rate -q -o json >>limited.jsonl || [ $? = 3 ]
     "$sluice" run agenet.sluice gendernet.sluice facenet.sluice --policy $policies --threads 1 \
@@ -105,7 +111,11 @@ for repetition in $(seq "$repetitions"); do
         --threads 1 -q -o json >>ten.jsonl
 done
 
-echo "Storage of $rate bytes per second, swap of 1 GiB:"
+echo "Ten images, $cpus processors, storage of $rate bytes per second, swap of 1 GiB:"
+echo
+table slow.jsonl
+echo
+echo "One image at full speed, storage of $rate bytes per second, swap of 1 GiB:"
 echo
 table limited.jsonl
 echo
