@@ -47,6 +47,7 @@ struct sl_policy_network {
     int first_absent_behind;     /* lowest ABSENT shard whose unit has run in this request; -1 */
     int first_held;              /* lowest shard that is not ABSENT; -1 = none */
     uint64_t weight_bytes;       /* sum of shard_bytes */
+    uint64_t run_ns;             /* sum over the layers */
     uint64_t activation_bytes;   /* activations + scratch of a request */
     bool active;                 /* a request is admitted and not finished */
     int next_unit;               /* first unit not yet run; == unit_count when all ran */
@@ -61,6 +62,7 @@ struct sl_policy_view {
     const struct sl_policy_network *networks;
     uint64_t now_ns;       /* of the last event, not a clock */
     uint64_t budget_bytes; /* for shards; UINT64_MAX: none given */
+    uint64_t memory_bytes; /* the limit, for shards and activations together; UINT64_MAX: none */
     uint64_t used_bytes;   /* shards loading, resident or running, all networks */
     int reads_in_flight;   /* shards LOADING, all networks */
     int reads_most;        /* more reads in flight bring nothing: the loader's lanes */

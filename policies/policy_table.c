@@ -12,6 +12,7 @@
     X(deepeye)                                                                                     \
     X(deepeye_frugal)                                                                              \
     X(linear)                                                                                      \
+    X(masa)                                                                                        \
     X(partial)                                                                                     \
     X(window)
 

@@ -25,7 +25,7 @@ for topology in lenet agenet; do
     check "$build/sluice" synth "$topology" -o "$work/$topology.sluice"
 done
 check "$build/stress_threads" "$work/agenet.sluice"
-for policy in bulk linear deepeye deepeye-frugal partial window auto; do
+for policy in bulk linear deepeye deepeye-frugal partial masa window auto; do
     check "$build/sluice" run "$work/lenet.sluice" "$work/agenet.sluice" --policy $policy \
         --loader pread --threads 2 --runs 3 --top 0
 done

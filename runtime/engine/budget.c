@@ -29,6 +29,12 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
            budget->reserve_bytes;
 }
 
+uint64_t sl_budget_networks(const struct sl_budget *budget)
+{
+    return budget->shard_bytes == UINT64_MAX ? UINT64_MAX
+                                             : budget->shard_bytes + budget->activation_bytes;
+}
+
 static int resident_bytes(uint64_t *bytes, struct sl_error *error)
 {
     char status[4096];

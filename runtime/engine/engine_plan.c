@@ -52,7 +52,7 @@ static uint64_t total_bytes(const struct sl_engine *engine)
 
 bool sl_engine_budget_changed(const struct sl_engine *engine)
 {
-    return engine->policy->budgeted && total_bytes(engine) != engine->budget.total_bytes;
+    return total_bytes(engine) != engine->budget.total_bytes;
 }
 
 /* What slots may take of the budget, or of the limit that this process runs under. The policies
@@ -115,6 +115,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         .reads_most = engine->reader.options.depth,
     };
     int result = divide_budget(engine, error);
+    engine->schedule_options.memory_bytes = sl_budget_networks(&engine->budget);
     if (engine->policy->budgeted)
         engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
     if (!result && !engine->workload.networks)

@@ -142,6 +142,8 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
     uint64_t overhead = sl_budget_overhead(&budget), least = 0;
     struct sl_schedule_options options = {
         .budget_bytes = UINT64_MAX, .depth = depth, .reads_most = predictor->device.depth};
+    if (limit_bytes != UINT64_MAX)
+        options.memory_bytes = sl_budget_networks(&budget);
     if (policy->budgeted) {
         options.budget_bytes = budget.shard_bytes;
         result = sl_schedule_least_budget(predictor->workload.networks, predictor->count, policy,

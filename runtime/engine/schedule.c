@@ -59,7 +59,7 @@ static int network_create(const struct sl_schedule_network *description,
     if (description->pinned)
         memcpy(state->pinned, description->pinned, (size_t)shards);
     int unit = 0, shard = 0;
-    uint64_t weight_bytes = 0;
+    uint64_t weight_bytes = 0, run_ns = 0;
     for (int l = 0; l < description->layer_count; l++) {
         const struct sl_schedule_layer *from = &description->layers[l];
         struct sl_policy_layer *layer = &state->layers[l];
@@ -82,6 +82,7 @@ static int network_create(const struct sl_schedule_network *description,
             layer->bytes += state->shard_bytes[shard++];
         }
         weight_bytes += layer->bytes;
+        run_ns += layer->run_ns;
     }
     *network = (struct sl_policy_network){
         .layer_count = description->layer_count,
@@ -101,6 +102,7 @@ static int network_create(const struct sl_schedule_network *description,
         .first_absent_behind = -1,
         .first_held = -1,
         .weight_bytes = weight_bytes,
+        .run_ns = run_ns,
         .activation_bytes = description->activation_bytes,
     };
     return 0;
@@ -152,6 +154,7 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
         .network_count = network_count,
         .networks = created->networks,
         .budget_bytes = options->budget_bytes,
+        .memory_bytes = options->memory_bytes ? options->memory_bytes : UINT64_MAX,
         .depth = options->depth,
         .reads_most = options->reads_most ? options->reads_most : INT_MAX,
         .executors_idle = policy->executors,

@@ -22,6 +22,7 @@ struct sl_schedule_network {
 
 struct sl_schedule_options {
     uint64_t budget_bytes; /* UINT64_MAX: none */
+    uint64_t memory_bytes; /* see struct sl_policy_view; 0: no limit */
     int depth;             /* 0: no bound */
     int reads_most;        /* see struct sl_policy_view; 0: no bound */
 };

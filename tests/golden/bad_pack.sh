@@ -33,6 +33,6 @@ for loader in $("$SLUICE" list loaders -o csv | sed 1d | cut -d, -f1); do
     "$SLUICE" run lenet.sluice --loader "$loader" >/dev/null 2>&1 || continue
     try run poked.sluice --loader "$loader"
 done | sort | uniq | sort -r
-try run poked.sluice --policy bulk,linear,partial,deepeye,window,auto
+try run poked.sluice --policy bulk,linear,partial,deepeye,masa,window,auto
 try run poked.sluice lenet.sluice --output outputs
 [ ! -d outputs ] || ls outputs

@@ -10,8 +10,8 @@
 #include "tests/support/reference_check.h"
 #include "tests/support/run_command.h"
 
-#define POLICIES     "bulk,linear,partial,deepeye,window,auto"
-#define POLICY_COUNT 6
+#define POLICIES     "bulk,linear,partial,deepeye,masa,window,auto"
+#define POLICY_COUNT 7
 
 static const char *const shard_sizes[] = {"64K", "256K", "1M"};
 static const char *const loaders[] = {"uring", "pread"};
