@@ -56,8 +56,9 @@ int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struc
 /* Kills what is still inside, waits, removes the group. NULL is fine. */
 void sl_cgroup_destroy(struct sl_cgroup *group);
 
-/* The memory limit that this very process runs under (its own cgroup and ancestors), SL_NO_LIMIT
- * when none. For --budget auto. */
+/* The memory limit that this very process runs under (its own cgroup and ancestors), or that it was
+ * asked to stay below (memory.high of v2, memory.soft_limit_in_bytes of v1), SL_NO_LIMIT when none.
+ * For --budget auto. */
 SL_API uint64_t sl_cgroup_own_limit(void);
 /* What may still be charged before that limit, or an ancestor's, is met: limit less usage, page
  * cache that is reclaimed first not counted. SL_NO_LIMIT when there is no limit or nothing tells. */

@@ -134,7 +134,9 @@ static uint64_t read_control(const char *directory, const char *file, const char
 static uint64_t group_free(const struct sl_cgroup_version *version, const char *directory)
 {
     uint64_t limit = read_control(directory, version->memory_file, NULL);
+    uint64_t asked = read_control(directory, version->asked_file, NULL);
     uint64_t used = read_control(directory, version->usage_files[0], NULL);
+    limit = asked < limit ? asked : limit;
     if (limit == SL_NO_LIMIT || used == SL_NO_LIMIT)
         return SL_NO_LIMIT;
     uint64_t cache = read_control(directory, version->stat_file, version->inactive_file_key);

@@ -90,12 +90,14 @@ static void v1_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
 
 static uint64_t v1_own_limit(const char *directory, const char *mount_point)
 {
-    (void)mount_point; /* the kernel has taken the least of all ancestors already */
     char path[PATH_MAX], text[SL_GROUP_STAT_BYTES];
     snprintf(path, sizeof(path), "%s/memory.stat", directory);
     if (sl_file_read_text(path, text, sizeof(text)) < 0)
         return SL_NO_LIMIT;
-    return sl_control_value(text, "hierarchical_memory_limit");
+    /* The kernel has taken the least of all ancestors already. */
+    uint64_t hard = sl_control_value(text, "hierarchical_memory_limit");
+    uint64_t soft = sl_group_least(directory, mount_point, "memory.soft_limit_in_bytes");
+    return soft < hard ? soft : hard;
 }
 
 const struct sl_cgroup_version sl_cgroup_v1 = {
@@ -111,6 +113,7 @@ const struct sl_cgroup_version sl_cgroup_v1 = {
     .cpu_file = "cpu.cfs_quota_us",
     .usage_files = {"memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.stat",
                     "memory.oom_control", "memory.failcnt", "memory.memsw.failcnt"},
+    .asked_file = "memory.soft_limit_in_bytes",
     .stat_file = "memory.stat",
     .inactive_file_key = "total_inactive_file",
     .plan = v1_plan,

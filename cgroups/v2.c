@@ -69,16 +69,14 @@ static void v2_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
     };
 }
 
-static uint64_t v2_own_limit(const char *directory, const char *mount_point)
+uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name)
 {
     char current[PATH_MAX / 2], path[PATH_MAX], text[64];
     uint64_t least = SL_NO_LIMIT;
     size_t mount_length = strlen(mount_point);
     snprintf(current, sizeof(current), "%s", directory);
-    /* Every ancestor limits. The root has no memory.max, unless a namespace made some other group
-     * look like the root. */
     for (;;) {
-        snprintf(path, sizeof(path), "%s/memory.max", current);
+        snprintf(path, sizeof(path), "%s/%s", current, name);
         if (sl_file_read_text(path, text, sizeof(text)) > 0) {
             uint64_t limit = sl_control_number(text);
             least = limit < least ? limit : least;
@@ -88,6 +86,15 @@ static uint64_t v2_own_limit(const char *directory, const char *mount_point)
             return least;
         *slash = '\0';
     }
+}
+
+/* Every ancestor limits. The root has no such files, unless a namespace made some other group look
+ * like the root. */
+static uint64_t v2_own_limit(const char *directory, const char *mount_point)
+{
+    uint64_t most = sl_group_least(directory, mount_point, "memory.max");
+    uint64_t high = sl_group_least(directory, mount_point, "memory.high");
+    return high < most ? high : most;
 }
 
 const struct sl_cgroup_version sl_cgroup_v2 = {
@@ -103,6 +110,7 @@ const struct sl_cgroup_version sl_cgroup_v2 = {
     .cpu_file = "cpu.max",
     .usage_files = {"memory.current", "memory.peak", "memory.stat", "memory.events",
                     "memory.swap.current"},
+    .asked_file = "memory.high",
     .stat_file = "memory.stat",
     .inactive_file_key = "inactive_file",
     .plan = v2_plan,

@@ -53,6 +53,7 @@ struct sl_cgroup_version {
     /* Files whose presence in a new group says what can be limited. */
     const char *memory_file, *swap_file, *io_file, *cpu_file;
     const char *usage_files[SL_USAGE_FILES_MOST]; /* of the memory controller, kept open */
+    const char *asked_file; /* what a group was asked to stay below */
     const char *stat_file, *inactive_file_key; /* page cache that reclaim takes first */
     /* Why no group can be made here at all: -errno and the cure. NULL when that is not so. */
     int (*refuse)(struct sl_error *error);
@@ -64,8 +65,9 @@ struct sl_cgroup_version {
     /* texts[i]: content of usage_files[i], NULL when it is not there. Pure. */
     void (*parse_usage)(const char *const texts[SL_USAGE_FILES_MOST],
                         struct sl_cgroup_usage *usage);
-    /* Limit that this process runs under, given the directories of its group and, for v2, of all
-     * the ancestors up to mount_point. */
+    /* Limit that this process runs under, or the one that it was asked to stay below (v2's
+     * memory.high, v1's soft limit) when that is lower, given the directories of its group and, for
+     * v2, of all the ancestors up to mount_point. */
     uint64_t (*own_limit)(const char *directory, const char *mount_point);
 };
 
@@ -74,6 +76,10 @@ extern const struct sl_cgroup_version sl_cgroup_v1, sl_cgroup_v2, sl_cgroup_disa
 /* The version that holds this machine's memory controller; initialises libcgroup once. Any
  * thread. */
 const struct sl_cgroup_version *sl_cgroup_version_here(void);
+
+/* Least number in files of that name in a directory and its ancestors up to mount_point;
+ * SL_NO_LIMIT when there is none. */
+uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name);
 
 /* --- texts of control files (cgroups/control_text.c), all pure --- */
 

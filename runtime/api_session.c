@@ -211,6 +211,11 @@ void sl_session_set_budget(struct sl_session *session, uint64_t budget_bytes)
     sl_engine_set_budget(session->engine, budget_bytes ? budget_bytes : UINT64_MAX);
 }
 
+void sl_session_reread_limit(struct sl_session *session)
+{
+    sl_engine_reread_limit(session->engine);
+}
+
 void sl_session_interrupt(struct sl_session *session)
 {
     sl_engine_interrupt(session->engine);

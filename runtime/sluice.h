@@ -207,9 +207,17 @@ struct sl_batch {
 SL_API void sl_session_last_batch(const struct sl_session *session, struct sl_batch *batch);
 
 /* Another budget from the next run on, as in struct sl_session_options: weights in memory are given
- * back and what to keep is planned anew. A budget that is too small fails that run with -ENOBUFS. A
- * changed memory limit of the process's control group is noticed without this call. */
+ * back and what to keep is planned anew. A budget that is too small fails that run with -ENOBUFS.
+ *
+ * Without a budget the memory limit of the process's control group counts, or what v2's memory.high
+ * or v1's soft limit ask it to stay below. A change is noticed without this call: a higher one
+ * from the next run on; a lower one within some 20 ms, and the run in progress goes on within it or
+ * fails with -ENOBUFS. */
 SL_API void sl_session_set_budget(struct sl_session *session, uint64_t budget_bytes);
+
+/* The limit of the control group is read again at once. From any thread, also from a signal
+ * handler. */
+SL_API void sl_session_reread_limit(struct sl_session *session);
 
 /* Makes sl_session_run return -EINTR soon. From any thread, also from a signal handler. */
 SL_API void sl_session_interrupt(struct sl_session *session);

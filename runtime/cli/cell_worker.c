@@ -98,6 +98,7 @@ int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
+    interrupt_install_hangup();
     json_error_t reason;
     json_t *json = json_loads(arguments->operands[0], 0, &reason);
     if (!json) {

@@ -409,6 +409,8 @@ static void measure_device(struct run_request *request)
 static int run_request(struct run_request *request)
 {
     interrupt_install();
+    if (!isatty(STDIN_FILENO) && !isatty(STDERR_FILENO))
+        interrupt_install_hangup();
     respect_rights(request);
     measure_device(request);
     json_t *cells = json_array();

@@ -15,6 +15,20 @@ static void on_signal(int number)
         sl_session_interrupt(running_session);
 }
 
+static void on_hangup(int number)
+{
+    (void)number;
+    if (running_session)
+        sl_session_reread_limit(running_session);
+}
+
+void interrupt_install_hangup(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
 void interrupt_install(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};

@@ -8,10 +8,13 @@
 #include "runtime/sluice.h"
 
 void interrupt_install(void);
+/* SIGHUP makes the session read its memory limit again, for processes that no terminal can hang up:
+ * workers, and commands without a terminal. */
+void interrupt_install_hangup(void);
 bool interrupt_came(void);
 /* Set by the handler; for struct sl_cell. */
 const volatile int *interrupt_flag(void);
-/* The session that the handler interrupts; NULL: none. */
+/* The session that the handlers tell; NULL: none. */
 void interrupt_session(struct sl_session *session);
 
 #endif

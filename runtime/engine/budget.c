@@ -29,6 +29,12 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
            budget->reserve_bytes;
 }
 
+void sl_budget_rest(struct sl_budget *budget)
+{
+    uint64_t overhead = sl_budget_overhead(budget);
+    budget->shard_bytes = budget->total_bytes > overhead ? budget->total_bytes - overhead : 0;
+}
+
 uint64_t sl_budget_networks(const struct sl_budget *budget)
 {
     return budget->shard_bytes == UINT64_MAX ? UINT64_MAX
@@ -58,7 +64,6 @@ int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_er
     else if (resident_bytes(&budget->process_bytes, error) < 0)
         return -EIO;
     budget->reserve_bytes = BUDGET_RESERVE_BYTES + budget->total_bytes / BUDGET_BYTES_PER_PTE;
-    uint64_t overhead = sl_budget_overhead(budget);
-    budget->shard_bytes = budget->total_bytes > overhead ? budget->total_bytes - overhead : 0;
+    sl_budget_rest(budget);
     return 0;
 }

@@ -342,6 +342,10 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             return result;
         if (engine->interrupted)
             return sl_error_set(error, -EINTR, "interrupted");
+        if (step.kind == SL_STEP_RUN)
+            result = sl_engine_follow_limit(engine, error);
+        if (result)
+            return result;
     }
 }
 
@@ -403,6 +407,8 @@ static int run_batch(struct sl_engine *engine, struct sl_error *error)
         int result = follow_policy(engine, error);
         if (!result && !sl_schedule_idle(engine->schedule))
             result = wait_for_event(engine, error);
+        if (!result)
+            result = sl_engine_follow_limit(engine, error);
         if (!result && engine->interrupted)
             result = sl_error_set(error, -EINTR, "interrupted");
         if (result)
@@ -469,6 +475,12 @@ void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes)
 void sl_engine_interrupt(struct sl_engine *engine)
 {
     engine->interrupted = 1;
+    eventfd_write(engine->wake_fd, 1);
+}
+
+void sl_engine_reread_limit(struct sl_engine *engine)
+{
+    engine->limit_asked = 1;
     eventfd_write(engine->wake_fd, 1);
 }
 

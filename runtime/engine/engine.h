@@ -66,8 +66,14 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
 
 /* Another budget from the next batch on, as in struct sl_engine_options. What is in memory is given
  * back and the pins are chosen anew; the same happens by itself when the budget is the limit of the
- * process's group and that changed. */
+ * process's group and that changed. A limit that sinks below what is in force also shrinks the
+ * batch in progress, which then loads less far ahead and keeps nothing for later ones; one that is
+ * lower than the least budget ends it with -ENOBUFS. */
 void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes);
+
+/* The limit of the process's group is read again at once rather than within some milliseconds: a
+ * batch in progress shrinks to a lower one. Async-signal-safe, any thread. */
+void sl_engine_reread_limit(struct sl_engine *engine);
 
 /* Output blob `output` (index into network->outputs) of the last batch; NULL when out of range.
  * Valid until the next batch. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "cgroups/cgroup.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/engine_state.h"
 #include "runtime/engine/planner.h"
@@ -9,6 +10,8 @@
 /* A batch that read less says little of the device. */
 #define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
 #define ENGINE_BATCHES_PLANNED      8
+/* Reading the limit takes some 50 us. */
+#define ENGINE_LIMIT_READ_EVERY_NS UINT64_C(20000000)
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
 
@@ -52,7 +55,7 @@ static uint64_t total_bytes(const struct sl_engine *engine)
 
 bool sl_engine_budget_changed(const struct sl_engine *engine)
 {
-    return total_bytes(engine) != engine->budget.total_bytes;
+    return engine->shrunk || total_bytes(engine) != engine->budget.total_bytes;
 }
 
 /* What slots may take of the budget, or of the limit that this process runs under. The policies
@@ -60,6 +63,7 @@ bool sl_engine_budget_changed(const struct sl_engine *engine)
 static int divide_budget(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
+    const uint64_t known = budget->process_bytes;
     *budget = (struct sl_budget){.total_bytes = total_bytes(engine)};
     budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
     for (int n = 0; n < engine->network_count; n++) {
@@ -67,9 +71,18 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
         budget->activation_bytes =
             bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
     }
-    budget->activation_bytes += sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    budget->activation_bytes += kept;
     bool group = engine->options.budget_bytes == UINT64_MAX;
-    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX, error);
+    int result = sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX, error);
+    if (result || !known || budget->total_bytes == UINT64_MAX)
+        return result;
+    /* By now the process's pages are those of scratch and outputs too, which are counted apart. */
+    const uint64_t apart = budget->scratch_bytes + kept;
+    budget->process_bytes =
+        budget->process_bytes > known + apart ? budget->process_bytes - apart : known;
+    sl_budget_rest(budget);
+    return 0;
 }
 
 static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
@@ -98,6 +111,46 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 
+static void release_shard(void *context, int network, int shard)
+{
+    struct sl_engine *engine = context;
+    sl_shard_reader_drop(&engine->reader, network, shard);
+}
+
+/* Reads in flight are given up: those that wait for a throttled disk would hold their slots for
+ * seconds. The process itself and what requests compute in stay as they are. */
+static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *error)
+{
+    struct sl_budget *budget = &engine->budget;
+    uint64_t now_ns = sl_now_ns();
+    if (engine->reader.in_flight)
+        engine->reader.load_ns += now_ns - engine->reader.reading_since_ns;
+    engine->postponed_count = 0;
+    sl_shard_reader_drain(&engine->reader);
+    budget->total_bytes = total;
+    sl_budget_rest(budget);
+    int result =
+        sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
+    if (result == -ENOBUFS)
+        return refuse_budget(engine, error);
+    if (!result && !engine->reader.maps)
+        sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
+    engine->shrunk = true;
+    return result;
+}
+
+int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
+{
+    uint64_t now_ns = sl_now_ns();
+    if (!engine->policy->budgeted || engine->executors_busy ||
+        (!engine->limit_asked && now_ns - engine->limit_read_ns < ENGINE_LIMIT_READ_EVERY_NS))
+        return 0;
+    engine->limit_asked = 0;
+    engine->limit_read_ns = now_ns;
+    uint64_t total = total_bytes(engine);
+    return total < engine->budget.total_bytes ? shrink(engine, total, error) : 0;
+}
+
 /* No more than the budget, nor than all weights. */
 static void bound_slots(struct sl_engine *engine)
 {
@@ -109,6 +162,8 @@ static void bound_slots(struct sl_engine *engine)
 
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
+    engine->shrunk = false;
+    engine->limit_read_ns = sl_now_ns();
     engine->schedule_options = (struct sl_schedule_options){
         .budget_bytes = UINT64_MAX,
         .depth = engine->options.depth,

@@ -37,6 +37,9 @@ struct sl_engine {
     int postponed_count;
     int wake_fd;
     volatile int interrupted;
+    volatile int limit_asked; /* sl_engine_reread_limit */
+    uint64_t limit_read_ns;   /* when the limit was last read during a batch */
+    bool shrunk;              /* the budget shrank during a batch: plan again before the next */
     uint64_t last_run_end_ns; /* when the executors last became all idle */
 };
 
@@ -47,6 +50,11 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
 /* The budget in force is not the one that the schedule was made for: another was set, or the limit
  * of this process's group changed. */
 bool sl_engine_budget_changed(const struct sl_engine *engine);
+
+/* Between two units of a batch: when the limit has sunk below what is in force, gives memory back
+ * so that the batch goes on within it; every few milliseconds at most, or when asked for. -ENOBUFS
+ * with the least budget when that cannot be. */
+int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error);
 
 /* Takes what a finished batch taught over: run times, the bound, better pins. */
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error);

@@ -137,6 +137,19 @@ static void cleanup_schedule(struct sl_schedule **schedule)
     sl_schedule_free(*schedule);
 }
 
+static int check_budget(const struct sl_schedule *schedule, uint64_t budget_bytes,
+                        struct sl_error *error)
+{
+    const struct sl_policy *policy = schedule->policy;
+    uint64_t least = policy->least_budget ? policy->least_budget(&schedule->view) : 0;
+    if (least <= budget_bytes)
+        return 0;
+    return sl_error_set(error, -ENOBUFS,
+                        "a budget of %" PRIu64 " bytes for weights is too small for policy %s: it "
+                        "needs at least %" PRIu64,
+                        budget_bytes, policy->name, least);
+}
+
 int sl_schedule_create(const struct sl_schedule_network *networks, int network_count,
                        const struct sl_policy *policy, const struct sl_schedule_options *options,
                        struct sl_schedule **schedule, struct sl_error *error)
@@ -164,12 +177,9 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
             return sl_error_set(error, -ENOMEM, "no memory for the schedule of %s",
                                 networks[n].name);
     }
-    uint64_t least = policy->least_budget ? policy->least_budget(&created->view) : 0;
-    if (least > options->budget_bytes)
-        return sl_error_set(error, -ENOBUFS,
-                            "a budget of %" PRIu64 " bytes for weights is too small for policy "
-                            "%s: it needs at least %" PRIu64,
-                            options->budget_bytes, policy->name, least);
+    int result = check_budget(created, options->budget_bytes, error);
+    if (result)
+        return result;
     *schedule = SL_STEAL(created);
     return 0;
 }
@@ -415,6 +425,42 @@ int sl_schedule_drop_unpinned(struct sl_schedule *schedule, int n)
         return s;
     }
     return -1;
+}
+
+/* Bytes of the shards from *end on that are in memory without a gap and fit; sets *end behind them.
+ */
+static uint64_t kept_bytes(const struct sl_policy_network *network, uint64_t most, int *end)
+{
+    uint64_t kept = 0;
+    while (*end < network->shard_count && network->residency[*end] == SL_SHARD_RESIDENT &&
+           kept + network->shard_bytes[*end] <= most)
+        kept += network->shard_bytes[(*end)++];
+    return kept;
+}
+
+int sl_schedule_shrink(struct sl_schedule *schedule, uint64_t budget_bytes,
+                       void (*released)(void *context, int network, int shard), void *context,
+                       struct sl_error *error)
+{
+    for (int n = 0; n < schedule->view.network_count; n++)
+        memset(schedule->states[n].pinned, 0, (size_t)schedule->networks[n].shard_count);
+    int result = check_budget(schedule, budget_bytes, error);
+    if (result)
+        return result;
+    uint64_t left = budget_bytes;
+    for (int n = 0; n < schedule->view.network_count; n++) {
+        struct sl_policy_network *network = &schedule->networks[n];
+        int first = network->active ? shard_from_unit(network, network->next_unit) : 0, end = first;
+        left -= network->active ? kept_bytes(network, left, &end) : 0;
+        for (int s = 0; s < network->shard_count; s++) {
+            if (network->residency[s] == SL_SHARD_ABSENT || (s >= first && s < end))
+                continue;
+            set_residency(schedule, n, s, SL_SHARD_ABSENT);
+            released(context, n, s);
+        }
+    }
+    schedule->view.budget_bytes = budget_bytes;
+    return 0;
 }
 
 bool sl_schedule_idle(const struct sl_schedule *schedule)

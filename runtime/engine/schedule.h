@@ -64,6 +64,14 @@ void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *p
  * returns it; -1 = there is none. */
 int sl_schedule_drop_unpinned(struct sl_schedule *schedule, int network);
 
+/* A smaller budget while requests are in progress: forgets all pins, ends every load (no read may
+ * be in flight any more, no unit may run) and keeps of what is in memory only what the active
+ * requests need next and the budget holds. released is told of every shard that becomes absent.
+ * -ENOBUFS as sl_schedule_create; only the pins are forgotten then. */
+int sl_schedule_shrink(struct sl_schedule *schedule, uint64_t budget_bytes,
+                       void (*released)(void *context, int network, int shard), void *context,
+                       struct sl_error *error);
+
 /* No request active or waiting. */
 bool sl_schedule_idle(const struct sl_schedule *schedule);
 

@@ -161,6 +161,22 @@ bool command_enters_group(const struct command *command)
     return false;
 }
 
+bool command_group(const struct command *command, const char *file, char *path, size_t size)
+{
+    bool any = false;
+    for (size_t place = 0; place < GROUP_PLACES && !any; place++) {
+        char pattern[192];
+        glob_t found = {0};
+        snprintf(pattern, sizeof(pattern), "%ssluice-%d-*/%s", group_places[place], command->pid,
+                 file);
+        any = !glob(pattern, 0, NULL, &found) && found.gl_pathc;
+        if (any)
+            snprintf(path, size, "%s", found.gl_pathv[0]);
+        globfree(&found);
+    }
+    return any;
+}
+
 static bool matches(const char *pattern)
 {
     glob_t found = {0};

@@ -35,6 +35,9 @@ const char *record_text(const json_t *record, const char *field);
 /* Waits until a control group of the command has a process in it; false after 20 s. */
 bool command_enters_group(const struct command *command);
 
+/* Path of a control file of the command's group, whichever controller has it; false: none. */
+bool command_group(const struct command *command, const char *file, char *path, size_t size);
+
 /* What the supervisor of that pid left behind: a group, a swap file, an enabled swap area, or a
  * living process (command only; else pid alone). Empty when nothing. Static. */
 const char *left_behind(pid_t pid);

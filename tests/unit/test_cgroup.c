@@ -315,8 +315,14 @@ Test(cgroup, own_limit_is_the_least_of_all_ancestors_on_v2)
     cr_expect_eq(sl_cgroup_v2.own_limit(leaf, root), 1000000);
     write_text(root, "memory.max", "500000\n");
     cr_expect_eq(sl_cgroup_v2.own_limit(leaf, root), 500000, "a namespace's root has a limit too");
+    write_text(middle, "memory.high", "400000\n");
+    cr_expect_eq(sl_cgroup_v2.own_limit(leaf, root), 400000, "what a group should stay below");
     write_text(leaf, "memory.stat", "cache 0\nhierarchical_memory_limit 300000\n");
     cr_expect_eq(sl_cgroup_v1.own_limit(leaf, root), 300000);
+    write_text(leaf, "memory.soft_limit_in_bytes", "9223372036854771712\n");
+    cr_expect_eq(sl_cgroup_v1.own_limit(leaf, root), 300000);
+    write_text(leaf, "memory.soft_limit_in_bytes", "200000\n");
+    cr_expect_eq(sl_cgroup_v1.own_limit(leaf, root), 200000);
     snprintf(command, sizeof(command), "rm -r %s", root);
     cr_expect_eq(system(command), 0);
 }
