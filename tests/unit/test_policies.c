@@ -10,67 +10,7 @@
 
 #include "runtime/base/rng.h"
 #include "runtime/engine/simulate.h"
-
-#define NETWORKS_MOST 3
-#define LAYERS_MOST   12
-#define SHARDS_MOST   64
-/* The largest shard that make_workload makes. */
-#define LEAST_BUDGET (4096 * 512)
-
-struct random_workload {
-    struct sl_schedule_network networks[NETWORKS_MOST];
-    struct sl_schedule_layer layers[NETWORKS_MOST][LAYERS_MOST];
-    uint64_t shard_bytes[NETWORKS_MOST][SHARDS_MOST];
-    uint8_t pinned[NETWORKS_MOST][SHARDS_MOST];
-    int network_count;
-    uint64_t weight_bytes, shards, units;
-};
-
-static void make_workload(uint64_t *rng, struct random_workload *workload)
-{
-    memset(workload, 0, sizeof(*workload));
-    workload->network_count = 1 + (int)sl_rng_below(rng, NETWORKS_MOST);
-    for (int n = 0; n < workload->network_count; n++) {
-        int layer_count = 1 + (int)sl_rng_below(rng, LAYERS_MOST), shard = 0;
-        for (int l = 0; l < layer_count; l++) {
-            int shards = (int)sl_rng_below(rng, 6);
-            workload->layers[n][l] = (struct sl_schedule_layer){
-                .shard_count = shards,
-                .fully_connected = l > layer_count / 2,
-                .run_ns = sl_rng_below(rng, 2000000),
-            };
-            for (int s = 0; s < shards; s++, shard++) {
-                workload->shard_bytes[n][shard] = 4096 * (1 + sl_rng_below(rng, 512));
-                workload->weight_bytes += workload->shard_bytes[n][shard];
-            }
-            workload->shards += (uint64_t)shards;
-            workload->units += shards ? (uint64_t)shards : 1;
-        }
-        workload->networks[n] = (struct sl_schedule_network){
-            .name = "random",
-            .layer_count = layer_count,
-            .layers = workload->layers[n],
-            .shard_bytes = workload->shard_bytes[n],
-        };
-    }
-}
-
-/* Pins shards at random within bytes. */
-static void pin_some(uint64_t *rng, struct random_workload *workload, uint64_t bytes)
-{
-    for (int n = 0; n < workload->network_count; n++) {
-        struct sl_schedule_network *network = &workload->networks[n];
-        int shard_count = 0;
-        for (int l = 0; l < network->layer_count; l++)
-            shard_count += network->layers[l].shard_count;
-        for (int s = 0; s < shard_count; s++) {
-            bool pin = network->shard_bytes[s] <= bytes && sl_rng_below(rng, 2);
-            workload->pinned[n][s] = pin;
-            bytes -= pin ? network->shard_bytes[s] : 0;
-        }
-        network->pinned = workload->pinned[n];
-    }
-}
+#include "tests/unit/random_workload.h"
 
 Test(policies, table_is_complete)
 {
@@ -85,7 +25,7 @@ Test(policies, always_end_and_drop_what_they_loaded)
     for (uint64_t seed = 0; seed < 400; seed++) {
         uint64_t rng = seed;
         struct random_workload workload;
-        make_workload(&rng, &workload);
+        random_workload_make(&rng, &workload);
         struct sl_device_model device = {
             .bytes_per_s = 1000000 * (20 + sl_rng_below(&rng, 1000)),
             .latency_ns = sl_rng_below(&rng, 200000),
@@ -93,13 +33,14 @@ Test(policies, always_end_and_drop_what_they_loaded)
         };
         int rounds = 1 + (int)sl_rng_below(&rng, 3);
         uint64_t budget_bytes =
-            LEAST_BUDGET +
+            RANDOM_SHARD_MOST +
             sl_rng_below(&rng, workload.weight_bytes + workload.weight_bytes / 4 + 1);
-        pin_some(&rng, &workload, budget_bytes - LEAST_BUDGET);
+        random_workload_pin(&rng, &workload, budget_bytes - RANDOM_SHARD_MOST);
         for (int p = 0; sl_policy_at(p); p++) {
             const struct sl_policy *policy = sl_policy_at(p);
             struct sl_schedule_options options = {
                 .budget_bytes = policy->budgeted ? budget_bytes : UINT64_MAX,
+                .memory_bytes = sl_rng_below(&rng, 2 * workload.weight_bytes + 2),
                 .depth = (int)sl_rng_below(&rng, 4),
             };
             struct sl_simulation first, second;
