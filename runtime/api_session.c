@@ -362,5 +362,6 @@ void sl_session_describe(const struct sl_session *session, struct sl_session_inf
         .shards_peak_bytes = facts.shards_peak_bytes,
         .activation_bytes = facts.activation_bytes,
         .scratch_bytes = facts.scratch_bytes,
+        .division = sl_division_of(&facts.budget, facts.slot_bytes, facts.pinned_bytes),
     };
 }

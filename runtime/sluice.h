@@ -255,6 +255,17 @@ struct sl_layer_result {
 SL_API int sl_session_layer(const struct sl_session *session, int network, int layer,
                             struct sl_layer_result *result, struct sl_error *error);
 
+/* Where memory goes. Loaders read into the slots, and the kernels that run need no BLAS: neither
+ * has buffers of its own. */
+struct sl_division {
+    uint64_t process_bytes;    /* program, libraries, heap, stacks, page tables, rings */
+    uint64_t activation_bytes; /* blobs, inputs and outputs */
+    uint64_t scratch_bytes;    /* of kernels */
+    uint64_t slot_bytes;    /* for weights on their way through; without a budget: most at once */
+    uint64_t pinned_bytes;  /* weights that stay across requests */
+    uint64_t reserve_bytes; /* for what the kernel charges besides */
+};
+
 /* What the session settled on. Strings live as long as the session. */
 struct sl_session_info {
     const char *policy, *loader;
@@ -265,6 +276,7 @@ struct sl_session_info {
     bool direct;                /* weights are read past the page cache (O_DIRECT) */
     uint64_t shards_peak_bytes; /* most weights in memory at once so far */
     uint64_t activation_bytes, scratch_bytes;
+    struct sl_division division; /* of the last run */
 };
 SL_API void sl_session_describe(const struct sl_session *session, struct sl_session_info *info);
 
@@ -306,6 +318,7 @@ struct sl_plan_result {
     uint64_t bound_ns, steady_bound_ns;            /* what no schedule beats with this memory */
     uint64_t compute_ns;                           /* kernels alone */
     double reads_bind; /* share of the first request's time in which computing waits for reads */
+    struct sl_division division;
 };
 /* Predicts by simulation. When it does not fit and the policy keeps a budget, times are 0. */
 SL_API int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,

@@ -1,15 +1,21 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/device_cache.h"
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {
+    {"memory", 'm', "SIZE|PCT%|none",
+     "also how a policy would divide this much memory; 25% is of the weights", NULL, false},
+    {"policy", 'p', "P", "that policy (default auto)", "@policies", false},
     {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
     {0},
@@ -107,7 +113,8 @@ static void print_preprocessing(const struct sl_model *model, int label_count)
         printf("%-14s%d\n", "labels", label_count);
 }
 
-static void print_totals(const struct sl_model *model, uint64_t activation_bytes)
+static void print_totals(const struct sl_model *model, uint64_t activation_bytes,
+                         const struct sl_plan_result *plan)
 {
     struct sl_model_info info;
     sl_model_describe(model, &info);
@@ -132,6 +139,14 @@ static void print_totals(const struct sl_model *model, uint64_t activation_bytes
                sl_format_size(info.shared_bytes, weights));
     printf("%-14s%s at their peak\n", "activations", sl_format_size(activation_bytes, activations));
     printf("%-14s%sFLOP\n", "compute", flops_text(info.flops, flops));
+    if (plan) {
+        json_t *division = sl_record_division(&plan->division);
+        printf("%-14s", "divided");
+        sl_record_print_division(division, stdout);
+        printf("%-14s%s\n", plan->fits ? "least memory" : "does not fit",
+               sl_format_size(plan->least_limit_bytes, weights));
+        json_decref(division);
+    }
 }
 
 static json_t *json_blob(const struct sl_blob_info *blob)
@@ -179,7 +194,8 @@ static json_t *json_preprocessing(const struct sl_model *model)
                      (double)info.scale, "mean_count", info.mean_count, "mean", mean);
 }
 
-static int write_json(const struct sl_model *model, uint64_t activation_bytes)
+static int write_json(const struct sl_model *model, uint64_t activation_bytes,
+                      const struct sl_plan_result *plan)
 {
     struct sl_model_info info;
     sl_model_describe(model, &info);
@@ -195,9 +211,67 @@ static int write_json(const struct sl_model *model, uint64_t activation_bytes)
         json_blobs(model, sl_model_input), "outputs", json_blobs(model, sl_model_output),
         "preprocessing", json_preprocessing(model), "labels", info.label_count, "layers",
         json_layers(model));
+    if (root && plan) {
+        json_object_set_new(root, "fits", json_boolean(plan->fits));
+        json_object_set_new(root, "least_memory_bytes",
+                            json_integer((json_int_t)plan->least_limit_bytes));
+        json_object_set_new(root, "breakdown", sl_record_division(&plan->division));
+    }
     int code = root ? sl_record_write(root, stdout) : -1;
     json_decref(root);
     return code;
+}
+
+/* How the limit that was asked for would be divided. */
+static int plan_division(const struct cli_arguments *arguments, struct sl_model *model,
+                         const struct cell_list *list, struct sl_plan_result *plan,
+                         struct sl_error *error)
+{
+    SL_AUTO_FREE char *cache = cli_device_cache();
+    struct sl_plan_request request = {
+        .models = &model,
+        .model_count = 1,
+        .policy = list->policies[0],
+        .limit_bytes = list->memory[0],
+    };
+    int code = sl_device_measure(arguments->operands[0], cache, &request.device, error);
+    return code < 0 ? code : sl_plan(&request, plan, error);
+}
+
+static int read_list(const struct cli_arguments *arguments, const struct sl_model *model,
+                     struct cell_list *list, struct sl_error *error)
+{
+    struct sl_model_info info;
+    sl_model_describe(model, &info);
+    int code = cell_list_read_policies(list, cli_text(arguments, "policy"), error);
+    if (code == 0)
+        code = cell_list_read_memory(list, cli_text(arguments, "memory"), info.weight_bytes, error);
+    if (code == 0 && (list->policy_count > 1 || list->memory_count > 1))
+        code = sl_error_set(error, -EINVAL,
+                            "one policy and one limit at a time; "
+                            "`sluice plan` compares several");
+    return code;
+}
+
+static int inspect(const struct cli_arguments *arguments, struct sl_model *model,
+                   const struct cell_list *list, enum sl_format format, struct sl_error *error)
+{
+    struct sl_plan_result result, *plan = NULL;
+    uint64_t activation_bytes = 0;
+    int code = sl_model_activation_bytes(model, &activation_bytes, error);
+    if (code == 0 && (cli_text(arguments, "memory") || cli_text(arguments, "policy"))) {
+        plan = &result;
+        code = plan_division(arguments, model, list, plan, error);
+    }
+    if (code < 0)
+        return code;
+    code = format == SL_FORMAT_JSON ? write_json(model, activation_bytes, plan)
+                                    : write_layers(model, format);
+    if (code < 0)
+        return sl_error_set(error, code, "out of memory");
+    if (format == SL_FORMAT_TABLE)
+        print_totals(model, activation_bytes, plan);
+    return 0;
 }
 
 static int run(const struct cli_arguments *arguments)
@@ -209,19 +283,12 @@ static int run(const struct cli_arguments *arguments)
     struct sl_model *model;
     if (sl_model_open(arguments->operands[0], &model, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
-    uint64_t activation_bytes = 0;
-    int code = sl_model_activation_bytes(model, &activation_bytes, &error);
-    int status = code < 0 ? cli_fail(CLI_FAILED, &error) : CLI_OK;
-    if (code == 0) {
-        code = format == SL_FORMAT_JSON ? write_json(model, activation_bytes)
-                                        : write_layers(model, format);
-        if (code < 0) {
-            sl_error_set(&error, code, "out of memory");
-            status = cli_fail(CLI_FAILED, &error);
-        } else if (format == SL_FORMAT_TABLE) {
-            print_totals(model, activation_bytes);
-        }
-    }
+    SL_AUTO(cell_list_free) struct cell_list list = {0};
+    int status = CLI_OK;
+    if (read_list(arguments, model, &list, &error) < 0)
+        status = cli_usage(arguments->command, &error);
+    else if (inspect(arguments, model, &list, format, &error) < 0)
+        status = cli_fail(CLI_FAILED, &error);
     sl_model_close(model);
     return status;
 }
@@ -233,10 +300,14 @@ const struct cli_command command_inspect = {
     .least_operands = 1,
     .most_operands = 1,
     .operand_choices = "@files",
-    .description = "Reads the index of a pack (never its weights) and prints its layers in the "
-                   "order in which they run, then inputs, outputs, how images are prepared, and "
-                   "totals. FLOP count a multiply and an add as two.",
+    .description =
+        "Reads the index of a pack (never its weights) and prints its layers in the "
+        "order in which they run, then inputs, outputs, how images are prepared, and "
+        "totals. FLOP count a multiply and an add as two. With --memory or --policy also "
+        "how that policy would divide that limit; pins depend on the rate of the storage, "
+        "which is measured for 50 ms and remembered for a day.",
     .examples = "sluice inspect net.sluice\n"
+                "sluice inspect net.sluice --memory 40M\twhere 40 MiB would go\n"
                 "sluice inspect net.sluice -o json | jq .weights_bytes\tfor scripts\n",
     .options = options,
     .run = run,

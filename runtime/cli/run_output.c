@@ -68,6 +68,11 @@ static void print_memory(const json_t *record, FILE *stream)
     if (faults >= 0)
         fprintf(stream, ", %.0f major faults", faults);
     fputc('\n', stream);
+    const json_t *division = json_object_get(record, "breakdown");
+    if (division) {
+        fprintf(stream, "  divided  ");
+        sl_record_print_division(division, stream);
+    }
 }
 
 static void print_top(const json_t *record, FILE *stream)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,8 +32,10 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
 
 void sl_budget_rest(struct sl_budget *budget)
 {
-    uint64_t overhead = sl_budget_overhead(budget);
-    budget->shard_bytes = budget->total_bytes > overhead ? budget->total_bytes - overhead : 0;
+    uint64_t total = budget->total_bytes, overhead = sl_budget_overhead(budget);
+    budget->shard_bytes = total == UINT64_MAX ? UINT64_MAX
+                          : total > overhead  ? total - overhead
+                                              : 0;
 }
 
 uint64_t sl_budget_networks(const struct sl_budget *budget)
@@ -53,17 +56,15 @@ static int resident_bytes(uint64_t *bytes, struct sl_error *error)
 
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error)
 {
-    if (budget->total_bytes == UINT64_MAX) {
-        budget->shard_bytes = UINT64_MAX;
-        return 0;
-    }
+    const bool limited = budget->total_bytes != UINT64_MAX;
     /* Pages of the program and its libraries that others brought in are not charged to the group,
      * other processes of the group are. */
-    if (free_bytes <= budget->total_bytes)
+    if (limited && free_bytes <= budget->total_bytes)
         budget->process_bytes = budget->total_bytes - free_bytes;
     else if (resident_bytes(&budget->process_bytes, error) < 0)
         return -EIO;
-    budget->reserve_bytes = BUDGET_RESERVE_BYTES + budget->total_bytes / BUDGET_BYTES_PER_PTE;
+    budget->reserve_bytes =
+        BUDGET_RESERVE_BYTES + (limited ? budget->total_bytes / BUDGET_BYTES_PER_PTE : 0);
     sl_budget_rest(budget);
     return 0;
 }

@@ -23,7 +23,7 @@ struct sl_budget {
  * /proc cannot be read. */
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error);
 
-/* Sets shard_bytes to what the other members leave of total_bytes, which is a budget. */
+/* Sets shard_bytes to what the other members leave of total_bytes. */
 void sl_budget_rest(struct sl_budget *budget);
 
 /* Shards and activations together; UINT64_MAX without a budget. */

@@ -489,6 +489,16 @@ void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts 
     *batch = engine->batch;
 }
 
+static uint64_t pinned_bytes(const struct sl_schedule *schedule)
+{
+    const struct sl_policy_view *view = sl_schedule_view(schedule);
+    uint64_t pinned = 0;
+    for (int n = 0; n < view->network_count; n++)
+        for (int s = 0; s < view->networks[n].shard_count; s++)
+            pinned += view->networks[n].pinned[s] ? view->networks[n].shard_bytes[s] : 0;
+    return pinned;
+}
+
 void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts)
 {
     const struct sl_loader *loader = engine->reader.loader;
@@ -503,5 +513,9 @@ void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *fac
         .shards_peak_bytes = sl_pool_peak(engine->pool, SL_POOL_SLOTS),
         .activation_bytes = sl_pool_peak(engine->pool, SL_POOL_ACTIVATIONS),
         .scratch_bytes = sl_pool_peak(engine->pool, SL_POOL_SCRATCH),
+        .budget = engine->budget,
+        .pinned_bytes = engine->schedule ? pinned_bytes(engine->schedule) : 0,
     };
+    uint64_t shards = sl_engine_slot_bytes(engine);
+    facts->slot_bytes = shards > facts->pinned_bytes ? shards - facts->pinned_bytes : 0;
 }

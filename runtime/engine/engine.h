@@ -8,6 +8,7 @@
 #include "iouring/loader.h"
 #include "models/pack.h"
 #include "runtime/base/error.h"
+#include "runtime/engine/budget.h"
 
 struct sl_engine_options {
     const char *policy;    /* NULL: "auto" */
@@ -102,6 +103,8 @@ struct sl_engine_facts {
     int threads;
     bool direct;
     uint64_t shards_peak_bytes, activation_bytes, scratch_bytes;
+    struct sl_budget budget;           /* as divided for the last batch */
+    uint64_t slot_bytes, pinned_bytes; /* for shards that pass, and of those that stay */
 };
 /* What the engine settled on and what it took so far. Strings live as long as the engine. */
 void sl_engine_facts(const struct sl_engine *engine, struct sl_engine_facts *facts);

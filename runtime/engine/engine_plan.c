@@ -75,7 +75,7 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
     budget->activation_bytes += kept;
     bool group = engine->options.budget_bytes == UINT64_MAX;
     int result = sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX, error);
-    if (result || !known || budget->total_bytes == UINT64_MAX)
+    if (result || !known)
         return result;
     /* By now the process's pages are those of scratch and outputs too, which are counted apart. */
     const uint64_t apart = budget->scratch_bytes + kept;
@@ -151,13 +151,12 @@ int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
     return total < engine->budget.total_bytes ? shrink(engine, total, error) : 0;
 }
 
-/* No more than the budget, nor than all weights. */
-static void bound_slots(struct sl_engine *engine)
+uint64_t sl_engine_slot_bytes(const struct sl_engine *engine)
 {
-    uint64_t bytes = engine->workload.weight_bytes;
-    if (engine->budget.shard_bytes < bytes)
-        bytes = engine->budget.shard_bytes;
-    sl_pool_bound_slots(engine->pool, bytes);
+    uint64_t all = engine->workload.weight_bytes, most = engine->budget.shard_bytes;
+    if (!engine->policy->budgeted)
+        return sl_pool_peak(engine->pool, SL_POOL_SLOTS);
+    return most < all ? most : all;
 }
 
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)
@@ -184,7 +183,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
-        bound_slots(engine);
+        sl_pool_bound_slots(engine->pool, sl_engine_slot_bytes(engine));
     struct sl_device_model device = known_device(engine);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &device, more ? more + 1 : 1, UINT64_MAX, error);

@@ -47,6 +47,10 @@ struct sl_engine {
  * exist. -ENOBUFS with the least budget that would do. */
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error);
 
+/* What shards may take: with a budget no more than that, nor than all weights; else the most that
+ * they took. */
+uint64_t sl_engine_slot_bytes(const struct sl_engine *engine);
+
 /* The budget in force is not the one that the schedule was made for: another was set, or the limit
  * of this process's group changed. */
 bool sl_engine_budget_changed(const struct sl_engine *engine);

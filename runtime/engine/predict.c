@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
-#include "runtime/engine/budget.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
@@ -114,6 +113,7 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     }
     for (int n = 0; n < predictor->count; n++)
         networks[n].pinned = NULL;
+    prediction->pinned_bytes = plan.pinned_bytes;
     sl_plan_free(&plan);
     if (result)
         return result;
@@ -158,6 +158,13 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
         if (result)
             return result;
     }
+    made.budget = budget;
+    made.slot_bytes = made.peak_bytes;
+    if (policy->budgeted)
+        made.slot_bytes = budget.shard_bytes < predictor->workload.weight_bytes
+                              ? budget.shard_bytes
+                              : predictor->workload.weight_bytes;
+    made.slot_bytes -= made.pinned_bytes < made.slot_bytes ? made.pinned_bytes : made.slot_bytes;
     made.peak_bytes += overhead;
     if (!policy->budgeted) {
         made.least_limit_bytes = made.peak_bytes;

@@ -5,6 +5,7 @@
 
 #include "models/pack.h"
 #include "policies/policy.h"
+#include "runtime/engine/budget.h"
 #include "runtime/engine/simulate.h"
 
 struct sl_predictor;
@@ -18,6 +19,8 @@ struct sl_prediction {
     uint64_t read_bytes, steady_read_bytes;
     uint64_t bound_ns, steady_bound_ns; /* which no schedule beats with this memory */
     uint64_t compute_ns;                /* runs alone */
+    struct sl_budget budget;            /* as the engine will divide it */
+    uint64_t slot_bytes, pinned_bytes;  /* see struct sl_engine_facts */
     double reads_bind; /* share of a cold pass in which computing waited for reads */
 };
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "runtime/base/stats.h"
+#include "runtime/base/units.h"
 
 static json_t *json_bytes(uint64_t value)
 {
@@ -118,6 +119,30 @@ static json_t *layer_rows(const struct sl_session *session, int network,
     return rows;
 }
 
+json_t *sl_record_division(const struct sl_division *division)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I}", "process_bytes", (json_int_t)division->process_bytes,
+        "activation_bytes", (json_int_t)division->activation_bytes, "scratch_bytes",
+        (json_int_t)division->scratch_bytes, "slot_bytes", (json_int_t)division->slot_bytes,
+        "pinned_bytes", (json_int_t)division->pinned_bytes, "reserve_bytes",
+        (json_int_t)division->reserve_bytes);
+}
+
+void sl_record_print_division(const json_t *division, FILE *stream)
+{
+    static const struct {
+        const char *field, *name;
+    } parts[] = {{"process_bytes", "process"}, {"activation_bytes", "activations"},
+                 {"scratch_bytes", "scratch"}, {"slot_bytes", "slots"},
+                 {"pinned_bytes", "pins"},     {"reserve_bytes", "reserve"}};
+    char text[SL_UNIT_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        fprintf(stream, "%s%s %s", i ? ", " : "", parts[i].name,
+                sl_format_size((uint64_t)sl_record_number(division, parts[i].field, 0), text));
+    fputc('\n', stream);
+}
+
 static void add_session(json_t *record, const struct sl_session *session)
 {
     struct sl_session_info info;
@@ -132,6 +157,7 @@ static void add_session(json_t *record, const struct sl_session *session)
     json_object_set_new(record, "shards_peak_bytes", json_bytes(info.shards_peak_bytes));
     json_object_set_new(record, "activation_bytes", json_bytes(info.activation_bytes));
     json_object_set_new(record, "scratch_bytes", json_bytes(info.scratch_bytes));
+    json_object_set_new(record, "breakdown", sl_record_division(&info.division));
 }
 
 json_t *sl_record_network(const struct sl_session *session, int network,

@@ -47,4 +47,8 @@ const char *sl_record_text(const json_t *record, const char *field);
 /* Writes the record as one line. -EIO when the stream failed, -ENOMEM. */
 int sl_record_write(const json_t *record, FILE *stream);
 
+/* Where memory goes, as an object; a new reference, NULL when memory ran out. And as one line. */
+json_t *sl_record_division(const struct sl_division *division);
+void sl_record_print_division(const json_t *division, FILE *stream);
+
 #endif
