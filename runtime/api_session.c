@@ -347,6 +347,15 @@ int sl_session_layer(const struct sl_session *session, int network, int layer,
     return 0;
 }
 
+bool sl_session_advise(struct sl_session *session, uint64_t more_bytes, struct sl_advice *advice)
+{
+    struct sl_engine_advice inner;
+    if (!sl_engine_advise(session->engine, more_bytes, &inner))
+        return false;
+    *advice = (struct sl_advice){inner.reads_bind, inner.saved};
+    return true;
+}
+
 void sl_session_describe(const struct sl_session *session, struct sl_session_info *info)
 {
     struct sl_engine_facts facts;

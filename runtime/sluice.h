@@ -280,6 +280,16 @@ struct sl_session_info {
 };
 SL_API void sl_session_describe(const struct sl_session *session, struct sl_session_info *info);
 
+/* What more memory would bring, by the run times and read rate of the runs so far. */
+struct sl_advice {
+    double reads_bind; /* share of the last run in which computing waited for reads */
+    double saved;      /* share of a run's time that more_bytes would save, predicted */
+};
+/* Simulates for some milliseconds. False when there is nothing to advise: the policy has no budget,
+ * all weights fit it, or too little was read to know the storage. */
+SL_API bool sl_session_advise(struct sl_session *session, uint64_t more_bytes,
+                              struct sl_advice *advice);
+
 /* ---- Plans: what a run will take, before any weight is read --------------------------------- */
 
 /* What storage gives. */

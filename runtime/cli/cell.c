@@ -350,6 +350,15 @@ static json_t *json_budget(const struct cell *cell)
     return bytes == SL_NO_LIMIT ? json_null() : json_integer((json_int_t)bytes);
 }
 
+static json_t *json_advice(struct sl_session *session)
+{
+    struct sl_advice advice;
+    if (!sl_session_advise(session, CELL_ADVICE_BYTES, &advice))
+        return json_null();
+    return json_pack("{s:f, s:I, s:f}", "reads_bind", advice.reads_bind, "more_bytes",
+                     (json_int_t)CELL_ADVICE_BYTES, "saved", advice.saved);
+}
+
 /* Records of what the round finished. */
 static int record_round(const struct execution *execution, int done, const char *const *inputs,
                         json_t *records, struct sl_error *error)
@@ -366,6 +375,7 @@ static int record_round(const struct execution *execution, int done, const char 
         if (!record)
             return sl_error_set(error, -ENOMEM, "out of memory");
         json_object_set_new(record, "budget", json_budget(cell));
+        json_object_set_new(record, "advice", json_advice(execution->session));
         sl_record_add_own_usage(record);
         json_array_append_new(records, record);
         if (!cell->output_directory || done < cell->runs)

@@ -9,6 +9,9 @@
 
 #include "runtime/sluice.h"
 
+/* More memory that a record's advice is about. */
+#define CELL_ADVICE_BYTES (UINT64_C(40) << 20)
+
 struct cell {
     const char *const *packs; /* all pointers borrowed */
     int pack_count;

@@ -4,6 +4,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/cell.h"
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
@@ -12,8 +13,6 @@
 #include "runtime/sluice.h"
 
 #define MODELS_MOST 64
-/* What the advice tries. */
-#define ADVICE_BYTES (40 * SL_MIB)
 
 static const struct cli_option options[] = {
     {"policy", 'p', "P[,P...]|all", "policies to predict (default all)", "@policies", false},
@@ -167,9 +166,9 @@ static void advise(struct plan_command *plan, const struct sl_plan_result *now)
     struct sl_plan_result more;
     if (plan->request.limit_bytes == SL_NO_LIMIT || !now->fits || !now->steady_latency_ns)
         return;
-    plan->request.limit_bytes += ADVICE_BYTES;
+    plan->request.limit_bytes += CELL_ADVICE_BYTES;
     int code = sl_plan(&plan->request, &more, NULL);
-    plan->request.limit_bytes -= ADVICE_BYTES;
+    plan->request.limit_bytes -= CELL_ADVICE_BYTES;
     if (code < 0 || !more.steady_latency_ns)
         return;
     double saved = 1 - (double)more.steady_latency_ns / (double)now->steady_latency_ns;

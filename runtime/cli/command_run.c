@@ -420,6 +420,8 @@ static int run_request(struct run_request *request)
     int status = judge(run_cells(request, cells, context), cells);
     int failed = print_results(request, status, cells);
     run_print_errors(cells, stderr);
+    if (request->format == SL_FORMAT_TABLE && !request->quiet && isatty(STDERR_FILENO))
+        run_print_advice(cells, stderr);
     if (failed < 0) {
         struct sl_error error;
         sl_error_set(&error, -ENOMEM, "out of memory");

@@ -137,6 +137,26 @@ void run_print_errors(const json_t *cells, FILE *stream)
     }
 }
 
+void run_print_advice(const json_t *cells, FILE *stream)
+{
+    size_t i;
+    json_t *records;
+    json_array_foreach(cells, i, records)
+    {
+        const json_t *record = json_array_get(records, json_array_size(records) - 1);
+        const json_t *advice = json_object_get(record, "advice");
+        if (!json_is_object(advice))
+            continue;
+        char text[SL_UNIT_TEXT_BYTES];
+        fprintf(stream, "sluice: hint: %s", sl_record_text(record, "policy"));
+        if (sl_record_number(record, "memory_limit", MISSING) >= 0)
+            fprintf(stream, " at %s", limit(record, text));
+        fprintf(stream, ": reads bind %.0f %% of the time; %s more saves %.0f %%\n",
+                100 * sl_record_number(advice, "reads_bind", 0), size(advice, "more_bytes", text),
+                100 * sl_record_number(advice, "saved", 0));
+    }
+}
+
 /* Names of the networks of a cell, joined by "+"; once for all its inputs. */
 static void add_network_names(struct sl_table *table, const json_t *records)
 {

@@ -17,4 +17,7 @@ int run_print_table(const json_t *cells, enum sl_format format, FILE *stream);
 /* The errors of cells, each of them once, as every error is printed. */
 void run_print_errors(const json_t *cells, FILE *stream);
 
+/* One line for each cell whose budget the weights did not fit: what more memory would bring. */
+void run_print_advice(const json_t *cells, FILE *stream);
+
 #endif

@@ -95,6 +95,17 @@ struct sl_batch_facts {
 };
 void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts *batch);
 
+/* What more memory would bring. */
+struct sl_engine_advice {
+    double reads_bind; /* share of the last batch in which computing waited for reads */
+    double saved;      /* share of a batch's time that the memory would save, predicted */
+};
+/* For the policy and device of the last batch, with the run times measured so far: of a first batch
+ * when only one ran, else of those that follow each other. Simulates for some milliseconds. False
+ * when there is no budget, all weights fit it, or too little was read to know the device. */
+bool sl_engine_advise(struct sl_engine *engine, uint64_t more_bytes,
+                      struct sl_engine_advice *advice);
+
 struct sl_engine_facts {
     const char *policy, *loader;
     const char *loader_reason; /* "" when the first choice worked */

@@ -16,7 +16,7 @@
 #define ENGINE_WORTH_PLANNING 0.97
 
 /* Until a batch has been measured, and when nobody told: an SSD of the middle kind. */
-static struct sl_device_model known_device(const struct sl_engine *engine)
+struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
 {
     uint64_t told = engine->options.device_bytes_per_s;
     return (struct sl_device_model){.bytes_per_s = told ? told : 500000000,
@@ -184,7 +184,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         return refuse_budget(engine, error);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         sl_pool_bound_slots(engine->pool, sl_engine_slot_bytes(engine));
-    struct sl_device_model device = known_device(engine);
+    struct sl_device_model device = sl_engine_known_device(engine);
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &device, more ? more + 1 : 1, UINT64_MAX, error);
     if (result) {
@@ -194,15 +194,14 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     return result;
 }
 
-/* The rate at which reads came in while some were in flight; false when too little was read. */
-static bool observed_device(const struct sl_engine *engine, struct sl_device_model *device)
+bool sl_engine_observed_device(const struct sl_engine *engine, struct sl_device_model *device)
 {
     uint64_t read_bytes = 0;
     for (int n = 0; n < engine->network_count; n++)
         read_bytes += engine->networks[n]->result.read_bytes;
     if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
         return false;
-    *device = known_device(engine);
+    *device = sl_engine_known_device(engine);
     device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
     return true;
 }
@@ -228,7 +227,7 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
     struct sl_device_model device;
     uint64_t batches = engine->batches, now_ns;
     bool due = batches <= ENGINE_BATCHES_PLANNED && (batches & (batches - 1)) == 0;
-    if (!engine->policy->planned || !due || !more || !observed_device(engine, &device))
+    if (!engine->policy->planned || !due || !more || !sl_engine_observed_device(engine, &device))
         return 0;
     int result = current_pass_ns(engine, &device, &now_ns, error);
     if (result)
@@ -243,7 +242,7 @@ static int find_bound(struct sl_engine *engine, struct sl_error *error)
 {
     uint64_t bytes_per_s = engine->options.device_bytes_per_s, compute_ns;
     struct sl_device_model seen;
-    if (observed_device(engine, &seen) && seen.bytes_per_s > bytes_per_s)
+    if (sl_engine_observed_device(engine, &seen) && seen.bytes_per_s > bytes_per_s)
         bytes_per_s = seen.bytes_per_s;
     if (!bytes_per_s)
         return 0;

@@ -9,6 +9,7 @@
 #include "runtime/engine/executor.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/shard_reader.h"
+#include "runtime/engine/simulate.h"
 #include "runtime/engine/workload.h"
 
 /* A unit runs for some 10 ms at most, and reads are only collected between units: this many shards
@@ -59,6 +60,13 @@ bool sl_engine_budget_changed(const struct sl_engine *engine);
  * so that the batch goes on within it; every few milliseconds at most, or when asked for. -ENOBUFS
  * with the least budget when that cannot be. */
 int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error);
+
+/* The device with the rate that was told, else a usual one. */
+struct sl_device_model sl_engine_known_device(const struct sl_engine *engine);
+
+/* The rate at which reads of the last batch came in while some were in flight; false when too
+ * little was read. */
+bool sl_engine_observed_device(const struct sl_engine *engine, struct sl_device_model *device);
 
 /* Takes what a finished batch taught over: run times, the bound, better pins. */
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error);

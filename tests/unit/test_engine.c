@@ -310,6 +310,39 @@ Test(engine, times_of_layers_are_within_their_batch)
     sl_pack_close(pack);
 }
 
+/* Reads of a slow device bind; memory for half of the weights more saves about half of them. */
+Test(engine, advises_what_memory_would_save)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    const uint64_t half = pack->weight_bytes / 2;
+    struct sl_engine_options options = {.policy = "auto",
+                                        .loader = "sim",
+                                        .threads = 1,
+                                        .reading = {.sim_bytes_per_s = 50000000},
+                                        .device_bytes_per_s = 50000000};
+    options.budget_bytes = least_budget(pack, "auto") + PROCESS_GROWTH;
+    struct sl_engine_advice advice;
+    for (int unlimited = 0; unlimited < 2; unlimited++) {
+        struct sl_engine *engine = make_engine(&options, pack, 1);
+        cr_assert_not(sl_engine_advise(engine, half, &advice), "nothing ran yet");
+        for (uint64_t more = 3; more-- > 0;) {
+            struct sl_network_result result;
+            uint64_t makespan_ns;
+            struct sl_error error = {0};
+            cr_assert_eq(sl_engine_run(engine, more, &result, &makespan_ns, &error), 0, "%s",
+                         error.text);
+        }
+        cr_assert_eq(sl_engine_advise(engine, half, &advice), !unlimited);
+        if (!unlimited) {
+            cr_expect(advice.reads_bind > 0 && advice.reads_bind <= 1);
+            cr_expect(advice.saved > 0.05 && advice.saved < 1, "%g", advice.saved);
+        }
+        sl_engine_free(engine);
+        options.budget_bytes = UINT64_MAX;
+    }
+    sl_pack_close(pack);
+}
+
 /* Shards that are mapped count as slots do. */
 Test(engine, mapped_shards_are_counted)
 {
