@@ -14,6 +14,7 @@
 #include "runtime/base/text.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/network_state.h"
 #include "runtime/engine/predict.h"
 #include "runtime/engine/times.h"
 
@@ -136,11 +137,16 @@ int sl_calibrate(struct sl_model *const *models, int count, int threads, struct 
     return code;
 }
 
-int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
-            struct sl_error *error)
+static void cleanup_predictor(struct sl_predictor **predictor)
 {
-    const struct sl_policy *policy = sl_policy_find(request->policy);
-    if (!policy)
+    sl_predictor_free(*predictor);
+}
+
+static int open_predictor(const struct sl_plan_request *request, const struct sl_policy **policy,
+                          struct sl_predictor **predictor, bool *estimated, struct sl_error *error)
+{
+    *policy = sl_policy_find(request->policy);
+    if (!*policy)
         return sl_error_set(error, -EINVAL, "unknown policy '%s'", request->policy);
     SL_AUTO_FREE const struct sl_pack **packs =
         calloc((size_t)request->model_count + 1, sizeof(*packs));
@@ -150,14 +156,75 @@ int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result
         packs[n] = request->models[n]->pack;
     struct sl_device_model device = {request->device.bytes_per_s, request->device.latency_ns,
                                      PLAN_QUEUE_DEPTH, request->read_bytes_per_s};
-    struct sl_predictor *predictor = NULL;
+    return sl_predictor_create(packs, request->model_count, request->threads, &device, predictor,
+                               estimated, error);
+}
+
+struct step_taker {
+    const struct sl_plan_request *request;
+    void (*take)(void *context, const struct sl_plan_step *step);
+    void *context;
+};
+
+/* Units are numbered through a network: one for each shard, one for a layer without. */
+static void find_unit(const struct sl_pack *pack, int unit, struct sl_plan_step *step)
+{
+    for (int l = 0; l < pack->network->layer_count; l++) {
+        int shards = pack->layer_first_shard[l + 1] - pack->layer_first_shard[l];
+        int units = shards ? shards : 1;
+        if (unit < units) {
+            step->layer = l;
+            step->part = unit;
+            return;
+        }
+        unit -= units;
+    }
+}
+
+static void take_step(void *context, const struct sl_simulated_step *simulated)
+{
+    const struct step_taker *taker = context;
+    const struct sl_pack *pack = taker->request->models[simulated->step.network]->pack;
+    struct sl_plan_step step = {.model = simulated->step.network,
+                                .begin_ns = simulated->begin_ns,
+                                .end_ns = simulated->end_ns};
+    int shard = simulated->step.index;
+    if (simulated->step.kind == SL_STEP_RUN) {
+        step.kind = SL_PLAN_RUN;
+        find_unit(pack, simulated->step.index, &step);
+    } else {
+        step.kind = simulated->step.kind == SL_STEP_LOAD ? SL_PLAN_LOAD : SL_PLAN_DROP;
+        step.layer = pack->shards[shard].layer;
+        step.part = shard - pack->layer_first_shard[step.layer];
+        step.bytes = sl_shard_memory(&pack->shards[shard]);
+    }
+    taker->take(taker->context, &step);
+}
+
+int sl_plan_steps(const struct sl_plan_request *request,
+                  void (*take)(void *context, const struct sl_plan_step *step), void *context,
+                  struct sl_error *error)
+{
+    const struct sl_policy *policy;
+    SL_AUTO(cleanup_predictor) struct sl_predictor *predictor = NULL;
+    struct step_taker taker = {request, take, context};
+    bool estimated;
+    int code = open_predictor(request, &policy, &predictor, &estimated, error);
+    return code < 0 ? code
+                    : sl_predict_steps(predictor, policy, request->limit_bytes, request->depth,
+                                       take_step, &taker, error);
+}
+
+int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
+            struct sl_error *error)
+{
+    const struct sl_policy *policy;
+    SL_AUTO(cleanup_predictor) struct sl_predictor *predictor = NULL;
     bool estimated = false;
     struct sl_prediction made;
-    int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
-                                   &predictor, &estimated, error);
+    int code = open_predictor(request, &policy, &predictor, &estimated, error);
     if (code == 0)
         code = sl_predict(predictor, policy, request->limit_bytes, request->depth, &made, error);
-    sl_predictor_free(predictor);
     if (code < 0)
         return code;
     *result = (struct sl_plan_result){

@@ -334,6 +334,20 @@ struct sl_plan_result {
 SL_API int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
                    struct sl_error *error);
 
+enum sl_plan_step_kind { SL_PLAN_LOAD, SL_PLAN_RUN, SL_PLAN_DROP };
+struct sl_plan_step {
+    enum sl_plan_step_kind kind;
+    int model, layer;
+    int part;                  /* of the layer: its shard, from 0 */
+    uint64_t bytes;            /* of the shard; 0: none */
+    uint64_t begin_ns, end_ns; /* of a drop: the same */
+};
+/* The steps that sl_plan predicts for a first, cold request of every model, in the order in which
+ * the policy takes them. -ENOBUFS when it does not fit. */
+SL_API int sl_plan_steps(const struct sl_plan_request *request,
+                         void (*take)(void *context, const struct sl_plan_step *step),
+                         void *context, struct sl_error *error);
+
 /* ---- Making packs -------------------------------------------------------------------------- */
 
 /* How images are prepared, stored in the pack. */

@@ -8,6 +8,7 @@
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
+#include "runtime/cli/plan_dot.h"
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
@@ -25,6 +26,11 @@ static const struct cli_option options[] = {
     {"estimate", 0, NULL,
      "do not run the networks to learn their times; estimate from FLOPs what is not known yet",
      NULL, false},
+    {"dot", 0, "FILE|-",
+     "draw the loads, runs and drops of a first request, and what each waits for, in Graphviz's "
+     "dot "
+     "language instead (one policy, one limit); layers, not shards, when there are hundreds",
+     "@files", false},
     {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
     {0},
@@ -221,7 +227,21 @@ static int run(const struct cli_arguments *arguments)
         return cli_fail(CLI_FAILED, &error);
     if (read_options(arguments, &plan, &error) < 0)
         return cli_usage(arguments->command, &error);
-    if (measure(arguments, &plan, &error) < 0 || print_rows(&plan, &error) < 0)
+    const char *dot = cli_text(arguments, "dot");
+    if (dot && (plan.list.policy_count > 1 || plan.list.memory_count > 1)) {
+        sl_error_set(&error, -EINVAL,
+                     "--dot draws one policy at one limit: give --policy and one "
+                     "--memory");
+        return cli_usage(arguments->command, &error);
+    }
+    if (measure(arguments, &plan, &error) < 0)
+        return cli_fail(CLI_FAILED, &error);
+    plan.request.policy = plan.list.policies[0];
+    plan.request.limit_bytes = plan.list.memory[0];
+    if (dot)
+        return plan_write_dot(&plan.request, dot, &error) < 0 ? cli_fail(CLI_FAILED, &error)
+                                                              : CLI_OK;
+    if (print_rows(&plan, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     return CLI_OK;
 }
@@ -240,8 +260,10 @@ const struct cli_command command_plan = {
         "ones, and the bound: a time that no schedule beats with this memory.\n\n"
         "Times of layers are measured once and kept beside the pack (PACK.times); the storage is "
         "measured for 50 ms and remembered for a day. Several packs are one batch.",
-    .examples = "sluice plan vgg16.sluice --memory 25%,50%\twill it fit?\n"
-                "sluice plan facenet.sluice --read-rate 45M\ton an SD card\n",
+    .examples =
+        "sluice plan vgg16.sluice --memory 25%,50%\twill it fit?\n"
+        "sluice plan facenet.sluice --read-rate 45M\ton an SD card\n"
+        "sluice plan lenet.sluice --policy linear --dot - | dot -Tsvg >plan.svg\ta picture\n",
     .options = options,
     .run = run,
 };

@@ -183,3 +183,22 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
         *prediction = made;
     return result;
 }
+
+int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
+                     uint64_t limit_bytes, int depth,
+                     void (*observe)(void *context, const struct sl_simulated_step *step),
+                     void *context, struct sl_error *error)
+{
+    struct sl_budget budget;
+    int result = divide(predictor, policy, limit_bytes, &budget, error);
+    if (result)
+        return result;
+    struct sl_schedule_options options = {
+        .budget_bytes = policy->budgeted ? budget.shard_bytes : UINT64_MAX,
+        .memory_bytes = limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(&budget),
+        .depth = depth,
+        .reads_most = predictor->device.depth,
+    };
+    return sl_simulate_steps(predictor->workload.networks, predictor->count, policy, &options,
+                             &predictor->device, observe, context, error);
+}

@@ -37,4 +37,10 @@ void sl_predictor_free(struct sl_predictor *predictor);
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
                int depth, struct sl_prediction *prediction, struct sl_error *error);
 
+/* Tells the steps of a first, cold pass. -ENOBUFS when the policy does not fit. */
+int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
+                     uint64_t limit_bytes, int depth,
+                     void (*observe)(void *context, const struct sl_simulated_step *step),
+                     void *context, struct sl_error *error);
+
 #endif

@@ -39,6 +39,8 @@ struct simulator {
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
     struct sl_simulation result;
+    void (*observe)(void *context, const struct sl_simulated_step *step); /* NULL: nobody */
+    void *context;
 };
 
 static void simulator_release(struct simulator *simulator)
@@ -87,6 +89,13 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
     return time_ns;
 }
 
+static void tell(const struct simulator *simulator, const struct sl_step *step, uint64_t end_ns)
+{
+    struct sl_simulated_step told = {*step, simulator->now_ns, end_ns};
+    if (simulator->observe)
+        simulator->observe(simulator->context, &told);
+}
+
 /* The device holds `depth` reads at once; their latencies overlap, their transfers do not. */
 static void submit_read(struct simulator *simulator, const struct sl_step *step)
 {
@@ -103,6 +112,7 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
     uint64_t end = begin + transfer_ns(device, bytes);
     simulator->device_free_ns = *slot = end;
     simulator->submitted++;
+    tell(simulator, step, end);
     size_t tail = (simulator->head + simulator->count++) % simulator->capacity;
     simulator->reads[tail] = (struct pending_read){end, step->network, step->index};
     simulator->result.bytes_read += bytes;
@@ -128,6 +138,7 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
         break;
     }
     simulator->result.runs++;
+    tell(simulator, step, simulator->now_ns + run_ns);
 }
 
 /* Carries out steps until the policy waits. */
@@ -149,6 +160,7 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
             break;
         case SL_STEP_DROP:
             simulator->result.drops++;
+            tell(simulator, &step, simulator->now_ns);
             break;
         case SL_STEP_ADMIT:
             break;
@@ -216,6 +228,36 @@ static int simulator_create(const struct sl_schedule_network *networks, int netw
     return result;
 }
 
+static int run_rounds(struct simulator *simulator, int rounds, struct sl_error *error)
+{
+    int failed = 0;
+    for (int round = 0; round < rounds && !failed; round++) {
+        for (int n = 0; n < simulator->view->network_count; n++)
+            sl_schedule_arrive(simulator->schedule, n, simulator->now_ns,
+                               (uint64_t)(rounds - 1 - round));
+        failed = follow_policy(simulator, error);
+        while (!failed && !sl_schedule_idle(simulator->schedule)) {
+            next_event(simulator);
+            failed = follow_policy(simulator, error);
+        }
+    }
+    return failed;
+}
+
+int sl_simulate_steps(const struct sl_schedule_network *networks, int network_count,
+                      const struct sl_policy *policy, const struct sl_schedule_options *options,
+                      const struct sl_device_model *device,
+                      void (*observe)(void *context, const struct sl_simulated_step *step),
+                      void *context, struct sl_error *error)
+{
+    SL_AUTO(simulator_release) struct simulator simulator = {0};
+    int failed =
+        simulator_create(networks, network_count, policy, options, device, 1, &simulator, error);
+    simulator.observe = observe;
+    simulator.context = context;
+    return failed ? failed : run_rounds(&simulator, 1, error);
+}
+
 int sl_simulate(const struct sl_schedule_network *networks, int network_count,
                 const struct sl_policy *policy, const struct sl_schedule_options *options,
                 const struct sl_device_model *device, int rounds, struct sl_simulation *result,
@@ -224,16 +266,8 @@ int sl_simulate(const struct sl_schedule_network *networks, int network_count,
     SL_AUTO(simulator_release) struct simulator simulator = {0};
     int failed = simulator_create(networks, network_count, policy, options, device, rounds,
                                   &simulator, error);
-    for (int round = 0; round < rounds && !failed; round++) {
-        for (int n = 0; n < network_count; n++)
-            sl_schedule_arrive(simulator.schedule, n, simulator.now_ns,
-                               (uint64_t)(rounds - 1 - round));
-        failed = follow_policy(&simulator, error);
-        while (!failed && !sl_schedule_idle(simulator.schedule)) {
-            next_event(&simulator);
-            failed = follow_policy(&simulator, error);
-        }
-    }
+    if (!failed)
+        failed = run_rounds(&simulator, rounds, error);
     if (failed)
         return failed;
     simulator.result.makespan_ns = simulator.now_ns;

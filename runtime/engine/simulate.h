@@ -23,12 +23,25 @@ struct sl_simulation {
     size_t requests_done;
 };
 
+/* A step that the policy took, in the order in which it took them: when it began and, of loads and
+ * runs, when it will have ended. */
+struct sl_simulated_step {
+    struct sl_step step;
+    uint64_t begin_ns, end_ns;
+};
+
 /* rounds requests of every network: all networks arrive at once; the next round when the last of
  * the previous one ended. */
 int sl_simulate(const struct sl_schedule_network *networks, int network_count,
                 const struct sl_policy *policy, const struct sl_schedule_options *options,
                 const struct sl_device_model *device, int rounds, struct sl_simulation *result,
                 struct sl_error *error);
+/* One round, and every step told to observe. */
+int sl_simulate_steps(const struct sl_schedule_network *networks, int network_count,
+                      const struct sl_policy *policy, const struct sl_schedule_options *options,
+                      const struct sl_device_model *device,
+                      void (*observe)(void *context, const struct sl_simulated_step *step),
+                      void *context, struct sl_error *error);
 void sl_simulation_free(struct sl_simulation *result);
 
 #endif
