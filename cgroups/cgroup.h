@@ -61,7 +61,8 @@ void sl_cgroup_destroy(struct sl_cgroup *group);
  * For --budget auto. */
 SL_API uint64_t sl_cgroup_own_limit(void);
 /* What may still be charged before that limit, or an ancestor's, is met: limit less usage, page
- * cache that is reclaimed first not counted. SL_NO_LIMIT when there is no limit or nothing tells. */
+ * cache that is reclaimed first not counted. SL_NO_LIMIT when there is no limit or nothing tells.
+ */
 SL_API uint64_t sl_cgroup_own_free(void);
 
 SL_C_END

@@ -53,8 +53,8 @@ struct sl_cgroup_version {
     /* Files whose presence in a new group says what can be limited. */
     const char *memory_file, *swap_file, *io_file, *cpu_file;
     const char *usage_files[SL_USAGE_FILES_MOST]; /* of the memory controller, kept open */
-    const char *asked_file; /* what a group was asked to stay below */
-    const char *stat_file, *inactive_file_key; /* page cache that reclaim takes first */
+    const char *asked_file;                       /* what a group was asked to stay below */
+    const char *stat_file, *inactive_file_key;    /* page cache that reclaim takes first */
     /* Why no group can be made here at all: -errno and the cure. NULL when that is not so. */
     int (*refuse)(struct sl_error *error);
     /* The writes that turn limits `now` into `wanted`, in an order that the kernel accepts. Pure.

@@ -205,7 +205,7 @@ int sl_plan_steps(const struct sl_plan_request *request,
                   void (*take)(void *context, const struct sl_plan_step *step), void *context,
                   struct sl_error *error)
 {
-    const struct sl_policy *policy;
+    const struct sl_policy *policy = NULL;
     SL_AUTO(cleanup_predictor) struct sl_predictor *predictor = NULL;
     struct step_taker taker = {request, take, context};
     bool estimated;
@@ -218,10 +218,10 @@ int sl_plan_steps(const struct sl_plan_request *request,
 int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
             struct sl_error *error)
 {
-    const struct sl_policy *policy;
+    const struct sl_policy *policy = NULL;
     SL_AUTO(cleanup_predictor) struct sl_predictor *predictor = NULL;
     bool estimated = false;
-    struct sl_prediction made;
+    struct sl_prediction made = {0};
     int code = open_predictor(request, &policy, &predictor, &estimated, error);
     if (code == 0)
         code = sl_predict(predictor, policy, request->limit_bytes, request->depth, &made, error);
