@@ -54,7 +54,8 @@ static int resident_bytes(uint64_t *bytes, struct sl_error *error)
     return 0;
 }
 
-int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error)
+int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,
+                     struct sl_error *error)
 {
     const bool limited = budget->total_bytes != UINT64_MAX;
     /* Pages of the program and its libraries that others brought in are not charged to the group,
@@ -63,6 +64,8 @@ int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_er
         budget->process_bytes = budget->total_bytes - free_bytes;
     else if (resident_bytes(&budget->process_bytes, error) < 0)
         return -EIO;
+    budget->process_bytes -=
+        pool_bytes < budget->process_bytes ? pool_bytes : budget->process_bytes;
     budget->reserve_bytes =
         BUDGET_RESERVE_BYTES + (limited ? budget->total_bytes / BUDGET_BYTES_PER_PTE : 0);
     sl_budget_rest(budget);

@@ -16,12 +16,13 @@ struct sl_budget {
     uint64_t shard_bytes;      /* what is left; UINT64_MAX without a budget */
 };
 
-/* Fills process, reserve and shard bytes from the other members; call when everything but slots,
- * activations and scratch is in place. free_bytes: of a total that is the limit of this process's
- * group, what may still be charged to that (sl_cgroup_own_free); the rest of it counts as held.
- * UINT64_MAX: this process's resident pages count. shard_bytes is 0 when nothing is left. -EIO when
- * /proc cannot be read. */
-int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, struct sl_error *error);
+/* Fills process, reserve and shard bytes from the other members; call while no slot is taken.
+ * free_bytes: of a total that is the limit of this process's group, what may still be charged to
+ * that (sl_cgroup_own_free); the rest of it counts as held. UINT64_MAX: this process's resident
+ * pages count. pool_bytes: of what is held, activations and scratch that the other members count
+ * already. shard_bytes is 0 when nothing is left. -EIO when /proc cannot be read. */
+int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,
+                     struct sl_error *error);
 
 /* Sets shard_bytes to what the other members leave of total_bytes. */
 void sl_budget_rest(struct sl_budget *budget);

@@ -63,7 +63,6 @@ bool sl_engine_budget_changed(const struct sl_engine *engine)
 static int divide_budget(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
-    const uint64_t known = budget->process_bytes;
     *budget = (struct sl_budget){.total_bytes = total_bytes(engine)};
     budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
     for (int n = 0; n < engine->network_count; n++) {
@@ -74,15 +73,8 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
     const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
     budget->activation_bytes += kept;
     bool group = engine->options.budget_bytes == UINT64_MAX;
-    int result = sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX, error);
-    if (result || !known)
-        return result;
-    /* By now the process's pages are those of scratch and outputs too, which are counted apart. */
-    const uint64_t apart = budget->scratch_bytes + kept;
-    budget->process_bytes =
-        budget->process_bytes > known + apart ? budget->process_bytes - apart : known;
-    sl_budget_rest(budget);
-    return 0;
+    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
+                            kept + sl_pool_used(engine->pool, SL_POOL_SCRATCH), error);
 }
 
 static int refuse_budget(struct sl_engine *engine, struct sl_error *error)

@@ -127,6 +127,18 @@ static void count_taken(struct sl_pool *pool, enum sl_pool_purpose purpose, uint
         pool->peak[purpose] = pool->used[purpose];
 }
 
+/* What is taken is there, so that the pool's counts are what the process is charged; and threads
+ * that first touch a huge page at the same moment would be charged one each, until all but one give
+ * theirs back. */
+static void populate(void *memory, uint64_t bytes)
+{
+    if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0)
+        return;
+    /* Kernels before 5.14 do not know the advice. */
+    for (uint64_t at = 0; at < bytes; at += POOL_PAGE)
+        ((volatile char *)memory)[at] = 0;
+}
+
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
@@ -134,11 +146,7 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
-    /* Threads that touch a huge page first at the same moment are charged one each, until all but
-     * one give theirs back: that must not happen a huge page below the limit. Kernels before 5.14
-     * do not know the advice. */
-    if (bytes >= POOL_HUGE_PAGE)
-        madvise(memory, bytes, MADV_POPULATE_WRITE);
+    populate(memory, bytes);
     count_taken(pool, purpose, bytes);
     return memory;
 }

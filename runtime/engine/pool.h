@@ -35,8 +35,8 @@ void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
 /* Gives all memory of slots back to the kernel and lifts the bound. No slot is taken. */
 void sl_pool_release_slots(struct sl_pool *pool);
 
-/* Memory of at least bytes, aligned to a page, content undefined; NULL with an error when the
- * kernel gives none. One thread at a time. */
+/* Memory of at least bytes, aligned to a page, resident, content undefined; NULL with an error when
+ * the kernel gives none. One thread at a time. */
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error);
 /* A slot for a shard; stays: it will be kept across requests. -ENOBUFS when the bound of slots

@@ -84,7 +84,8 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
     if (limit_bytes == UINT64_MAX)
         budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
                               budget->scratch_bytes + PREDICT_PROCESS_MOST_BYTES;
-    return sl_budget_divide(budget, UINT64_MAX, error);
+    return sl_budget_divide(budget, UINT64_MAX, sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS),
+                            error);
 }
 
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
