@@ -187,7 +187,7 @@ cold_and_steady() {
 matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
 matrix_cells() { # matrix_cells NETWORK RATE PERCENT
-    limit=none throttle= runs=5
+    limit=none throttle="" runs=5
     [ "$3" = none ] || limit=$(($(weights "$1") * $3 / 100 + 24000000))
     [ "$2" = raw ] || throttle="--read-rate $2"
     [ "$2" != 45M ] || runs=3
