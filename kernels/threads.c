@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,11 +32,13 @@ struct worker {
     struct sl_threads *threads;
     int index;
     pthread_t handle;
+    _Atomic uint64_t major_faults, minor_faults; /* at the end of its last task, when counted */
 };
 
 struct sl_threads {
     int count;
     int started; /* workers[0, started) run */
+    bool counts_faults;
 
     void (*body)(void *context, int64_t task, int worker);
     void *context;
@@ -71,20 +74,42 @@ static void cpu_pause(void)
 #endif
 }
 
-/* Takes tasks until none is left. */
-static void take_tasks(struct sl_threads *threads, int worker)
+static void count_faults(struct worker *worker)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    atomic_store_explicit(&worker->major_faults, (uint64_t)usage.ru_majflt, memory_order_relaxed);
+    atomic_store_explicit(&worker->minor_faults, (uint64_t)usage.ru_minflt, memory_order_relaxed);
+}
+
+static bool take_task(struct sl_threads *threads, int64_t *task)
 {
     int64_t remaining = atomic_load(&threads->remaining);
     while (remaining > 0) {
         if (!atomic_compare_exchange_weak(&threads->remaining, &remaining, remaining - 1))
             continue;
-        threads->body(threads->context, threads->tasks - remaining, worker);
+        *task = threads->tasks - remaining;
+        return true;
+    }
+    return false;
+}
+
+/* Takes tasks until none is left. The next one is taken before the last one counts as finished: so
+ * faults are counted while the loop cannot end. */
+static void take_tasks(struct sl_threads *threads, int worker)
+{
+    int64_t task;
+    bool more = take_task(threads, &task);
+    while (more) {
+        threads->body(threads->context, task, worker);
+        more = take_task(threads, &task);
+        if (!more && worker > 0 && threads->counts_faults)
+            count_faults(&threads->workers[worker - 1]);
         if (atomic_fetch_sub(&threads->unfinished, 1) == 1 &&
             atomic_load(&threads->caller_sleeps)) {
             atomic_fetch_add(&threads->ended, 1);
             futex_wake(&threads->ended, 1);
         }
-        remaining = atomic_load(&threads->remaining);
     }
 }
 
@@ -219,4 +244,19 @@ void sl_parallel_for(struct sl_threads *threads, int64_t tasks,
     announce(threads);
     take_tasks(threads, 0);
     wait_for_end(threads);
+}
+
+void sl_threads_count_faults(struct sl_threads *threads)
+{
+    if (threads)
+        threads->counts_faults = true;
+}
+
+void sl_threads_faults(const struct sl_threads *threads, uint64_t *major, uint64_t *minor)
+{
+    *major = *minor = 0;
+    for (int i = 0; threads && i < threads->started; i++) {
+        *major += atomic_load_explicit(&threads->workers[i].major_faults, memory_order_relaxed);
+        *minor += atomic_load_explicit(&threads->workers[i].minor_faults, memory_order_relaxed);
+    }
 }

@@ -22,4 +22,10 @@ int sl_threads_count(const struct sl_threads *threads);
 void sl_parallel_for(struct sl_threads *threads, int64_t tasks,
                      void (*body)(void *context, int64_t task, int worker), void *context);
 
+/* From now on the started threads count their page faults; before the first loop. */
+void sl_threads_count_faults(struct sl_threads *threads);
+/* Page faults of the started threads in loops that have ended; the caller's own are not in it. NULL
+ * threads have none. */
+void sl_threads_faults(const struct sl_threads *threads, uint64_t *major, uint64_t *minor);
+
 #endif
