@@ -30,6 +30,21 @@ uint64_t sl_control_value(const char *text, const char *key)
     return SL_NO_LIMIT;
 }
 
+uint64_t sl_control_pressure(const char *text, const char *kind)
+{
+    size_t length = strlen(kind);
+    for (const char *line = text; line && *line;) {
+        const char *end = strchrnul(line, '\n');
+        const char *total = strstr(line, " total=");
+        if (!strncmp(line, kind, length) && line[length] == ' ' && total && total < end) {
+            uint64_t us = sl_control_number(total + sizeof(" total=") - 1);
+            return us == SL_NO_LIMIT ? us : us * 1000;
+        }
+        line = *end ? end + 1 : end;
+    }
+    return SL_NO_LIMIT;
+}
+
 uint64_t sl_control_sum(uint64_t a, uint64_t b)
 {
     if (a == SL_NO_LIMIT || b == SL_NO_LIMIT)

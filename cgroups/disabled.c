@@ -1,5 +1,6 @@
 /* No memory controller that libcgroup can find: everything is refused, with the reason. */
 #include <errno.h>
+#include <string.h>
 
 #include "cgroups/version.h"
 
@@ -23,10 +24,7 @@ static void disabled_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
                                  struct sl_cgroup_usage *usage)
 {
     (void)texts;
-    *usage = (struct sl_cgroup_usage){
-        SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT,
-        SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT,
-    };
+    memset(usage, 0xff, sizeof(*usage)); /* every counter SL_NO_LIMIT */
 }
 
 static uint64_t disabled_own_limit(const char *directory, const char *mount_point)

@@ -6,28 +6,13 @@
 #include <string.h>
 
 #include "cgroups/version.h"
+#include "cgroups/vmstat.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 
-#define VMSTAT_BYTES 32768
-
-void sl_vmstat_parse(const char *text, uint64_t page_bytes, uint64_t *in, uint64_t *out)
-{
-    uint64_t pages_in = sl_control_value(text, "pswpin");
-    uint64_t pages_out = sl_control_value(text, "pswpout");
-    /* A kernel without swap has no such lines. */
-    *in = pages_in == SL_NO_LIMIT ? 0 : pages_in * page_bytes;
-    *out = pages_out == SL_NO_LIMIT ? 0 : pages_out * page_bytes;
-}
-
-static void read_vmstat(int fd, uint64_t *in, uint64_t *out)
-{
-    char text[VMSTAT_BYTES];
-    if (fd < 0 || sl_fd_read_text(fd, text, sizeof(text)) <= 0)
-        text[0] = '\0';
-    sl_vmstat_parse(text, (uint64_t)sysconf(_SC_PAGESIZE), in, out);
-}
+#define PRESSURE_PATH  "/proc/pressure/memory"
+#define PRESSURE_BYTES 512
 
 int sl_observer_add(struct sl_observer *observer, const struct sl_memory_sample *sample)
 {
@@ -92,51 +77,88 @@ static void sample_process(struct sl_observer *observer, struct sl_memory_sample
     sample->major_faults = observer->major_faults;
 }
 
-static uint64_t known(uint64_t value)
+static uint64_t known(uint64_t value, uint64_t otherwise)
 {
-    return value == SL_NO_LIMIT ? 0 : value;
+    return value == SL_NO_LIMIT ? otherwise : value;
 }
 
+/* The machine's counters see other programs, too; where the group has its own, those are taken. */
 static void sample_group(struct sl_observer *observer, struct sl_memory_sample *sample)
 {
     struct sl_cgroup_usage usage;
     if (sl_cgroup_usage(observer->group, &usage, NULL))
         return;
-    sample->memory_bytes = known(usage.memory_bytes);
-    sample->swap_bytes = known(usage.swap_bytes);
-    sample->major_faults = known(usage.major_faults);
+    sample->memory_bytes = known(usage.memory_bytes, 0);
+    sample->swap_bytes = known(usage.swap_bytes, 0);
+    sample->major_faults = known(usage.major_faults, 0);
+    sample->refaults = known(usage.refaults, 0);
+    sample->scanned_pages = known(usage.scanned_pages, sample->scanned_pages);
+    sample->reclaimed_pages = known(usage.reclaimed_pages, sample->reclaimed_pages);
+    sample->pressure_some_ns = known(usage.pressure_some_ns, sample->pressure_some_ns);
+    sample->pressure_full_ns = known(usage.pressure_full_ns, sample->pressure_full_ns);
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (usage.anonymous_refaults < sample->swap_in_bytes / page_bytes)
+        sample->swap_in_bytes = usage.anonymous_refaults * page_bytes;
+}
+
+/* The machine's counters since its boot. */
+static void sample_machine(const struct sl_observer *observer, struct sl_memory_sample *sample)
+{
+    struct sl_vmstat vmstat;
+    sl_vmstat_read(observer->vmstat, &vmstat);
+    char pressure[PRESSURE_BYTES];
+    if (observer->pressure < 0 ||
+        sl_fd_read_text(observer->pressure, pressure, sizeof(pressure)) <= 0)
+        pressure[0] = '\0';
+    sample->swap_in_bytes = vmstat.swap_in_bytes;
+    sample->swap_out_bytes = vmstat.swap_out_bytes;
+    sample->scanned_pages = vmstat.scanned_pages;
+    sample->reclaimed_pages = vmstat.reclaimed_pages;
+    sample->pressure_some_ns = known(sl_control_pressure(pressure, "some"), 0);
+    sample->pressure_full_ns = known(sl_control_pressure(pressure, "full"), 0);
+}
+
+static void subtract(uint64_t *value, uint64_t start)
+{
+    *value -= start < *value ? start : *value;
+}
+
+static void subtract_start(const struct sl_memory_sample *start, struct sl_memory_sample *sample)
+{
+    subtract(&sample->swap_in_bytes, start->swap_in_bytes);
+    subtract(&sample->swap_out_bytes, start->swap_out_bytes);
+    subtract(&sample->scanned_pages, start->scanned_pages);
+    subtract(&sample->reclaimed_pages, start->reclaimed_pages);
+    subtract(&sample->pressure_some_ns, start->pressure_some_ns);
+    subtract(&sample->pressure_full_ns, start->pressure_full_ns);
 }
 
 void sl_observer_start(struct sl_observer *observer, struct sl_cgroup *group, pid_t pid)
 {
     *observer = (struct sl_observer){.group = group, .pid = pid};
-    observer->vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
-    read_vmstat(observer->vmstat, &observer->swap_in_start, &observer->swap_out_start);
+    observer->vmstat = open(SL_VMSTAT_PATH, O_RDONLY | O_CLOEXEC);
+    observer->pressure = open(PRESSURE_PATH, O_RDONLY | O_CLOEXEC);
+    sample_machine(observer, &observer->start);
     observer->start_ns = sl_now_ns();
 }
 
-void sl_observer_sample(struct sl_observer *observer)
+void sl_observer_sample(struct sl_observer *observer, struct sl_memory_sample *sample)
 {
-    struct sl_memory_sample sample = {.time_ns = sl_now_ns() - observer->start_ns};
-    sl_observer_swap(observer, &sample.swap_in_bytes, &sample.swap_out_bytes);
+    *sample = (struct sl_memory_sample){.time_ns = sl_now_ns() - observer->start_ns};
+    sample_machine(observer, sample);
+    subtract_start(&observer->start, sample);
     if (observer->group)
-        sample_group(observer, &sample);
+        sample_group(observer, sample);
     else
-        sample_process(observer, &sample);
+        sample_process(observer, sample);
     /* Out of memory here costs a point of a curve, not the run. */
-    (void)sl_observer_add(observer, &sample);
-}
-
-void sl_observer_swap(const struct sl_observer *observer, uint64_t *in, uint64_t *out)
-{
-    read_vmstat(observer->vmstat, in, out);
-    *in -= observer->swap_in_start < *in ? observer->swap_in_start : *in;
-    *out -= observer->swap_out_start < *out ? observer->swap_out_start : *out;
+    (void)sl_observer_add(observer, sample);
 }
 
 void sl_observer_cleanup(struct sl_observer *observer)
 {
     sl_cleanup_fd(&observer->vmstat);
+    sl_cleanup_fd(&observer->pressure);
     free(observer->samples);
-    *observer = (struct sl_observer){.vmstat = -1};
+    *observer = (struct sl_observer)SL_OBSERVER_NONE;
 }

@@ -11,16 +11,20 @@
 struct sl_observer {
     struct sl_cgroup *group; /* NULL: the process alone is watched */
     pid_t pid;
-    int vmstat; /* /proc/vmstat, kept open */
-    uint64_t start_ns, swap_in_start, swap_out_start;
+    int vmstat, pressure; /* /proc/vmstat and /proc/pressure/memory, kept open; -1: not there */
+    uint64_t start_ns;
+    struct sl_memory_sample start;              /* the machine's counters then */
     uint64_t resident_peak_bytes, major_faults; /* of the process, last seen */
-    struct sl_memory_sample *samples;
+    struct sl_memory_sample *samples;           /* owned */
     size_t count, capacity;
     size_t stride, skipped; /* one sample of `stride` is kept */
 };
 
-/* Pages swapped in and out since boot, in bytes, from the text of /proc/vmstat. Pure. */
-void sl_vmstat_parse(const char *text, uint64_t page_bytes, uint64_t *in, uint64_t *out);
+#define SL_OBSERVER_NONE                                                                           \
+    {                                                                                              \
+        .vmstat = -1, .pressure = -1                                                               \
+    }
+
 /* Appends, thinning out when there are too many. -ENOMEM leaves the samples as they were. */
 int sl_observer_add(struct sl_observer *observer, const struct sl_memory_sample *sample);
 /* Resident bytes of a process, 0 when it cannot be seen. */
@@ -28,10 +32,8 @@ uint64_t sl_process_resident(pid_t pid);
 
 /* Starts the clock and the swap counters. */
 void sl_observer_start(struct sl_observer *observer, struct sl_cgroup *group, pid_t pid);
-/* Takes a sample now. */
-void sl_observer_sample(struct sl_observer *observer);
-/* Bytes swapped in and out, machine-wide, since the start. */
-void sl_observer_swap(const struct sl_observer *observer, uint64_t *in, uint64_t *out);
+/* Takes a sample now and tells it. */
+void sl_observer_sample(struct sl_observer *observer, struct sl_memory_sample *sample);
 /* Closes and frees what was not handed on. */
 void sl_observer_cleanup(struct sl_observer *observer);
 

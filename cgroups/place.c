@@ -112,6 +112,17 @@ int sl_places_find(const struct sl_cgroup_version *version, const char *controll
     return 0;
 }
 
+int sl_group_own_directory(char *directory, size_t size)
+{
+    const struct sl_cgroup_version *version = sl_cgroup_version_here();
+    struct sl_places places = {0};
+    if (!version->memory || find_own(version, version->memory, &places))
+        return -ENOENT;
+    int length =
+        snprintf(directory, size, "%s%s%s", places.mount_point, *places.own ? "/" : "", places.own);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
 uint64_t sl_cgroup_own_limit(void)
 {
     const struct sl_cgroup_version *version = sl_cgroup_version_here();

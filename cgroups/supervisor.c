@@ -136,6 +136,15 @@ static int wait_ms(const struct sl_cell *cell, const struct run *run)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+static struct sl_memory_sample sample(const struct sl_cell *cell, struct run *run)
+{
+    struct sl_memory_sample now;
+    sl_observer_sample(&run->observer, &now);
+    if (cell->sampled)
+        cell->sampled(cell->sampled_context, &now);
+    return now;
+}
+
 static void watch(const struct sl_cell *cell, struct run *run)
 {
     struct sl_worker *worker = &run->worker;
@@ -154,7 +163,7 @@ static void watch(const struct sl_cell *cell, struct run *run)
             read_start_error(run);
         uint64_t expirations;
         if (read(run->timer, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
-            sl_observer_sample(&run->observer);
+            sample(cell, run);
         if (was_interrupted(cell))
             kill_for(run, SL_ENDED_INTERRUPTED);
         else if (!wait_ms(cell, run))
@@ -181,16 +190,6 @@ static void fill_usage(struct run *run, const struct rusage *resources, struct s
     usage->major_faults = (uint64_t)resources->ru_majflt;
 }
 
-/* The machine's counter sees other programs' swapping too, the group's own counter of pages that
- * came back does not. */
-static void bound_swap_in(struct sl_outcome *outcome)
-{
-    uint64_t pages = outcome->usage.anonymous_refaults;
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (pages < outcome->swap_in_bytes / page_bytes)
-        outcome->swap_in_bytes = pages * page_bytes;
-}
-
 static enum sl_ending ending_of(const struct run *run, const struct sl_outcome *outcome)
 {
     if (outcome->signal == 0 && outcome->exit_code == 0)
@@ -201,22 +200,23 @@ static enum sl_ending ending_of(const struct run *run, const struct sl_outcome *
     return oom ? SL_ENDED_OOM : SL_ENDED_ERROR;
 }
 
-static int collect(struct run *run, struct sl_outcome *outcome, struct sl_error *error)
+static int collect(const struct sl_cell *cell, struct run *run, struct sl_outcome *outcome,
+                   struct sl_error *error)
 {
     int status = W_EXITCODE(255, 0); /* kept when somebody else reaped it */
     struct rusage resources = {0};
     uint64_t end_ns = sl_now_ns();
+    struct sl_memory_sample last = sample(cell, run);
     sl_worker_reap(&run->worker, &status, &resources);
     struct sl_outcome filled = {
         .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
         .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
         .limited = run->group != NULL,
         .wall_ns = end_ns - run->observer.start_ns,
+        .swap_in_bytes = last.swap_in_bytes,
+        .swap_out_bytes = last.swap_out_bytes,
     };
-    sl_observer_swap(&run->observer, &filled.swap_in_bytes, &filled.swap_out_bytes);
     fill_usage(run, &resources, &filled);
-    if (run->group)
-        bound_swap_in(&filled);
     filled.ending = ending_of(run, &filled);
     sl_text_add_bytes(&run->output, "", 0);
     sl_text_add_bytes(&run->diagnostics, "", 0);
@@ -242,7 +242,7 @@ int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct 
     if (code)
         return code;
     SL_AUTO(run_cleanup)
-    struct run run = {.worker = SL_WORKER_NONE, .observer = {.vmstat = -1}, .timer = -1};
+    struct run run = {.worker = SL_WORKER_NONE, .observer = SL_OBSERVER_NONE, .timer = -1};
     if ((code = prepare_swap(cell, &run, error)))
         return code;
     if (sl_limits_any(&cell->limits) && (code = sl_cgroup_create(&cell->limits, &run.group, error)))
@@ -258,7 +258,7 @@ int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct 
     if (run.start_errno)
         return sl_error_set(error, -run.start_errno, "start the worker %s: %s", cell->argv[0],
                             strerror(run.start_errno));
-    return collect(&run, outcome, error);
+    return collect(cell, &run, outcome, error);
 }
 
 void sl_outcome_free(struct sl_outcome *outcome)

@@ -22,7 +22,11 @@ SL_API const char *sl_ending_name(enum sl_ending ending);
 struct sl_memory_sample {
     uint64_t time_ns; /* since the worker's start */
     uint64_t memory_bytes, swap_bytes;
-    uint64_t major_faults, swap_in_bytes, swap_out_bytes; /* since the start */
+    uint64_t major_faults, swap_in_bytes, swap_out_bytes; /* since the start, as are all below */
+    uint64_t refaults;                       /* pages that came back; 0 without a group */
+    uint64_t scanned_pages, reclaimed_pages; /* of the group; where it does not tell (v1) or there
+                                              * is none, of the machine */
+    uint64_t pressure_some_ns, pressure_full_ns; /* likewise; some or all tasks waited for memory */
 };
 
 struct sl_cell {
@@ -36,6 +40,9 @@ struct sl_cell {
     uint64_t timeout_ns;         /* 0: none */
     uint64_t sample_interval_ns; /* 0: 10 ms */
     const volatile int *interrupted; /* polled; may be NULL */
+    /* Called with every sample, the last one of which comes after the worker's end; NULL: not. */
+    void (*sampled)(void *context, const struct sl_memory_sample *sample);
+    void *sampled_context;
 };
 
 struct sl_outcome {

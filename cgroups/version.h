@@ -87,6 +87,9 @@ uint64_t sl_group_least(const char *directory, const char *mount_point, const ch
 uint64_t sl_control_number(const char *text);
 /* Value of "key value" lines; SL_NO_LIMIT when the key is not there. */
 uint64_t sl_control_value(const char *text, const char *key);
+/* Total of a line "some avg10=... total=<us>" of a pressure file in ns; SL_NO_LIMIT when it is not
+ * there. */
+uint64_t sl_control_pressure(const char *text, const char *kind);
 /* Sum that leaves out SL_NO_LIMIT parts; SL_NO_LIMIT when there is nothing else. */
 uint64_t sl_control_sum(uint64_t a, uint64_t b);
 /* Path of the calling process from the text of /proc/self/cgroup: of `controller` on v1, of the
@@ -119,6 +122,8 @@ struct sl_places {
 /* Where groups of a controller may be made. -ENOENT when it is not mounted. */
 int sl_places_find(const struct sl_cgroup_version *version, const char *controller,
                    struct sl_places *places);
+/* Directory of this process's group of the memory controller. -ENOENT when there is none to see. */
+int sl_group_own_directory(char *directory, size_t size);
 /* True when the process that the name of this locked directory or file says is gone. */
 bool sl_owner_gone(pid_t owner, int fd);
 /* Kills everything inside a group of ours and waits up to five seconds for its end. */

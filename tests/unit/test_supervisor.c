@@ -227,7 +227,7 @@ Test(supervisor, samples_follow_the_worker)
 
 Test(supervisor, long_runs_are_thinned_out)
 {
-    struct sl_observer observer = {.vmstat = -1};
+    struct sl_observer observer = SL_OBSERVER_NONE;
     size_t total = 5 * SL_SAMPLES_MOST;
     for (size_t i = 0; i < total; i++)
         cr_assert_eq(sl_observer_add(&observer, &(struct sl_memory_sample){.time_ns = i + 1}), 0);
@@ -237,17 +237,6 @@ Test(supervisor, long_runs_are_thinned_out)
     cr_expect_eq(observer.samples[0].time_ns, 1);
     cr_expect(observer.samples[observer.count - 1].time_ns + 2 * observer.stride >= total);
     sl_observer_cleanup(&observer);
-}
-
-Test(supervisor, vmstat_text)
-{
-    uint64_t in, out;
-    sl_vmstat_parse("nr_free 1\npswpin 2\npswpout 3\nthp 4\n", 4096, &in, &out);
-    cr_expect_eq(in, 8192);
-    cr_expect_eq(out, 12288);
-    sl_vmstat_parse("", 4096, &in, &out);
-    cr_expect_eq(in, 0);
-    cr_expect_eq(out, 0);
 }
 
 Test(supervisor, names_of_endings)
