@@ -120,7 +120,7 @@ help: ## this list
 
 # ---- install -----------------------------------------------------------------------------------
 PUBLIC_H := $(addprefix runtime/base/,error.h export.h log.h) \
-            $(addprefix cgroups/,cgroup.h supervisor.h)
+            $(addprefix cgroups/,cgroup.h supervisor.h) runtime/engine/events.h
 SHARED   := libsluice.so.$(VERSION)
 MAN_1    := $(wildcard docs/man/*.1)
 INTO     := $(DESTDIR)$(PREFIX)

@@ -43,6 +43,7 @@ int sl_session_create(const struct sl_session_options *options, struct sl_sessio
         .reading = {.depth = options->queue_depth, .hints = options->hints},
         .budget_bytes = options->budget_bytes ? options->budget_bytes : UINT64_MAX,
         .verify = !options->trust,
+        .events = options->events,
         .device_bytes_per_s = options->device_bytes_per_s,
     };
     int code = sl_engine_create(&engine_options, &created->engine, error);

@@ -29,6 +29,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/export.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/events.h"
 
 #define SL_VERSION_MAJOR  0
 #define SL_VERSION_MINOR  1
@@ -146,6 +147,9 @@ struct sl_session_options {
         budget_bytes; /* memory that sluice allows itself; 0: the limit of its cgroup, if any */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool trust;                  /* skip the checksum of every shard */
+    /* What the session does is recorded here (runtime/engine/events.h): reads, runs with their page
+     * faults, decisions. It outlives the session, and belongs to it alone. NULL: nothing. */
+    struct sl_event_ring *events;
 };
 
 struct sl_session;

@@ -40,6 +40,9 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     if (!engine)
         return sl_error_set(error, -ENOMEM, "no memory for the engine");
     engine->options = *options;
+    engine->meter.counter.fd = -1;
+    if (options->events)
+        sl_fault_meter_open(&engine->meter);
     engine->policy = policy;
     engine->threads = options->threads ? options->threads : sl_usable_cpus();
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -74,6 +77,7 @@ void sl_engine_free(struct sl_engine *engine)
     sl_schedule_free(engine->schedule);
     sl_workload_free(&engine->workload);
     sl_pool_free(engine->pool);
+    sl_fault_meter_close(&engine->meter);
     if (engine->wake_fd >= 0)
         close(engine->wake_fd);
     free(engine);
@@ -165,10 +169,16 @@ static int create_executors(struct sl_engine *engine, struct sl_error *error)
     engine->executors = calloc((size_t)count, sizeof(*engine->executors));
     if (!engine->executors)
         return sl_error_set(error, -ENOMEM, "no memory for %d executors", count);
+    const struct sl_executor_options options = {
+        .threads = engine->threads,
+        .scratch_bytes = engine->scratch_bytes,
+        .own_thread = count > 1,
+        .wake_fd = engine->wake_fd,
+        .meter = engine->options.events ? &engine->meter : NULL,
+    };
     while (engine->executor_count < count) {
-        int result =
-            sl_executor_create(engine->threads, engine->scratch_bytes, engine->pool, count > 1,
-                               engine->wake_fd, &engine->executors[engine->executor_count], error);
+        int result = sl_executor_create(&options, engine->pool,
+                                        &engine->executors[engine->executor_count], error);
         if (result)
             return result;
         engine->executor_count++;
@@ -230,6 +240,7 @@ static int end_read(struct sl_engine *engine, const struct sl_completion *comple
     int result = sl_shard_reader_end(&engine->reader, completion, &network, &shard, error);
     if (result)
         return result;
+    sl_engine_note_read(engine, network, shard, completion->submitted_ns, completion->completed_ns);
     sl_schedule_loaded(engine->schedule, network, shard);
     while (sl_contents_arrived(engine->workload.contents, network, shard, &other, &shard_there))
         sl_schedule_loaded(engine->schedule, other, shard_there);
@@ -255,20 +266,24 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
 }
 
 /* The stall of a layer is the time in which no executor ran before its unit began. */
-static void end_run(struct sl_engine *engine, const struct sl_unit_run *run)
+static void end_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run)
 {
+    sl_engine_note_run(engine, executor, run);
     struct sl_network_state *state = run->network;
     struct sl_layer_time *time = &state->times[run->layer];
     if (!time->run_ns && !time->start_ns)
         time->start_ns = run->begin_ns - state->arrival_ns;
     time->run_ns += run->end_ns - run->begin_ns;
-    time->major_faults += run->major_faults;
+    time->major_faults += run->faults.major;
     state->result.run_ns += run->end_ns - run->begin_ns;
     engine->executors_busy--;
     if (!engine->executors_busy)
         engine->last_run_end_ns = run->end_ns;
-    if (sl_schedule_ran(engine->schedule, run->network_index, run->unit))
-        sl_network_state_finish(state, engine->pool, sl_now_ns(), engine->network_count == 1);
+    if (!sl_schedule_ran(engine->schedule, run->network_index, run->unit))
+        return;
+    uint64_t now_ns = sl_now_ns();
+    sl_network_state_finish(state, engine->pool, now_ns, engine->network_count == 1);
+    sl_engine_note_result(engine, run->network_index, now_ns);
 }
 
 static void collect_runs(struct sl_engine *engine)
@@ -276,7 +291,7 @@ static void collect_runs(struct sl_engine *engine)
     struct sl_unit_run run;
     for (int e = 0; e < engine->executor_count; e++) {
         if (sl_executor_collect(engine->executors[e], &run))
-            end_run(engine, &run);
+            end_run(engine, e, &run);
     }
 }
 
@@ -296,6 +311,7 @@ static int start_run(struct sl_engine *engine, const struct sl_step *step, struc
         run.shard < 0 ? 0 : sl_shard_reader_use(&engine->reader, step->network, run.shard, error);
     if (result)
         return result;
+    sl_engine_note_loop_faults(engine);
     if (!engine->executors_busy++) {
         uint64_t stall_ns = sl_now_ns() - engine->last_run_end_ns;
         state->times[run.layer].stall_ns += stall_ns;
@@ -340,6 +356,7 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
         }
         if (result)
             return result;
+        sl_engine_note_step(engine, &step);
         if (engine->interrupted)
             return sl_error_set(error, -EINTR, "interrupted");
         if (step.kind == SL_STEP_RUN)
@@ -357,8 +374,10 @@ static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
         {.fd = loader->ops->event_fd(loader), .events = POLLIN},
         {.fd = engine->wake_fd, .events = POLLIN},
     };
+    uint64_t begin_ns = sl_now_ns();
     if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
         return sl_error_errno(error, "cannot wait for events");
+    sl_engine_note_wait(engine, begin_ns);
     if (descriptors[1].revents) {
         eventfd_t count;
         eventfd_read(engine->wake_fd, &count);
@@ -450,6 +469,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     engine->batch = (struct sl_batch_facts){0};
     engine->reader.load_ns = 0;
     engine->reader.reading_since_ns = begin_ns;
+    sl_engine_note_begin(engine, begin_ns);
     for (int n = 0; n < engine->network_count; n++) {
         sl_network_state_begin(engine->networks[n], begin_ns);
         sl_schedule_arrive(engine->schedule, n, begin_ns, more);
@@ -461,6 +481,8 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
         return result;
     }
     end_batch(engine, begin_ns);
+    sl_engine_note_loop_faults(engine);
+    sl_engine_note_end(engine, begin_ns, begin_ns + engine->batch.makespan_ns);
     *makespan_ns = engine->batch.makespan_ns;
     for (int n = 0; n < engine->network_count; n++)
         results[n] = engine->networks[n]->result;

@@ -9,6 +9,7 @@
 #include "models/pack.h"
 #include "runtime/base/error.h"
 #include "runtime/engine/budget.h"
+#include "runtime/engine/events.h"
 
 struct sl_engine_options {
     const char *policy;    /* NULL: "auto" */
@@ -19,6 +20,7 @@ struct sl_engine_options {
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool verify; /* checksum every shard after its read, or before its run where reads are lazy */
     struct sl_loader_options reading; /* of the loader; depth 0: 32 */
+    struct sl_event_ring *events;     /* what it does is recorded here; NULL: not */
 };
 
 /* One row per layer of the last batch. */
@@ -27,7 +29,7 @@ struct sl_layer_time {
     uint64_t run_ns;
     uint64_t stall_ns; /* executor idle before it, waiting for its shards */
     uint64_t read_bytes;
-    uint64_t major_faults; /* of the executor during its run */
+    uint64_t major_faults; /* of the executor during its run; of its team, too, with events */
     uint64_t start_ns;     /* of its first run, since the batch's start */
 };
 

@@ -1,5 +1,5 @@
 /* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_plan.c
- * (budget, schedule, pins, bound). */
+ * (budget, schedule, pins, bound), engine_events.c (what is recorded). */
 #ifndef SLUICE_ENGINE_ENGINE_STATE_H
 #define SLUICE_ENGINE_ENGINE_STATE_H
 
@@ -7,6 +7,7 @@
 #include "runtime/engine/budget.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/executor.h"
+#include "runtime/engine/fault_meter.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/shard_reader.h"
 #include "runtime/engine/simulate.h"
@@ -42,6 +43,10 @@ struct sl_engine {
     uint64_t limit_read_ns;   /* when the limit was last read during a batch */
     bool shrunk;              /* the budget shrank during a batch: plan again before the next */
     uint64_t last_run_end_ns; /* when the executors last became all idle */
+    struct sl_fault_meter meter; /* open when events are recorded */
+    uint64_t loop_major_faults;  /* of the loop's thread, those of runs in it aside, last seen */
+    uint64_t run_major_faults;   /* of runs in the loop's thread */
+    uint64_t loop_seen_ns;       /* when they were seen */
 };
 
 /* Divides the budget, makes the schedule and, for policies that want them, the pins. Executors
@@ -67,6 +72,18 @@ struct sl_device_model sl_engine_known_device(const struct sl_engine *engine);
 /* The rate at which reads of the last batch came in while some were in flight; false when too
  * little was read. */
 bool sl_engine_observed_device(const struct sl_engine *engine, struct sl_device_model *device);
+
+/* Records events of the event loop (engine_events.c); nothing when there is no ring. */
+void sl_engine_note_begin(struct sl_engine *engine, uint64_t begin_ns);
+void sl_engine_note_end(struct sl_engine *engine, uint64_t begin_ns, uint64_t end_ns);
+void sl_engine_note_step(struct sl_engine *engine, const struct sl_step *step);
+void sl_engine_note_read(struct sl_engine *engine, int network, int shard, uint64_t begin_ns,
+                         uint64_t end_ns);
+void sl_engine_note_wait(struct sl_engine *engine, uint64_t begin_ns);
+void sl_engine_note_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run);
+void sl_engine_note_result(struct sl_engine *engine, int network, uint64_t end_ns);
+/* Major faults of the loop itself since it was last looked at. */
+void sl_engine_note_loop_faults(struct sl_engine *engine);
 
 /* Takes what a finished batch taught over: run times, the bound, better pins. */
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error);

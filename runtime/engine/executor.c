@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 
 #include "runtime/base/clock.h"
 
@@ -14,6 +13,9 @@ enum executor_state { EXECUTOR_IDLE, EXECUTOR_STARTED, EXECUTOR_RAN, EXECUTOR_EN
 
 struct sl_executor {
     struct sl_threads *team;
+    struct sl_fault_meter *meter; /* NULL: none */
+    struct sl_faults
+        team_faults; /* of the team but for the executor's thread, after its last run */
     void *scratch;
     uint64_t scratch_bytes;
     struct sl_unit_run run;
@@ -26,17 +28,22 @@ struct sl_executor {
     pthread_cond_t started;
 };
 
-static uint64_t thread_major_faults(void)
+/* Faults bring pages from storage, and the thread sleeps meanwhile: the time in which it did not
+ * run. A team's caller sleeps when it waits for a member that faults. */
+static void look_into_faults(struct sl_executor *executor, uint64_t cpu_begin_ns)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return (uint64_t)usage.ru_majflt;
+    struct sl_unit_run *run = &executor->run;
+    uint64_t wall_ns = run->end_ns - run->begin_ns;
+    uint64_t cpu_ns = sl_thread_cpu_ns() - cpu_begin_ns;
+    run->blocked_ns = cpu_ns < wall_ns ? wall_ns - cpu_ns : 0;
+    run->swap_in_bytes = sl_fault_meter_swapped_in(executor->meter);
 }
 
 static void run_unit(struct sl_executor *executor)
 {
     struct sl_unit_run *run = &executor->run;
-    uint64_t faults = thread_major_faults();
+    struct sl_faults own = sl_faults_of_thread(), team = executor->team_faults;
+    uint64_t cpu_begin_ns = executor->meter ? sl_thread_cpu_ns() : 0;
     run->begin_ns = sl_now_ns();
     /* Units of other networks, or of this one on another executor, may have come between. */
     const struct sl_unit_run *last = &executor->last;
@@ -46,7 +53,15 @@ static void run_unit(struct sl_executor *executor)
                          scratch_kept);
     executor->last = *run;
     run->end_ns = sl_now_ns();
-    run->major_faults = thread_major_faults() - faults;
+    struct sl_faults own_after = sl_faults_of_thread();
+    if (executor->meter)
+        sl_threads_faults(executor->team, &executor->team_faults.major,
+                          &executor->team_faults.minor);
+    run->own_major_faults = own_after.major - own.major;
+    run->faults.major = run->own_major_faults + executor->team_faults.major - team.major;
+    run->faults.minor = own_after.minor - own.minor + executor->team_faults.minor - team.minor;
+    if (executor->meter && run->faults.major)
+        look_into_faults(executor, cpu_begin_ns);
 }
 
 static void *executor_main(void *argument)
@@ -82,22 +97,25 @@ static int start_thread(struct sl_executor *executor, struct sl_error *error)
     return 0;
 }
 
-int sl_executor_create(int threads, uint64_t scratch_bytes, struct sl_pool *pool, bool own_thread,
-                       int wake_fd, struct sl_executor **created, struct sl_error *error)
+int sl_executor_create(const struct sl_executor_options *options, struct sl_pool *pool,
+                       struct sl_executor **created, struct sl_error *error)
 {
     struct sl_executor *executor = calloc(1, sizeof(*executor));
     if (!executor)
         return sl_error_set(error, -ENOMEM, "no memory for an executor");
     pthread_mutex_init(&executor->lock, NULL);
     pthread_cond_init(&executor->started, NULL);
-    executor->wake_fd = wake_fd;
-    executor->scratch_bytes = scratch_bytes;
-    int result = sl_threads_create(threads, &executor->team, error);
-    if (!result && scratch_bytes) {
-        executor->scratch = sl_pool_take(pool, SL_POOL_SCRATCH, scratch_bytes, error);
+    executor->wake_fd = options->wake_fd;
+    executor->meter = options->meter;
+    executor->scratch_bytes = options->scratch_bytes;
+    int result = sl_threads_create(options->threads, &executor->team, error);
+    if (!result && executor->meter)
+        sl_threads_count_faults(executor->team);
+    if (!result && executor->scratch_bytes) {
+        executor->scratch = sl_pool_take(pool, SL_POOL_SCRATCH, executor->scratch_bytes, error);
         result = executor->scratch ? 0 : -ENOMEM;
     }
-    if (!result && own_thread)
+    if (!result && options->own_thread)
         result = start_thread(executor, error);
     if (result) {
         sl_executor_free(executor, pool);

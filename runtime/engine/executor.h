@@ -5,21 +5,33 @@
 #ifndef SLUICE_ENGINE_EXECUTOR_H
 #define SLUICE_ENGINE_EXECUTOR_H
 
+#include "runtime/engine/fault_meter.h"
 #include "runtime/engine/network_state.h"
 
 /* A unit and how its run went; filled by the executor. */
 struct sl_unit_run {
     int network_index, layer, shard, unit;
     struct sl_network_state *network;
-    uint64_t begin_ns, end_ns, major_faults;
+    uint64_t begin_ns, end_ns;
+    struct sl_faults faults;   /* of its team; without a meter, of the executor's thread alone */
+    uint64_t own_major_faults; /* of them, the executor's thread's */
+    /* With a meter, when there were major faults: swapped in by them, and the time for which the
+     * executor's thread did not run. */
+    uint64_t swap_in_bytes, blocked_ns;
 };
 
 struct sl_executor;
 
-/* threads: of its team; scratch_bytes: taken from the pool; own_thread: runs in a thread that
- * writes 1 to wake_fd after each unit. */
-int sl_executor_create(int threads, uint64_t scratch_bytes, struct sl_pool *pool, bool own_thread,
-                       int wake_fd, struct sl_executor **executor, struct sl_error *error);
+struct sl_executor_options {
+    int threads;            /* of its team */
+    uint64_t scratch_bytes; /* taken from the pool */
+    bool own_thread;        /* runs in a thread that writes 1 to wake_fd after each unit */
+    int wake_fd;
+    struct sl_fault_meter *meter; /* borrowed; NULL: faults are not looked into */
+};
+
+int sl_executor_create(const struct sl_executor_options *options, struct sl_pool *pool,
+                       struct sl_executor **executor, struct sl_error *error);
 /* Ends its thread after the unit it runs. */
 void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool);
 

@@ -1,0 +1,37 @@
+#include "runtime/engine/fault_meter.h"
+
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <time.h>
+
+void sl_fault_meter_open(struct sl_fault_meter *meter)
+{
+    sl_swap_counter_open(&meter->counter);
+    atomic_store(&meter->seen_bytes, sl_swap_counter_read(&meter->counter));
+}
+
+void sl_fault_meter_close(struct sl_fault_meter *meter)
+{
+    sl_swap_counter_close(&meter->counter);
+}
+
+uint64_t sl_fault_meter_swapped_in(struct sl_fault_meter *meter)
+{
+    uint64_t now = sl_swap_counter_read(&meter->counter);
+    uint64_t seen = atomic_exchange(&meter->seen_bytes, now);
+    return now > seen ? now - seen : 0;
+}
+
+struct sl_faults sl_faults_of_thread(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (struct sl_faults){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_minflt};
+}
+
+uint64_t sl_thread_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
