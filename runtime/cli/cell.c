@@ -10,6 +10,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/cli/interrupt.h"
+#include "runtime/cli/observation.h"
 #include "runtime/report/record.h"
 
 static json_t *json_words(const char *const *words, int count)
@@ -23,7 +24,7 @@ static json_t *json_words(const char *const *words, int count)
 json_t *cell_to_json(const struct cell *cell)
 {
     return json_pack("{s:o, s:o, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-                     "s:b, s:I, s:s*, s:s*}",
+                     "s:b, s:I, s:s*, s:s*, s:I, s:I}",
                      "packs", json_words(cell->packs, cell->pack_count), "inputs",
                      json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader",
                      cell->loader, "hints", cell->hints, "threads", (json_int_t)cell->threads,
@@ -32,7 +33,8 @@ json_t *cell_to_json(const struct cell *cell)
                      (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
                      (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold,
                      "trust", cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels,
-                     "output", cell->output_directory);
+                     "output", cell->output_directory, "events_fd", (json_int_t)cell->events_fd,
+                     "events_bytes", (json_int_t)cell->events_bytes);
 }
 
 int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
@@ -40,18 +42,20 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
 {
     const json_t *packs, *inputs;
     json_int_t threads, depth, queue_depth, budget, device_rate, runs, warmup, batch, top;
+    json_int_t events_fd, events_bytes;
     int cold, trust;
     json_error_t reason;
     *cell = (struct cell){0};
     if (json_unpack_ex(
             (json_t *)json, &reason, 0,
             "{s:o, s:o, s:s, s?:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
-            "s:I, s?:s, s?:s}",
+            "s:I, s?:s, s?:s, s:I, s:I}",
             "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
             "hints", &cell->hints, "threads", &threads, "depth", &depth, "queue_depth",
             &queue_depth, "budget", &budget, "device_rate", &device_rate, "runs", &runs, "warmup",
             &warmup, "batch", &batch, "cold", &cold, "trust", &trust, "top", &top, "labels",
-            &cell->labels, "output", &cell->output_directory) < 0)
+            &cell->labels, "output", &cell->output_directory, "events_fd", &events_fd,
+            "events_bytes", &events_bytes) < 0)
         return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
     cell->pack_count = (int)json_array_size(packs);
     cell->input_count = (int)json_array_size(inputs);
@@ -78,6 +82,8 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     cell->cold = cold;
     cell->trust = trust;
     cell->top = top;
+    cell->events_fd = events_fd;
+    cell->events_bytes = events_bytes;
     *words = list;
     return 0;
 }
@@ -87,6 +93,7 @@ struct execution {
     const struct cell *cell;
     struct sl_model **models;
     struct sl_session *session;
+    struct sl_event_ring *events; /* NULL: nobody watches */
     struct sl_result *results;    /* [network][run], of one input */
     struct sl_result *one_result; /* [network], of one run */
     struct sl_batch *batches;     /* [run], of one input */
@@ -141,6 +148,7 @@ static int open_session(struct execution *execution, int stack, struct sl_error 
         .budget_bytes = (uint64_t)cell->budget_bytes,
         .device_bytes_per_s = (uint64_t)cell->device_bytes_per_s,
         .trust = cell->trust,
+        .events = execution->events,
     };
     int code = 0;
     for (int n = 0; code == 0 && n < cell->pack_count; n++)
@@ -177,7 +185,8 @@ static int execution_open(struct execution *execution, const struct cell *cell,
     if (!execution->models || !execution->results || !execution->one_result ||
         !execution->batches || !execution->names || !execution->fed)
         return sl_error_set(error, -ENOMEM, "out of memory");
-    return open_session(execution, 1, error);
+    int code = observed_ring(cell, &execution->events, error);
+    return code < 0 ? code : open_session(execution, 1, error);
 }
 
 /* BLOB=FILE when some network has an input BLOB; *length is that of the name, 0: a plain FILE. */
@@ -432,10 +441,13 @@ static int run_stack(const struct execution *execution, int64_t first, json_t *r
     const int64_t later_inputs = execution->rounds - 1 - (end - 1) / runs;
     bool begins = (end - 1) / runs > (first - 1) / runs || first == 0;
     int code = feed_stack(execution, first, error);
-    for (int64_t i = begins ? -cell->warmup : 0; code == 0 && i <= 0; i++)
+    for (int64_t i = begins ? -cell->warmup : 0; code == 0 && i <= 0; i++) {
+        if (execution->events)
+            sl_event_ring_label(execution->events, i < 0); /* warm-ups */
         code = run_once(execution,
                         (uint64_t)(-i + later / execution->stack + later_inputs * cell->warmup),
                         error);
+    }
     for (int r = 0; code == 0 && r < execution->stack; r++) {
         int64_t run = (first + r) % runs;
         code = sl_session_select(execution->session, r, error);

@@ -12,6 +12,8 @@
 /* More memory that a record's advice is about. */
 #define CELL_ADVICE_BYTES (UINT64_C(40) << 20)
 
+struct observation;
+
 struct cell {
     const char *const *packs; /* all pointers borrowed */
     int pack_count;
@@ -29,6 +31,10 @@ struct cell {
     int64_t top;
     const char *labels;           /* file of class names; NULL: the pack's */
     const char *output_directory; /* NULL: outputs are not written */
+    /* The watcher's: what of the cell is wanted beside its records; NULL: nothing. */
+    const struct observation *observation;
+    /* The worker's: memory for events, an inherited descriptor; events_bytes 0: there is none. */
+    int64_t events_fd, events_bytes;
 };
 
 /* A new reference; NULL when memory ran out. */

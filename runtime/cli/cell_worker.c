@@ -7,6 +7,7 @@
 #include "runtime/cli/cell.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/interrupt.h"
+#include "runtime/cli/observation.h"
 #include "runtime/report/record.h"
 
 /* The line that says why a worker failed: its last one, without our own prefix. */
@@ -65,10 +66,20 @@ static json_t *read_records(const struct cell *cell, const struct sl_outcome *ou
     return records;
 }
 
+static void end_observed(struct observed_cell **observed)
+{
+    observed_cell_end(*observed);
+}
+
 int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool make_swapfile,
                    uint64_t timeout_ns, json_t **records, struct sl_error *error)
 {
-    json_t *json = cell_to_json(cell);
+    struct cell told = *cell;
+    SL_AUTO(end_observed) struct observed_cell *observed;
+    int code = observed_cell_begin(&told, limits, &observed, error);
+    if (code < 0)
+        return code;
+    json_t *json = cell_to_json(&told);
     SL_AUTO_FREE char *description = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     SL_AUTO_FREE const char **cold = calloc((size_t)cell->pack_count + 1, sizeof(*cold));
@@ -85,12 +96,15 @@ int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool
         .cold_files = cold,
         .timeout_ns = timeout_ns,
         .interrupted = interrupt_flag(),
+        .sampled = observed ? observed_cell_sample : NULL,
+        .sampled_context = observed,
     };
     struct sl_outcome outcome = {0};
-    int code = sl_supervise(&watched, &outcome, error);
+    code = sl_supervise(&watched, &outcome, error);
     if (code < 0)
         return code;
     *records = read_records(cell, &outcome);
+    observed_cell_add(observed, *records);
     sl_outcome_free(&outcome);
     return *records ? 0 : sl_error_set(error, -ENOMEM, "out of memory");
 }

@@ -11,6 +11,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
 #include "runtime/cli/interrupt.h"
+#include "runtime/cli/observation.h"
 #include "runtime/cli/run_output.h"
 #include "runtime/report/record.h"
 #include "runtime/sluice.h"
@@ -64,6 +65,14 @@ static const struct cli_option options[] = {
      "drop the packs from the page cache before every request; cells with a limit, and several "
      "cells, start cold anyway",
      NULL, false},
+    {"profile", 0, NULL,
+     "tell layer by layer where the time went: waiting for weights, page faults and what they "
+     "swapped in, computing",
+     NULL, false},
+    {"trace", 0, "FILE",
+     "write reads, runs, decisions, memory and swap over time as a Chrome trace, for "
+     "ui.perfetto.dev",
+     "@files", false},
     {"no-verify", 0, NULL, "do not check the checksum of every shard", NULL, false},
     {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
@@ -81,6 +90,9 @@ struct run_request {
     const char **inputs;                     /* owned */
     enum sl_format format;
     bool quiet;
+    bool profile;
+    const char *trace_path; /* NULL: no trace */
+    struct observation observation;
 };
 
 static void request_free(struct run_request *request)
@@ -214,6 +226,8 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
     request->quiet = cli_flag(arguments, "quiet");
     request->cell.cold = cli_flag(arguments, "cold");
     request->cell.trust = cli_flag(arguments, "no-verify");
+    request->profile = cli_flag(arguments, "profile");
+    request->trace_path = cli_text(arguments, "trace");
     request->cell.loader = cli_text(arguments, "loader");
     request->cell.hints = cli_text(arguments, "hints");
     request->cell.labels = cli_text(arguments, "labels");
@@ -358,7 +372,9 @@ static int run_cells(struct run_request *request, json_t *cells, json_t *context
             cell.policy = request->list.policies[p];
             limits.memory_bytes = request->list.memory[m];
             show_progress(request, ++number, count, cell.policy, limits.memory_bytes);
-            bool apart = count > 1 || is_limited(&limits) || request->timeout_ns;
+            bool apart = count > 1 || is_limited(&limits) || request->timeout_ns ||
+                         observation_any(&request->observation);
+            cell.observation = &request->observation;
             struct sl_error error = {0};
             json_t *records = NULL;
             int code = run_cell(request, &cell, &limits, apart, &records, &error);
@@ -385,10 +401,12 @@ static int print_results(const struct run_request *request, int status, const js
     if (status == CLI_FAILED && request->format == SL_FORMAT_TABLE)
         return 0;
     bool one = request->list.policy_count * request->list.memory_count == 1;
+    int code = 0;
     if (request->format != SL_FORMAT_TABLE || !one)
-        return run_print_table(cells, request->format, stdout);
-    run_print_summary(json_array_get(cells, 0), stdout);
-    return 0;
+        code = run_print_table(cells, request->format, stdout);
+    else
+        run_print_summary(json_array_get(cells, 0), stdout);
+    return code ? code : run_print_profiles(cells, request->format, stdout);
 }
 
 /* The storage's raw rate for the bound. Small packs are not worth a measurement: the rate at which
@@ -413,6 +431,9 @@ static int run_request(struct run_request *request)
         interrupt_install_hangup();
     respect_rights(request);
     measure_device(request);
+    struct sl_error error = {0};
+    if (observation_open(&request->observation, request->profile, request->trace_path, &error))
+        return cli_fail(CLI_FAILED, &error);
     json_t *cells = json_array();
     /* Only records show it, and it reads a dozen files. */
     json_t *context =
@@ -422,8 +443,9 @@ static int run_request(struct run_request *request)
     run_print_errors(cells, stderr);
     if (request->format == SL_FORMAT_TABLE && !request->quiet && isatty(STDERR_FILENO))
         run_print_advice(cells, stderr);
+    if (observation_close(&request->observation, &error))
+        status = cli_fail(CLI_FAILED, &error);
     if (failed < 0) {
-        struct sl_error error;
         sl_error_set(&error, -ENOMEM, "out of memory");
         status = cli_fail(CLI_FAILED, &error);
     }

@@ -5,6 +5,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
+#include "runtime/report/profile.h"
 #include "runtime/report/record.h"
 
 #define MISSING (-1.0)
@@ -283,4 +284,27 @@ int run_print_table(const json_t *cells, enum sl_format format, FILE *stream)
     json_t *records;
     json_array_foreach(cells, i, records) add_cell_row(&table, records);
     return sl_table_write(&table, format, stream);
+}
+
+int run_print_profiles(const json_t *cells, enum sl_format format, FILE *stream)
+{
+    size_t i;
+    json_t *records;
+    if (format != SL_FORMAT_TABLE && format != SL_FORMAT_MARKDOWN)
+        return 0;
+    json_array_foreach(cells, i, records)
+    {
+        char line[512], text[SL_UNIT_TEXT_BYTES];
+        const json_t *first = json_array_get(records, 0);
+        if (!*sl_profile_summary(records, line, sizeof(line)))
+            continue;
+        if (json_array_size(cells) > 1)
+            fprintf(stream, "\n%s, limit %s\n", sl_record_text(first, "policy"),
+                    limit(first, text));
+        fputc('\n', stream);
+        int code = sl_profile_print(records, format, stream);
+        if (code)
+            return code;
+    }
+    return 0;
 }

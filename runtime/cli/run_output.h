@@ -14,6 +14,10 @@ void run_print_summary(const json_t *records, FILE *stream);
  * of arrays of records. */
 int run_print_table(const json_t *cells, enum sl_format format, FILE *stream);
 
+/* The profile of every cell that has one, behind what the above prints. Not in CSV, which is for
+ * programs: their records have it. -ENOMEM. */
+int run_print_profiles(const json_t *cells, enum sl_format format, FILE *stream);
+
 /* The errors of cells, each of them once, as every error is printed. */
 void run_print_errors(const json_t *cells, FILE *stream);
 

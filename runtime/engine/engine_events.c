@@ -98,7 +98,7 @@ void sl_engine_note_run(struct sl_engine *engine, int executor, const struct sl_
     event.layer = run->layer;
     event.shard = run->shard;
     event.bytes = run->swap_in_bytes;
-    event.blocked_ns = run->blocked_ns;
+    event.faulting_ns = run->faulting_ns;
     event.major_faults = (uint32_t)run->faults.major;
     event.minor_faults = (uint32_t)run->faults.minor;
     sl_event_record(engine->options.events, &event);

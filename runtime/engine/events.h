@@ -30,9 +30,8 @@ enum sl_event_kind {
 struct sl_event {
     uint64_t begin_ns, end_ns;
     uint64_t bytes;
-    uint64_t pool_bytes; /* weights in memory when it was recorded */
-    uint64_t
-        blocked_ns; /* RUN with major faults: time in which the executor's thread did not run */
+    uint64_t pool_bytes;  /* weights in memory when it was recorded */
+    uint64_t faulting_ns; /* RUN with major faults: the part of its time that went into them */
     uint32_t major_faults, minor_faults; /* RUN: of the executor and its team; SERVE: of the loop */
     int32_t layer, shard;                /* of the network, in the order of its pack */
     uint16_t network;

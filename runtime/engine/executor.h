@@ -15,9 +15,9 @@ struct sl_unit_run {
     uint64_t begin_ns, end_ns;
     struct sl_faults faults;   /* of its team; without a meter, of the executor's thread alone */
     uint64_t own_major_faults; /* of them, the executor's thread's */
-    /* With a meter, when there were major faults: swapped in by them, and the time for which the
-     * executor's thread did not run. */
-    uint64_t swap_in_bytes, blocked_ns;
+    /* With a meter, when there were major faults: swapped in by them, and the part of its time that
+     * went into them. */
+    uint64_t swap_in_bytes, faulting_ns;
 };
 
 struct sl_executor;

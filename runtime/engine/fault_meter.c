@@ -26,7 +26,12 @@ struct sl_faults sl_faults_of_thread(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_THREAD, &usage);
-    return (struct sl_faults){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_minflt};
+    return (struct sl_faults){
+        .major = (uint64_t)usage.ru_majflt,
+        .minor = (uint64_t)usage.ru_minflt,
+        .system_ns = (uint64_t)usage.ru_stime.tv_sec * 1000000000u +
+                     (uint64_t)usage.ru_stime.tv_usec * 1000u,
+    };
 }
 
 uint64_t sl_thread_cpu_ns(void)

@@ -6,9 +6,11 @@
 
 #include "cgroups/swap_counter.h"
 
-/* Page faults since the start of whoever had them. */
+/* Page faults since the start of whoever had them, and the time that a thread spent in the kernel.
+ * Where that is sampled at clock ticks (CONFIG_TICK_CPU_ACCOUNTING), the time of one unit says
+ * little, and the sum of many is right. */
 struct sl_faults {
-    uint64_t major, minor;
+    uint64_t major, minor, system_ns;
 };
 
 struct sl_fault_meter {

@@ -190,24 +190,42 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     return record;
 }
 
-/* Columns rather than rows: a third of the text. */
+/* Columns rather than rows: a third of the text. The last ones, when they are all zero, are left
+ * out. */
 static json_t *memory_samples(const struct sl_outcome *outcome)
 {
-    static const char *const fields[] = {"time_ns",      "memory_bytes",  "swap_bytes",
-                                         "major_faults", "swap_in_bytes", "swap_out_bytes"};
-    json_t *columns = json_object();
-    for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
+    static const struct {
+        const char *field;
+        size_t offset;
+        bool always;
+    } columns[] = {
+        {"time_ns", offsetof(struct sl_memory_sample, time_ns), true},
+        {"memory_bytes", offsetof(struct sl_memory_sample, memory_bytes), true},
+        {"swap_bytes", offsetof(struct sl_memory_sample, swap_bytes), true},
+        {"major_faults", offsetof(struct sl_memory_sample, major_faults), true},
+        {"swap_in_bytes", offsetof(struct sl_memory_sample, swap_in_bytes), true},
+        {"swap_out_bytes", offsetof(struct sl_memory_sample, swap_out_bytes), true},
+        {"refaults", offsetof(struct sl_memory_sample, refaults), false},
+        {"scanned_pages", offsetof(struct sl_memory_sample, scanned_pages), false},
+        {"reclaimed_pages", offsetof(struct sl_memory_sample, reclaimed_pages), false},
+        {"pressure_some_ns", offsetof(struct sl_memory_sample, pressure_some_ns), false},
+        {"pressure_full_ns", offsetof(struct sl_memory_sample, pressure_full_ns), false},
+    };
+    json_t *object = json_object();
+    for (size_t c = 0; c < sizeof(columns) / sizeof(columns[0]); c++) {
         json_t *column = json_array();
+        bool any = columns[c].always;
         for (size_t i = 0; i < outcome->sample_count; i++) {
-            const struct sl_memory_sample *sample = &outcome->samples[i];
-            const uint64_t values[] = {sample->time_ns,       sample->memory_bytes,
-                                       sample->swap_bytes,    sample->major_faults,
-                                       sample->swap_in_bytes, sample->swap_out_bytes};
-            json_array_append_new(column, json_bytes(values[f]));
+            const char *sample = (const char *)&outcome->samples[i];
+            uint64_t value = *(const uint64_t *)(const void *)(sample + columns[c].offset);
+            any |= value != 0;
+            json_array_append_new(column, json_bytes(value));
         }
-        json_object_set_new(columns, fields[f], column);
+        if (any)
+            json_object_set(object, columns[c].field, column);
+        json_decref(column);
     }
-    return columns;
+    return object;
 }
 
 void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome)
