@@ -8,7 +8,7 @@
 #include "runtime/report/profile.h"
 #include "runtime/report/record.h"
 
-/* Layers below this part of the time, without faults and weights, share one row. */
+/* Layers below this part of the time, without major faults, share one row. */
 #define ROW_LEAST_SHARE 0.001
 
 static void set_number(json_t *object, const char *field, double value)
@@ -216,7 +216,6 @@ static void add_network(struct sl_table *table, const json_t *record, const json
     json_array_foreach(json_object_get(profile, "layers"), l, layer)
     {
         if (layer_ns(layer) < ROW_LEAST_SHARE * request_ns &&
-            !(sl_record_number(layer, "load_ns", 0) > 0) &&
             !(sl_record_number(layer, "major_faults", 0) > 0)) {
             rest_ns += layer_ns(layer);
             rest++;

@@ -312,7 +312,10 @@ static void add_event(struct sl_trace *trace, const struct sl_event *event)
     case SL_EVENT_END:
         break;
     }
-    if (trace->pool_told && trace->pool_bytes == event->pool_bytes)
+    /* Weights come and go with decisions, which are told as they happen. */
+    bool decision = event->kind == SL_EVENT_BEGIN || event->kind == SL_EVENT_LOAD ||
+                    event->kind == SL_EVENT_DROP;
+    if (!decision || (trace->pool_told && trace->pool_bytes == event->pool_bytes))
         return;
     trace->pool_told = true;
     trace->pool_bytes = event->pool_bytes;
