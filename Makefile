@@ -1,7 +1,7 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test suites tests unit system system-v2 golden lint lint-checks format \
         sanitize stress-tsan fuzz fuzz-replay bench bench-budget bench-kernels bench-loader bench-schedule \
-        references published install uninstall clean help man
+        bench-profile references published install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -297,10 +297,13 @@ bench-schedule: $(BUILD)/bench_schedule ## what planning and a step of the sched
 	$(BUILD)/bench_schedule
 # ----------------------------------------------------------------------------------------------
 
+bench-profile: $(BUILD)/sluice ## what --profile and --trace cost in time and memory
+	@sh scripts/bench_profile.sh $(BUILD)
+
 bench-budget: $(BUILD)/sluice ## what fits, how near the bound, every policy in every cell (hours)
 	sh scripts/bench_budget.sh $(BUILD) || [ $$? = 77 ]
 
-bench: bench-schedule bench-loader bench-kernels bench-budget ## all benchmarks, figures beside targets
+bench: bench-schedule bench-loader bench-kernels bench-profile bench-budget ## all benchmarks, figures beside targets
 # ----------------------------------------------------------------------------------------------
 
 # ---- bench-kernels: warm compute beside OpenCV ------------------------------------------------
