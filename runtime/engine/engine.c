@@ -311,7 +311,7 @@ static int start_run(struct sl_engine *engine, const struct sl_step *step, struc
         run.shard < 0 ? 0 : sl_shard_reader_use(&engine->reader, step->network, run.shard, error);
     if (result)
         return result;
-    sl_engine_note_loop_faults(engine);
+    run.loop_faults = sl_engine_note_loop_faults(engine);
     if (!engine->executors_busy++) {
         uint64_t stall_ns = sl_now_ns() - engine->last_run_end_ns;
         state->times[run.layer].stall_ns += stall_ns;

@@ -115,11 +115,12 @@ void sl_engine_note_result(struct sl_engine *engine, int network, uint64_t end_n
     sl_event_record(engine->options.events, &event);
 }
 
-void sl_engine_note_loop_faults(struct sl_engine *engine)
+struct sl_faults sl_engine_note_loop_faults(struct sl_engine *engine)
 {
     if (!engine->options.events)
-        return;
-    uint64_t faults = sl_faults_of_thread().major - engine->run_major_faults;
+        return (struct sl_faults){0};
+    struct sl_faults thread = sl_faults_of_thread();
+    uint64_t faults = thread.major - engine->run_major_faults;
     uint64_t now_ns = sl_now_ns();
     if (faults > engine->loop_major_faults) {
         struct sl_event event = event_of(engine, SL_EVENT_SERVE, 0, engine->loop_seen_ns, now_ns);
@@ -129,4 +130,5 @@ void sl_engine_note_loop_faults(struct sl_engine *engine)
     }
     engine->loop_major_faults = faults;
     engine->loop_seen_ns = now_ns;
+    return thread;
 }

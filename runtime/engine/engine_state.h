@@ -82,8 +82,9 @@ void sl_engine_note_read(struct sl_engine *engine, int network, int shard, uint6
 void sl_engine_note_wait(struct sl_engine *engine, uint64_t begin_ns);
 void sl_engine_note_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run);
 void sl_engine_note_result(struct sl_engine *engine, int network, uint64_t end_ns);
-/* Major faults of the loop itself since it was last looked at. */
-void sl_engine_note_loop_faults(struct sl_engine *engine);
+/* Major faults of the loop itself since it was last looked at. Returns those of its thread, all 0
+ * when there is no ring. */
+struct sl_faults sl_engine_note_loop_faults(struct sl_engine *engine);
 
 /* Takes what a finished batch taught over: run times, the bound, better pins. */
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error);

@@ -14,7 +14,7 @@ enum executor_state { EXECUTOR_IDLE, EXECUTOR_STARTED, EXECUTOR_RAN, EXECUTOR_EN
 struct sl_executor {
     struct sl_threads *team;
     struct sl_fault_meter *meter; /* NULL: none */
-    uint64_t system_carried_ns;
+    uint64_t user_carried_ns;
     struct sl_faults
         team_faults; /* of the team but for the executor's thread, after its last run */
     void *scratch;
@@ -31,24 +31,25 @@ struct sl_executor {
 
 /* A fault takes time in the kernel, finding memory for the page among others, and the thread sleeps
  * while the page is read; a team's caller sleeps, too, when it waits for a member that faults. What
- * is left is computing, which needs no kernel. */
-static void look_into_faults(struct sl_executor *executor, uint64_t cpu_ns, uint64_t system_ns)
+ * is left is computing, which needs no kernel: the thread's time in user mode. Where that is sampled
+ * at clock ticks, one tick may say more than the unit took: the rest is of the units around it. */
+static void look_into_faults(struct sl_executor *executor, uint64_t user_ns)
 {
     struct sl_unit_run *run = &executor->run;
     uint64_t wall_ns = run->end_ns - run->begin_ns;
-    /* A clock tick may say more than the unit took: the rest is of the units before or after. */
-    system_ns += executor->system_carried_ns;
-    executor->system_carried_ns = system_ns > cpu_ns ? system_ns - cpu_ns : 0;
-    uint64_t computing_ns = cpu_ns > system_ns ? cpu_ns - system_ns : 0;
-    run->faulting_ns = wall_ns > computing_ns ? wall_ns - computing_ns : 0;
+    user_ns += executor->user_carried_ns;
+    uint64_t computing_ns = user_ns < wall_ns ? user_ns : wall_ns;
+    executor->user_carried_ns = user_ns - computing_ns;
+    run->faulting_ns = wall_ns - computing_ns;
     run->swap_in_bytes = sl_fault_meter_swapped_in(executor->meter);
 }
 
 static void run_unit(struct sl_executor *executor)
 {
     struct sl_unit_run *run = &executor->run;
-    struct sl_faults own = sl_faults_of_thread(), team = executor->team_faults;
-    uint64_t cpu_begin_ns = executor->meter ? sl_thread_cpu_ns() : 0;
+    struct sl_faults team = executor->team_faults;
+    struct sl_faults own =
+        executor->meter && !executor->own_thread ? run->loop_faults : sl_faults_of_thread();
     run->begin_ns = sl_now_ns();
     /* Units of other networks, or of this one on another executor, may have come between. */
     const struct sl_unit_run *last = &executor->last;
@@ -66,8 +67,7 @@ static void run_unit(struct sl_executor *executor)
     run->faults.major = run->own_major_faults + executor->team_faults.major - team.major;
     run->faults.minor = own_after.minor - own.minor + executor->team_faults.minor - team.minor;
     if (executor->meter && run->faults.major)
-        look_into_faults(executor, sl_thread_cpu_ns() - cpu_begin_ns,
-                         own_after.system_ns - own.system_ns);
+        look_into_faults(executor, own_after.user_ns - own.user_ns);
 }
 
 static void *executor_main(void *argument)

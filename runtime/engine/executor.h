@@ -12,6 +12,7 @@
 struct sl_unit_run {
     int network_index, layer, shard, unit;
     struct sl_network_state *network;
+    struct sl_faults loop_faults; /* with a meter: of the thread that starts it, until then */
     uint64_t begin_ns, end_ns;
     struct sl_faults faults;   /* of its team; without a meter, of the executor's thread alone */
     uint64_t own_major_faults; /* of them, the executor's thread's */

@@ -2,7 +2,6 @@
 
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <time.h>
 
 void sl_fault_meter_open(struct sl_fault_meter *meter)
 {
@@ -29,14 +28,7 @@ struct sl_faults sl_faults_of_thread(void)
     return (struct sl_faults){
         .major = (uint64_t)usage.ru_majflt,
         .minor = (uint64_t)usage.ru_minflt,
-        .system_ns = (uint64_t)usage.ru_stime.tv_sec * 1000000000u +
-                     (uint64_t)usage.ru_stime.tv_usec * 1000u,
+        .user_ns = (uint64_t)usage.ru_utime.tv_sec * 1000000000u +
+                   (uint64_t)usage.ru_utime.tv_usec * 1000u,
     };
-}
-
-uint64_t sl_thread_cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }

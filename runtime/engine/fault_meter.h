@@ -6,11 +6,11 @@
 
 #include "cgroups/swap_counter.h"
 
-/* Page faults since the start of whoever had them, and the time that a thread spent in the kernel.
- * Where that is sampled at clock ticks (CONFIG_TICK_CPU_ACCOUNTING), the time of one unit says
- * little, and the sum of many is right. */
+/* Page faults since the start of whoever had them, and a thread's time in user mode. Where that is
+ * sampled at clock ticks (CONFIG_TICK_CPU_ACCOUNTING), the time of one unit says little, and the sum
+ * of many is right. */
 struct sl_faults {
-    uint64_t major, minor, system_ns;
+    uint64_t major, minor, user_ns;
 };
 
 struct sl_fault_meter {
@@ -28,7 +28,5 @@ uint64_t sl_fault_meter_swapped_in(struct sl_fault_meter *meter);
 
 /* Of the calling thread alone. */
 struct sl_faults sl_faults_of_thread(void);
-/* Time for which the calling thread was on a processor. */
-uint64_t sl_thread_cpu_ns(void);
 
 #endif
