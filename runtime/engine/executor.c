@@ -31,8 +31,9 @@ struct sl_executor {
 
 /* A fault takes time in the kernel, finding memory for the page among others, and the thread sleeps
  * while the page is read; a team's caller sleeps, too, when it waits for a member that faults. What
- * is left is computing, which needs no kernel: the thread's time in user mode. Where that is sampled
- * at clock ticks, one tick may say more than the unit took: the rest is of the units around it. */
+ * is left is computing, which needs no kernel: the thread's time in user mode. Where that is
+ * sampled at clock ticks, one tick may say more than the unit took: the rest is of the units around
+ * it. */
 static void look_into_faults(struct sl_executor *executor, uint64_t user_ns)
 {
     struct sl_unit_run *run = &executor->run;

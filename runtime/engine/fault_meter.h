@@ -7,8 +7,8 @@
 #include "cgroups/swap_counter.h"
 
 /* Page faults since the start of whoever had them, and a thread's time in user mode. Where that is
- * sampled at clock ticks (CONFIG_TICK_CPU_ACCOUNTING), the time of one unit says little, and the sum
- * of many is right. */
+ * sampled at clock ticks (CONFIG_TICK_CPU_ACCOUNTING), the time of one unit says little, and the
+ * sum of many is right. */
 struct sl_faults {
     uint64_t major, minor, user_ns;
 };

@@ -266,12 +266,16 @@ static void add_run(struct sl_trace *trace, const struct sl_event *event)
     if (!trace->executor_named[executor])
         name_lane(trace, "thread", tid, "executor", executor);
     trace->executor_named[executor] = true;
-    char args[256];
-    snprintf(args, sizeof(args),
-             "\"network\":%s,\"shard\":%d,\"major_faults\":%u,\"minor_faults\":%u,"
-             "\"swap_in_bytes\":%" PRIu64 ",\"faulting_us\":" MICROSECONDS,
-             network->name, event->shard, event->major_faults, event->minor_faults, event->bytes,
-             AS_MICROSECONDS(event->faulting_ns));
+    char args[1024];
+    int length =
+        snprintf(args, sizeof(args), "\"network\":%s,\"shard\":%d", network->name, event->shard);
+    bool faulted = event->major_faults || event->minor_faults;
+    if (faulted && length > 0 && (size_t)length < sizeof(args))
+        snprintf(args + length, sizeof(args) - (size_t)length,
+                 ",\"major_faults\":%u,\"minor_faults\":%u,\"swap_in_bytes\":%" PRIu64
+                 ",\"faulting_us\":" MICROSECONDS,
+                 event->major_faults, event->minor_faults, event->bytes,
+                 AS_MICROSECONDS(event->faulting_ns));
     add_span(trace, event, tid, "run", layer_name(trace, event), args);
     bool read = event->shard >= 0 && event->shard < network->shard_count &&
                 network->reads[event->shard].end_ns;
