@@ -31,6 +31,7 @@ struct sl_executor_options {
     struct sl_fault_meter *meter; /* borrowed; NULL: faults are not looked into */
 };
 
+/* -ENOMEM, or why no thread could be started. */
 int sl_executor_create(const struct sl_executor_options *options, struct sl_pool *pool,
                        struct sl_executor **executor, struct sl_error *error);
 /* Ends its thread after the unit it runs. */

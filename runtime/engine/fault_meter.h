@@ -18,6 +18,7 @@ struct sl_fault_meter {
     _Atomic uint64_t seen_bytes; /* of the counter, by the last one who read it */
 };
 
+/* Begins to count. */
 void sl_fault_meter_open(struct sl_fault_meter *meter);
 /* One that was never opened must have counter.fd -1. */
 void sl_fault_meter_close(struct sl_fault_meter *meter);
