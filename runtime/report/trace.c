@@ -184,18 +184,66 @@ static void add_instant(struct sl_trace *trace, const struct sl_event *event, in
                       trace->networks[event->network].name, event->shard, event->bytes);
 }
 
+/* Spans are most of a trace, and the processor that writes them is one that the worker wants: they
+ * are put together by hand. What does not fit is left out. */
+struct line {
+    char bytes[2048];
+    size_t length;
+};
+
+static void put(struct line *line, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > sizeof(line->bytes) - line->length)
+        length = sizeof(line->bytes) - line->length;
+    memcpy(line->bytes + line->length, text, length);
+    line->length += length;
+}
+
+static void put_number(struct line *line, uint64_t number)
+{
+    char digits[24];
+    size_t at = sizeof(digits) - 1;
+    digits[at] = '\0';
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    put(line, digits + at);
+}
+
+static void put_microseconds(struct line *line, uint64_t ns)
+{
+    const char rest[] = {'.', (char)('0' + ns / 100 % 10), (char)('0' + ns / 10 % 10),
+                         (char)('0' + ns % 10), '\0'};
+    put_number(line, ns / 1000);
+    put(line, rest);
+}
+
 /* A span of time on a lane; args: the text of a JSON object's inside. */
 static void add_span(struct sl_trace *trace, const struct sl_event *event, int tid,
                      const char *category, const char *name, const char *args)
 {
     uint64_t begin_ns = since_start(trace, event->begin_ns);
     uint64_t end_ns = since_start(trace, event->end_ns);
-    uint64_t length_ns = end_ns > begin_ns ? end_ns - begin_ns : 0;
-    sl_trace_file_add(trace->file,
-                      "{\"ph\":\"X\",\"cat\":\"%s\",\"name\":%s,\"ts\":" MICROSECONDS
-                      ",\"dur\":" MICROSECONDS ",\"pid\":%d,\"tid\":%d,\"args\":{%s}}",
-                      category, name, AS_MICROSECONDS(begin_ns), AS_MICROSECONDS(length_ns),
-                      trace->pid, tid, args);
+    struct line line;
+    line.length = 0;
+    put(&line, "{\"ph\":\"X\",\"cat\":\"");
+    put(&line, category);
+    put(&line, "\",\"name\":");
+    put(&line, name);
+    put(&line, ",\"ts\":");
+    put_microseconds(&line, begin_ns);
+    put(&line, ",\"dur\":");
+    put_microseconds(&line, end_ns > begin_ns ? end_ns - begin_ns : 0);
+    put(&line, ",\"pid\":");
+    put_number(&line, (uint64_t)trace->pid);
+    put(&line, ",\"tid\":");
+    put_number(&line, (uint64_t)tid);
+    put(&line, ",\"args\":{");
+    put(&line, args);
+    put(&line, "}}");
+    if (line.length < sizeof(line.bytes))
+        sl_trace_file_add_text(trace->file, line.bytes, line.length);
 }
 
 static void add_counter(struct sl_trace *trace, uint64_t now_ns, const char *name,
@@ -266,17 +314,26 @@ static void add_run(struct sl_trace *trace, const struct sl_event *event)
     if (!trace->executor_named[executor])
         name_lane(trace, "thread", tid, "executor", executor);
     trace->executor_named[executor] = true;
-    char args[1024];
-    int length =
-        snprintf(args, sizeof(args), "\"network\":%s,\"shard\":%d", network->name, event->shard);
-    bool faulted = event->major_faults || event->minor_faults;
-    if (faulted && length > 0 && (size_t)length < sizeof(args))
-        snprintf(args + length, sizeof(args) - (size_t)length,
-                 ",\"major_faults\":%u,\"minor_faults\":%u,\"swap_in_bytes\":%" PRIu64
-                 ",\"faulting_us\":" MICROSECONDS,
-                 event->major_faults, event->minor_faults, event->bytes,
-                 AS_MICROSECONDS(event->faulting_ns));
-    add_span(trace, event, tid, "run", layer_name(trace, event), args);
+    struct line args;
+    args.length = 0;
+    put(&args, "\"network\":");
+    put(&args, network->name);
+    if (event->shard >= 0) {
+        put(&args, ",\"shard\":");
+        put_number(&args, (uint64_t)event->shard);
+    }
+    if (event->major_faults || event->minor_faults) {
+        put(&args, ",\"major_faults\":");
+        put_number(&args, event->major_faults);
+        put(&args, ",\"minor_faults\":");
+        put_number(&args, event->minor_faults);
+        put(&args, ",\"swap_in_bytes\":");
+        put_number(&args, event->bytes);
+        put(&args, ",\"faulting_us\":");
+        put_microseconds(&args, event->faulting_ns);
+    }
+    args.bytes[args.length < sizeof(args.bytes) ? args.length : sizeof(args.bytes) - 1] = '\0';
+    add_span(trace, event, tid, "run", layer_name(trace, event), args.bytes);
     bool read = event->shard >= 0 && event->shard < network->shard_count &&
                 network->reads[event->shard].end_ns;
     if (read)

@@ -59,6 +59,17 @@ int sl_trace_file_create(const char *path, struct sl_trace_file **created, struc
     return 0;
 }
 
+void sl_trace_file_add_text(struct sl_trace_file *file, const char *element, size_t length)
+{
+    if (file->failed)
+        return;
+    sl_text_add_bytes(&file->added, file->any ? ",\n" : "\n", file->any ? 2 : 1);
+    sl_text_add_bytes(&file->added, element, length);
+    file->any = true;
+    if (file->added.length >= FLUSH_BYTES)
+        sl_trace_file_flush(file);
+}
+
 void sl_trace_file_add(struct sl_trace_file *file, const char *format, ...)
 {
     char element[2048];
@@ -66,13 +77,8 @@ void sl_trace_file_add(struct sl_trace_file *file, const char *format, ...)
     va_start(values, format);
     int length = vsnprintf(element, sizeof(element), format, values);
     va_end(values);
-    if (file->failed || length <= 0 || (size_t)length >= sizeof(element))
-        return;
-    sl_text_add_bytes(&file->added, file->any ? ",\n" : "\n", file->any ? 2 : 1);
-    sl_text_add_bytes(&file->added, element, (size_t)length);
-    file->any = true;
-    if (file->added.length >= FLUSH_BYTES)
-        sl_trace_file_flush(file);
+    if (length > 0 && (size_t)length < sizeof(element))
+        sl_trace_file_add_text(file, element, (size_t)length);
 }
 
 void sl_trace_file_flush(struct sl_trace_file *file)
