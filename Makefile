@@ -198,7 +198,7 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(REPORT_O) $(BUILD)/libsluice.a
+$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(filter-out %/main.o,$(CLI_O)) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 
