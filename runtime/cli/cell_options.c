@@ -6,6 +6,7 @@
 
 #include "runtime/base/units.h"
 #include "runtime/cli/value_list.h"
+#include "runtime/report/record.h"
 
 /* A worker that starts in less is killed before it can say why. */
 #define LEAST_LIMIT_BYTES (UINT64_C(4) << 20)
@@ -192,4 +193,22 @@ void cell_request_measure(struct cell_request *request, struct pack_set *packs)
 {
     uint64_t limit = request->limits.read_bytes_per_s, rate = pack_set_device_rate(packs);
     request->cell.device_bytes_per_s = (int64_t)(limit < rate ? limit : rate);
+}
+
+static json_t *given_or_null(int64_t number)
+{
+    return number > 0 ? json_integer((json_int_t)number) : json_null();
+}
+
+void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context)
+{
+    size_t i;
+    json_t *record;
+    json_array_foreach(records, i, record)
+    {
+        sl_record_add_limits(record, &request->limits);
+        json_object_set_new(record, "depth", given_or_null(request->cell.depth));
+        json_object_set_new(record, "queue_depth", given_or_null(request->cell.queue_depth));
+        json_object_set(record, "context", context);
+    }
 }

@@ -64,6 +64,9 @@ bool cell_request_is_limited(const struct cell_request *request);
 /* The raw rate of the storage under the packs, for the bound. */
 void cell_request_measure(struct cell_request *request, struct pack_set *packs);
 
+/* What the cell adds to the records of its networks: limits, depth, queue_depth, context. */
+void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context);
+
 /* "170M", "25%" of weight_bytes, "none" (SL_NO_LIMIT). -EINVAL, also when no process can start in
  * it. */
 int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,

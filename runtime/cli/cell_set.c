@@ -1,7 +1,7 @@
 #include "runtime/cli/cell_set.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,15 +162,28 @@ static bool is_budgeted(const char *policy)
     return true;
 }
 
-void cell_settle(struct cell_request *request)
+int cell_option_index(const char *name)
 {
+    int i = 0;
+    while (cell_options[i].name && strcmp(cell_options[i].name, name))
+        i++;
+    assert(cell_options[i].name);
+    return i;
+}
+
+void cell_settle(struct cell_point *point)
+{
+    struct cell_request *request = &point->request;
     if (!is_budgeted(request->cell.policy)) {
         request->cell.budget_bytes = 0;
         request->cell.depth = 0;
+        point->texts[cell_option_index("budget")] = NULL;
+        point->texts[cell_option_index("depth")] = NULL;
     }
     if (request->limits.memory_bytes == SL_NO_LIMIT) {
         request->limits.swap_bytes = SL_NO_LIMIT;
         request->make_swapfile = false;
+        point->texts[cell_option_index("swap")] = NULL;
     }
 }
 
@@ -180,7 +193,7 @@ int cell_set_collapse(struct cell_set *set)
     json_t *seen = json_object();
     for (int i = 0; i < before; i++) {
         char key[CELL_KEY_BYTES];
-        cell_settle(&set->points[i].request);
+        cell_settle(&set->points[i]);
         cell_key(&set->points[i].request, key);
         if (json_object_get(seen, key))
             continue;

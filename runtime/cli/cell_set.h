@@ -33,7 +33,9 @@ void cell_set_free(struct cell_set *set);
 
 /* Takes away what changes nothing: budget and depth of a policy that has none, swap without a limit
  * of memory. */
-void cell_settle(struct cell_request *request);
+void cell_settle(struct cell_point *point);
+/* Index of an option in cell_options; the name must be one. */
+int cell_option_index(const char *name);
 /* Settles all cells and keeps the first of those that are the same. Returns how many went. */
 int cell_set_collapse(struct cell_set *set);
 /* Takes away limits that this user cannot have, and says so on stderr, once. Returns whether

@@ -68,17 +68,6 @@ static int run_cell(const struct cell_request *request, bool apart, json_t **rec
     return cell_execute(&request->cell, records, error);
 }
 
-static void finish_records(json_t *records, const struct sl_limits *limits, json_t *context)
-{
-    size_t i;
-    json_t *record;
-    json_array_foreach(records, i, record)
-    {
-        sl_record_add_limits(record, limits);
-        json_object_set(record, "context", context);
-    }
-}
-
 static void show_progress(const struct run_request *request, int cell, int cells,
                           const char *policy, uint64_t memory)
 {
@@ -143,7 +132,7 @@ static int run_cells(const struct run_request *request, json_t *cells, json_t *c
         json_t *records = NULL;
         int code = run_cell(cell, apart, &records, &error);
         if (records) {
-            finish_records(records, &cell->limits, context);
+            cell_finish_records(cell, records, context);
             json_array_append_new(cells, records);
             if (request->format == SL_FORMAT_JSON)
                 print_json(records);
