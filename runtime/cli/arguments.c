@@ -164,18 +164,26 @@ void cli_arguments_free(struct cli_arguments *arguments)
     *arguments = (struct cli_arguments){0};
 }
 
+#define VARIABLE_BYTES 64
+
+/* SLUICE_<NAME>. Returns buffer. */
+static const char *variable_name(const char *name, char buffer[VARIABLE_BYTES])
+{
+    size_t at = (size_t)snprintf(buffer, VARIABLE_BYTES, "SLUICE_");
+    for (; *name && at + 1 < VARIABLE_BYTES; name++)
+        buffer[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    buffer[at] = '\0';
+    return buffer;
+}
+
 static const char *from_environment(const char *name)
 {
-    char variable[64] = "SLUICE_";
-    size_t at = strlen(variable);
-    for (; *name && at + 1 < sizeof(variable); name++)
-        variable[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
-    variable[at] = '\0';
-    const char *value = getenv(variable);
+    char variable[VARIABLE_BYTES];
+    const char *value = getenv(variable_name(name, variable));
     return value && *value ? value : NULL;
 }
 
-/* What a job file says: counted by nobody but the lookups. */
+/* What a job file says of an option. */
 static const struct cli_given *find_fallback(const struct cli_arguments *arguments,
                                              const char *name)
 {
@@ -233,9 +241,12 @@ const char *cli_repeated(const struct cli_arguments *arguments, const char *name
 const char *cli_origin(const struct cli_arguments *arguments, const char *name,
                        char buffer[CLI_ORIGIN_BYTES])
 {
-    const struct cli_given *fallback =
-        is_given(arguments, name) || from_environment(name) ? NULL : find_fallback(arguments, name);
-    if (fallback && fallback->origin)
+    char variable[VARIABLE_BYTES];
+    bool given = is_given(arguments, name);
+    const struct cli_given *fallback = find_fallback(arguments, name);
+    if (!given && from_environment(name))
+        snprintf(buffer, CLI_ORIGIN_BYTES, "%s", variable_name(name, variable));
+    else if (!given && fallback)
         snprintf(buffer, CLI_ORIGIN_BYTES, "%s: %s", fallback->origin, name);
     else
         snprintf(buffer, CLI_ORIGIN_BYTES, "--%s", name);

@@ -89,7 +89,8 @@ bool cli_flag(const struct cli_arguments *arguments, const char *name);
 /* n-th occurrence of a repeated option (n from 0); NULL behind the last. */
 const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n);
 
-/* What a message calls the option: "--depth", or "job.yaml:3:8: depth". Returns buffer. */
+/* What a message calls the option, by where its value comes from: "--depth", "SLUICE_DEPTH",
+ * "job.yaml:3:8: depth". Returns buffer. */
 #define CLI_ORIGIN_BYTES 512
 const char *cli_origin(const struct cli_arguments *arguments, const char *name,
                        char buffer[CLI_ORIGIN_BYTES]);

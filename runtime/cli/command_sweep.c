@@ -52,7 +52,7 @@ static const struct cli_option options[] = {
 /* A job of the job file, or the command line alone. */
 struct sweep_job {
     struct cli_arguments arguments; /* with the job as fallback; shares what the command has */
-    const char *const *networks;
+    const struct job_network *networks;
     int network_count;
 };
 
@@ -80,7 +80,7 @@ static void command_free(struct sweep_command *command)
 
 /* Job files and packs among the operands; packs there win over those of the job file. */
 static int read_jobs(const struct cli_arguments *arguments, struct sweep_command *command,
-                     const char ***packs, struct sl_error *error)
+                     struct job_network **packs, struct sl_error *error)
 {
     const char *file = NULL;
     int pack_count = 0, code = 0;
@@ -89,7 +89,7 @@ static int read_jobs(const struct cli_arguments *arguments, struct sweep_command
         return sl_error_set(error, -ENOMEM, "out of memory");
     for (int i = 0; i < arguments->operand_count; i++) {
         if (!job_file_is(arguments->operands[i]))
-            (*packs)[pack_count++] = arguments->operands[i];
+            (*packs)[pack_count++].text = arguments->operands[i];
         else if (file)
             return sl_error_set(error, -EINVAL, "%s, %s: one job file at a time", file,
                                 arguments->operands[i]);
@@ -272,8 +272,10 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
         return sl_error_set(error, -ENOMEM, "out of memory");
     for (int j = 0; j < command->job_count; j++)
         for (int n = 0; n < command->jobs[j].network_count; n++)
-            if (!open_group(command, command->jobs[j].networks[n], error))
-                return error->code;
+            if (!open_group(command, command->jobs[j].networks[n].text, error))
+                return command->jobs[j].networks[n].origin
+                           ? sl_error_wrap(error, "%s", command->jobs[j].networks[n].origin)
+                           : error->code;
     return 0;
 }
 
@@ -354,7 +356,7 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     struct sweep_command command = {.sweep.file = SL_RESULTS_FILE_EMPTY};
-    SL_AUTO_FREE const char **packs = NULL;
+    SL_AUTO_FREE struct job_network *packs = NULL;
     int status;
     int code = read_jobs(arguments, &command, &packs, &error);
     if (code == 0) {

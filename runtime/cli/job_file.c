@@ -106,16 +106,24 @@ static const struct cell_option *find_cell_option(const char *name)
     return NULL;
 }
 
-static bool is_of_one_job(const char *name)
+bool job_key_is_of_a_job(const struct cli_option *option)
 {
-    return find_cell_option(name) || !strcmp(name, "requests") || !strcmp(name, "warmup-requests");
+    return find_cell_option(option->name) || !strcmp(option->name, "requests") ||
+           !strcmp(option->name, "warmup-requests");
+}
+
+bool job_key_takes_list(const struct cli_option *option)
+{
+    const struct cell_option *cell = find_cell_option(option->name);
+    return option->repeated || !strcmp(option->name, "hints") ||
+           (cell && cell->kind != CELL_SINGLE && cell->kind != CELL_FLAG);
 }
 
 static int unknown_key(const struct reading *reading, const yaml_node_t *key, bool top)
 {
     struct sl_suggestion suggestion = {.wanted = scalar(key)};
     for (const struct cli_option *option = reading->command->options; option->name; option++)
-        if (top || is_of_one_job(option->name))
+        if (top || job_key_is_of_a_job(option))
             sl_suggest(&suggestion, option->name);
     sl_suggest(&suggestion, "networks");
     if (top)
@@ -127,19 +135,25 @@ static int unknown_key(const struct reading *reading, const yaml_node_t *key, bo
                  scalar(key), reading->command->name, top ? " and jobs" : "");
 }
 
+/* "file:line:column", NULL when memory ran out. */
+static const char *keep_origin(struct reading *reading, const yaml_node_t *node)
+{
+    char origin[CLI_ORIGIN_BYTES];
+    snprintf(origin, sizeof(origin), "%.400s:%zu:%zu", reading->path, node->start_mark.line + 1,
+             node->start_mark.column + 1);
+    return keep(reading->job, origin);
+}
+
 static int add_given(struct reading *reading, struct job_section *section,
                      const struct cli_option *option, const char *value, const yaml_node_t *node)
 {
-    char origin[CLI_ORIGIN_BYTES];
     struct cli_given *given =
         realloc(section->given, ((size_t)section->given_count + 1) * sizeof(*given));
     if (!given)
         return out_of_memory(reading);
     section->given = given;
-    snprintf(origin, sizeof(origin), "%.400s:%zu:%zu", reading->path, node->start_mark.line + 1,
-             node->start_mark.column + 1);
     given[section->given_count] =
-        (struct cli_given){option, keep(reading->job, value), keep(reading->job, origin)};
+        (struct cli_given){option, keep(reading->job, value), keep_origin(reading, node)};
     if (!given[section->given_count].value || !given[section->given_count].origin)
         return out_of_memory(reading);
     section->given_count++;
@@ -174,9 +188,7 @@ static int read_list(struct reading *reading, struct job_section *section,
 static int read_option(struct reading *reading, struct job_section *section,
                        const struct cli_option *option, const yaml_node_t *node)
 {
-    const struct cell_option *cell = find_cell_option(option->name);
-    bool list = option->repeated || !strcmp(option->name, "hints") ||
-                (cell && cell->kind != CELL_SINGLE && cell->kind != CELL_FLAG);
+    bool list = job_key_takes_list(option);
     if (node->type == YAML_SEQUENCE_NODE && list)
         return read_list(reading, section, option, node);
     if (!scalar(node))
@@ -212,13 +224,14 @@ static int read_network(struct reading *reading, struct job_section *section,
     if (!word || !*word)
         return fault(reading, node, "networks: a pack is wanted, not %s",
                      word ? "nothing" : type_name(node));
-    const char **networks =
+    struct job_network *networks =
         realloc(section->networks, ((size_t)section->network_count + 1) * sizeof(*networks));
     if (!networks)
         return out_of_memory(reading);
     section->networks = networks;
-    networks[section->network_count] = keep(reading->job, word);
-    return networks[section->network_count++] ? 0 : out_of_memory(reading);
+    networks += section->network_count++;
+    *networks = (struct job_network){keep(reading->job, word), keep_origin(reading, node)};
+    return networks->text && networks->origin ? 0 : out_of_memory(reading);
 }
 
 static int read_networks(struct reading *reading, struct job_section *section,
@@ -248,7 +261,7 @@ static int read_key(struct reading *reading, struct job_section *section, const 
     const struct cli_option *option = find_option(reading->command, scalar(key));
     if (!option)
         return unknown_key(reading, key, top);
-    if (!top && !is_of_one_job(option->name))
+    if (!top && !job_key_is_of_a_job(option))
         return fault(reading, key, "%s is of the whole sweep; write it at the top level",
                      option->name);
     return read_option(reading, section, option, value);

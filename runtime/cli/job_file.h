@@ -6,12 +6,17 @@
 
 #include "runtime/cli/command.h"
 
+struct job_network {
+    const char *text;   /* as an operand of sweep */
+    const char *origin; /* file:line:column; NULL: the command line */
+};
+
 /* The top level, or one of the jobs. */
 struct job_section {
     const char *name; /* of a job; NULL: the top level */
     struct cli_given *given;
     int given_count;
-    const char **networks; /* as operands of sweep; NULL: not said */
+    struct job_network *networks; /* NULL: not said */
     int network_count;
 };
 
@@ -30,6 +35,11 @@ struct job_file {
 int job_file_read(const char *path, const struct cli_command *command, struct job_file *job,
                   struct sl_error *error);
 void job_file_free(struct job_file *job);
+
+/* What a key may be: an option of one cell, which jobs may have too, or one of the whole sweep; a
+ * list, or one value. */
+bool job_key_is_of_a_job(const struct cli_option *option);
+bool job_key_takes_list(const struct cli_option *option);
 
 /* Whether an operand names a job file: it ends in .yaml or .yml. */
 bool job_file_is(const char *operand);
