@@ -267,7 +267,7 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
         count += command->jobs[j].network_count;
     if (count > GROUPS_MOST)
         return sl_error_set(error, -EINVAL, "more than %d networks", GROUPS_MOST);
-    command->sweep.groups = calloc((size_t)count, sizeof(*command->sweep.groups));
+    command->sweep.groups = calloc((size_t)count + 1, sizeof(*command->sweep.groups));
     if (!command->sweep.groups)
         return sl_error_set(error, -ENOMEM, "out of memory");
     for (int j = 0; j < command->job_count; j++)

@@ -181,8 +181,8 @@ static int read_list(struct reading *reading, struct job_section *section,
     }
     if (code < 0 || option->repeated)
         return code;
-    return text.failed ? out_of_memory(reading)
-                       : add_given(reading, section, option, text.bytes, list);
+    return text.failed || !text.bytes ? out_of_memory(reading)
+                                      : add_given(reading, section, option, text.bytes, list);
 }
 
 static int read_option(struct reading *reading, struct job_section *section,

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
+
+#define LOCK_TRIES 50
 
 static void complain(const struct sl_results_reader *reader, const char *path, long line,
                      enum sl_results_fault fault, const char *why)
@@ -174,12 +177,25 @@ static int mend_tail(struct sl_results_file *file, uint64_t *torn_bytes, struct 
     return 0;
 }
 
+/* A worker that a killed sweep had just forked holds the lock until it finds its parent gone, which
+ * is soon, but raises no event. */
+static int lock(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int failed = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; failed && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        failed = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return failed;
+}
+
 /* Locks an open file and brings it into the state that the mode asks for. */
 static int prepare(struct sl_results_file *file, enum sl_results_mode mode, uint64_t *torn_bytes,
                    struct sl_error *error)
 {
     struct stat status;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock(file->fd) < 0) {
         if (errno == EWOULDBLOCK)
             return sl_error_set(error, -EBUSY,
                                 "another sweep is writing results file %s; wait for its end or "
