@@ -153,12 +153,12 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
     return code;
 }
 
-static bool is_budgeted(const char *policy)
+static bool heeds_depth(const char *policy)
 {
     struct sl_entry entry;
     for (int i = 0; sl_list(SL_KIND_POLICY, i, &entry); i++)
         if (!strcmp(entry.name, policy))
-            return entry.budgeted;
+            return entry.heeds_depth;
     return true;
 }
 
@@ -174,10 +174,8 @@ int cell_option_index(const char *name)
 void cell_settle(struct cell_point *point)
 {
     struct cell_request *request = &point->request;
-    if (!is_budgeted(request->cell.policy)) {
-        request->cell.budget_bytes = 0;
+    if (!heeds_depth(request->cell.policy)) {
         request->cell.depth = 0;
-        point->texts[cell_option_index("budget")] = NULL;
         point->texts[cell_option_index("depth")] = NULL;
     }
     if (request->limits.memory_bytes == SL_NO_LIMIT) {

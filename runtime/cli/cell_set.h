@@ -31,8 +31,8 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
                     const struct pack_set *packs, bool lists, struct sl_error *error);
 void cell_set_free(struct cell_set *set);
 
-/* Takes away what changes nothing: budget and depth of a policy that has none, swap without a limit
- * of memory. */
+/* Takes away what changes nothing: the depth of a policy without one, swap without a limit of
+ * memory. */
 void cell_settle(struct cell_point *point);
 /* Index of an option in cell_options; the name must be one. */
 int cell_option_index(const char *name);

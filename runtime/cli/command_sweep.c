@@ -323,8 +323,8 @@ static int prepare(struct sweep_command *command, struct sl_error *error)
         return same;
     if (same > 0 && !sweep->plan.quiet)
         fprintf(stderr,
-                "sluice: note: %d of %d cells are the same as another one (a policy without "
-                "depth or budget, swap without a limit) and run once\n",
+                "sluice: note: %d of %d cells are the same as another one (the depth of a "
+                "policy without one, swap without a limit) and run once\n",
                 same, same + sweep->cell_count);
     uint64_t torn;
     int code = sl_results_open(&sweep->file, command->results, command->mode, &torn, error);

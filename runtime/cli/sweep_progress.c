@@ -32,6 +32,8 @@ static double predict(const struct cell_request *request, struct sl_model *const
         .device = {cell->device_bytes_per_s ? (uint64_t)cell->device_bytes_per_s
                                             : GUESSED_BYTES_PER_S,
                    GUESSED_LATENCY_NS},
+        .read_bytes_per_s =
+            request->limits.read_bytes_per_s == SL_NO_LIMIT ? 0 : request->limits.read_bytes_per_s,
     };
     struct sl_plan_result plan;
     if (sl_plan(&asked, &plan, NULL) < 0)
