@@ -34,6 +34,7 @@ bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry)
     switch (kind) {
     case SL_KIND_POLICY: {
         const struct sl_policy *policy = sl_policy_at(index);
+        /* Those with a budget are those that read ahead within it. */
         if (policy)
             *entry = (struct sl_entry){policy->name, policy->description, policy->budgeted};
         return policy;
