@@ -123,13 +123,14 @@ PUBLIC_H := $(addprefix runtime/base/,error.h export.h log.h) \
             $(addprefix cgroups/,cgroup.h supervisor.h) runtime/engine/events.h
 SHARED   := libsluice.so.$(VERSION)
 MAN_1    := $(wildcard docs/man/*.1)
+MAN_5    := $(wildcard docs/man/*.5)
 INTO     := $(DESTDIR)$(PREFIX)
 # Installed headers find each other under <sluice/...>.
 FLATTEN  := 's,^\#include "[a-z/]*/\([a-z_]*\.h\)",\#include <sluice/\1>,'
 
 install: all ## to PREFIX (/usr/local), below DESTDIR
 	install -d $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include/sluice $(INTO)/share/man/man1 \
-	    $(INTO)/share/bash-completion/completions $(INTO)/share/zsh/site-functions \
+	    $(INTO)/share/man/man5 $(INTO)/share/bash-completion/completions $(INTO)/share/zsh/site-functions \
 	    $(INTO)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/sluice $(INTO)/bin/sluice
 	install -m 644 $(BUILD)/libsluice.a $(INTO)/lib/libsluice.a
@@ -142,6 +143,7 @@ install: all ## to PREFIX (/usr/local), below DESTDIR
 	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' scripts/sluice.pc.in \
 	    > $(INTO)/lib/pkgconfig/sluice.pc
 	install -m 644 $(MAN_1) $(INTO)/share/man/man1
+	install -m 644 $(MAN_5) $(INTO)/share/man/man5
 	$(BUILD)/sluice completion bash > $(INTO)/share/bash-completion/completions/sluice
 	$(BUILD)/sluice completion zsh > $(INTO)/share/zsh/site-functions/_sluice
 	$(BUILD)/sluice completion fish > $(INTO)/share/fish/vendor_completions.d/sluice.fish
@@ -151,6 +153,7 @@ uninstall: ## what install put there
 	    $(INTO)/lib/libsluice.so.0 $(INTO)/lib/libsluice.so $(INTO)/include/sluice.h \
 	    $(addprefix $(INTO)/include/sluice/,$(notdir $(PUBLIC_H))) \
 	    $(INTO)/lib/pkgconfig/sluice.pc $(addprefix $(INTO)/share/man/man1/,$(notdir $(MAN_1))) \
+	    $(addprefix $(INTO)/share/man/man5/,$(notdir $(MAN_5))) \
 	    $(INTO)/share/bash-completion/completions/sluice $(INTO)/share/zsh/site-functions/_sluice \
 	    $(INTO)/share/fish/vendor_completions.d/sluice.fish
 	-rmdir $(INTO)/include/sluice
@@ -198,7 +201,8 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(SUPPORT_O) $(REPORT_O) $(BUILD)/libsluice.a
+$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(filter %/trace_rules.o,$(SUPPORT_O)) \
+                     $(filter-out %/main.o,$(CLI_O)) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 

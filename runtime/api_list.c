@@ -25,7 +25,7 @@ static bool list_kernel(int index, struct sl_entry *entry)
         description = "works in place";
     else if (kernel)
         description = "whole layers";
-    *entry = (struct sl_entry){sl_layer_type_name((enum sl_layer_type)index), description};
+    *entry = (struct sl_entry){sl_layer_type_name((enum sl_layer_type)index), description, false};
     return true;
 }
 
@@ -34,20 +34,21 @@ bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry)
     switch (kind) {
     case SL_KIND_POLICY: {
         const struct sl_policy *policy = sl_policy_at(index);
+        /* Those with a budget are those that read ahead within it. */
         if (policy)
-            *entry = (struct sl_entry){policy->name, policy->description};
+            *entry = (struct sl_entry){policy->name, policy->description, policy->budgeted};
         return policy;
     }
     case SL_KIND_LOADER: {
         const struct sl_loader_ops *loader = sl_loader_at(index);
         if (loader)
-            *entry = (struct sl_entry){loader->name, loader->description};
+            *entry = (struct sl_entry){loader->name, loader->description, false};
         return loader;
     }
     case SL_KIND_TOPOLOGY: {
         const struct sl_topology *topology = sl_topology_at(index);
         if (topology)
-            *entry = (struct sl_entry){topology->name, topology->description};
+            *entry = (struct sl_entry){topology->name, topology->description, false};
         return topology;
     }
     case SL_KIND_KERNEL:

@@ -401,6 +401,7 @@ SL_API int sl_import(const struct sl_import_request *request, struct sl_import_s
 enum sl_kind { SL_KIND_POLICY, SL_KIND_KERNEL, SL_KIND_LOADER, SL_KIND_TOPOLOGY };
 struct sl_entry {
     const char *name, *description; /* static */
+    bool heeds_depth;               /* a policy that reads ahead by a depth; others ignore it */
 };
 /* Entry by index from 0; false behind the last. */
 SL_API bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry);

@@ -10,3 +10,4 @@ mkdir -p "$directory"
 for command in $("$sluice" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
     "$sluice" man "$command" >"$directory/sluice-$command.1"
 done
+"$sluice" man job >"$directory/sluice-job.5"

@@ -61,7 +61,7 @@ static int unknown_option(const struct cli_command *command, const char *name, s
 static void add_given(struct cli_arguments *arguments, const struct cli_option *option,
                       const char *value)
 {
-    arguments->given[arguments->given_count++] = (struct cli_given){option, value};
+    arguments->given[arguments->given_count++] = (struct cli_given){option, value, NULL};
 }
 
 /* One "--name", "--name=value" or "--name value"; *next is advanced over a value taken. */
@@ -164,15 +164,41 @@ void cli_arguments_free(struct cli_arguments *arguments)
     *arguments = (struct cli_arguments){0};
 }
 
+#define VARIABLE_BYTES 64
+
+/* SLUICE_<NAME>. Returns buffer. */
+static const char *variable_name(const char *name, char buffer[VARIABLE_BYTES])
+{
+    size_t at = (size_t)snprintf(buffer, VARIABLE_BYTES, "SLUICE_");
+    for (; *name && at + 1 < VARIABLE_BYTES; name++)
+        buffer[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    buffer[at] = '\0';
+    return buffer;
+}
+
 static const char *from_environment(const char *name)
 {
-    char variable[64] = "SLUICE_";
-    size_t at = strlen(variable);
-    for (; *name && at + 1 < sizeof(variable); name++)
-        variable[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
-    variable[at] = '\0';
-    const char *value = getenv(variable);
+    char variable[VARIABLE_BYTES];
+    const char *value = getenv(variable_name(name, variable));
     return value && *value ? value : NULL;
+}
+
+/* What a job file says of an option. */
+static const struct cli_given *find_fallback(const struct cli_arguments *arguments,
+                                             const char *name)
+{
+    for (int i = 0; i < arguments->fallback_count; i++)
+        if (!strcmp(arguments->fallback[i].option->name, name))
+            return &arguments->fallback[i];
+    return NULL;
+}
+
+static bool is_given(const struct cli_arguments *arguments, const char *name)
+{
+    for (int i = 0; i < arguments->given_count; i++)
+        if (!strcmp(arguments->given[i].option->name, name))
+            return true;
+    return false;
 }
 
 const char *cli_text(const struct cli_arguments *arguments, const char *name)
@@ -181,30 +207,56 @@ const char *cli_text(const struct cli_arguments *arguments, const char *name)
     for (int i = arguments->given_count; i-- > 0;)
         if (!strcmp(arguments->given[i].option->name, name))
             return arguments->given[i].value;
-    return from_environment(name);
+    const char *value = from_environment(name);
+    const struct cli_given *fallback = value ? NULL : find_fallback(arguments, name);
+    return fallback ? fallback->value : value;
 }
 
 bool cli_flag(const struct cli_arguments *arguments, const char *name)
 {
     assert(find_long(arguments->command, name, strlen(name)));
-    for (int i = 0; i < arguments->given_count; i++)
-        if (!strcmp(arguments->given[i].option->name, name))
-            return true;
+    if (is_given(arguments, name))
+        return true;
     const char *value = from_environment(name);
+    const struct cli_given *fallback = value ? NULL : find_fallback(arguments, name);
+    if (fallback)
+        return !strcmp(fallback->value, "true");
     return value && strcmp(value, "0") != 0;
 }
 
 const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n)
 {
-    bool any = false;
-    for (int i = 0; i < arguments->given_count; i++) {
-        if (strcmp(arguments->given[i].option->name, name))
-            continue;
-        any = true;
-        if (n-- == 0)
-            return arguments->given[i].value;
-    }
-    return !any && n == 0 ? from_environment(name) : NULL;
+    const char *value = is_given(arguments, name) ? NULL : from_environment(name);
+    if (value)
+        return n == 0 ? value : NULL;
+    bool given = is_given(arguments, name);
+    const struct cli_given *list = given ? arguments->given : arguments->fallback;
+    int count = given ? arguments->given_count : arguments->fallback_count;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(list[i].option->name, name) && n-- == 0)
+            return list[i].value;
+    return NULL;
+}
+
+const char *cli_origin(const struct cli_arguments *arguments, const char *name,
+                       char buffer[CLI_ORIGIN_BYTES])
+{
+    char variable[VARIABLE_BYTES];
+    bool given = is_given(arguments, name);
+    const struct cli_given *fallback = find_fallback(arguments, name);
+    if (!given && from_environment(name))
+        snprintf(buffer, CLI_ORIGIN_BYTES, "%s", variable_name(name, variable));
+    else if (!given && fallback)
+        snprintf(buffer, CLI_ORIGIN_BYTES, "%s: %s", fallback->origin, name);
+    else
+        snprintf(buffer, CLI_ORIGIN_BYTES, "--%s", name);
+    return buffer;
+}
+
+static int wrap(const struct cli_arguments *arguments, const char *name, struct sl_error *error)
+{
+    char origin[CLI_ORIGIN_BYTES];
+    return sl_error_wrap(error, "%s", cli_origin(arguments, name, origin));
 }
 
 int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t least,
@@ -213,7 +265,7 @@ int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_integer(text, least, most, value, error) == 0)
         return 0;
-    return sl_error_wrap(error, "--%s", name);
+    return wrap(arguments, name, error);
 }
 
 int cli_real(const struct cli_arguments *arguments, const char *name, double least, double most,
@@ -222,7 +274,7 @@ int cli_real(const struct cli_arguments *arguments, const char *name, double lea
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_real(text, least, most, value, error) == 0)
         return 0;
-    return sl_error_wrap(error, "--%s", name);
+    return wrap(arguments, name, error);
 }
 
 int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *bytes,
@@ -231,19 +283,24 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_size(text, bytes, error) == 0)
         return 0;
-    return sl_error_wrap(error, "--%s", name);
+    return wrap(arguments, name, error);
 }
 
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error)
 {
+    const char *text = cli_text(arguments, name);
+    if (!text || cli_parse_duration(text, ns, error) == 0)
+        return 0;
+    return wrap(arguments, name, error);
+}
+
+int cli_parse_duration(const char *text, uint64_t *ns, struct sl_error *error)
+{
     static const struct {
         const char *suffix;
         double seconds;
     } units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
-    const char *text = cli_text(arguments, name);
-    if (!text)
-        return 0;
     char *end = NULL;
     double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : -1;
     for (size_t i = 0; end && value >= 0 && i < sizeof(units) / sizeof(units[0]); i++) {
@@ -252,6 +309,5 @@ int cli_duration(const struct cli_arguments *arguments, const char *name, uint64
         *ns = (uint64_t)(value * units[i].seconds * 1e9);
         return 0;
     }
-    return sl_error_set(error, -EINVAL, "--%s '%s' is not a time; write for example 30s or 500ms",
-                        name, text);
+    return sl_error_set(error, -EINVAL, "'%s' is not a time; write for example 30s or 500ms", text);
 }

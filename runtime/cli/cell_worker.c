@@ -1,5 +1,6 @@
 /* The two ends of a cell that runs in a process of its own: the watcher's and the worker's. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/observation.h"
 #include "runtime/report/record.h"
+#include "runtime/report/results_file.h"
 
 /* The line that says why a worker failed: its last one, without our own prefix. */
 static void last_line(const char *text, char *line, size_t size)
@@ -40,9 +42,12 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
         struct sl_model_info info = {.name = "", .path = cell->packs[n]};
         if (sl_model_open(cell->packs[n], &model, NULL) == 0)
             sl_model_describe(model, &info);
-        json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:I, s:[]}", "status",
-                                   sl_ending_name(outcome->ending), "network", info.name, "pack",
-                                   info.path, "policy", cell->policy, "loader", cell->loader,
+        char identity[17];
+        snprintf(identity, sizeof(identity), "%016" PRIx64, info.identity);
+        json_t *record = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:I, s:[]}", "schema",
+                                   SL_RESULTS_SCHEMA, "status", sl_ending_name(outcome->ending),
+                                   "network", info.name, "pack", info.path, "pack_identity",
+                                   identity, "policy", cell->policy, "loader", cell->loader,
                                    "weights_bytes", (json_int_t)info.weight_bytes, "latency_ns");
         if (outcome->ending == SL_ENDED_ERROR)
             json_object_set_new(record, "error", json_string(line));

@@ -46,7 +46,8 @@ struct cli_command {
 };
 
 extern const struct cli_command command_import, command_synth, command_inspect, command_run,
-    command_plan, command_list, command_doctor, command_worker, command_man, command_completion;
+    command_sweep, command_plan, command_list, command_doctor, command_worker, command_man,
+    command_completion;
 
 /* Iterate with index from 0 until NULL; hidden commands included. */
 const struct cli_command *cli_command_at(int index);
@@ -59,7 +60,8 @@ extern const struct cli_option cli_common_options[];
 
 struct cli_given {
     const struct cli_option *option;
-    const char *value;
+    const char *value;  /* of a flag in a job file: "true" or "false" */
+    const char *origin; /* where in a job file; NULL: the command line */
 };
 
 struct cli_arguments {
@@ -68,6 +70,10 @@ struct cli_arguments {
     int given_count;
     const char **operands;
     int operand_count;
+    /* What holds when neither command line nor environment say otherwise; of an option that is
+     * there more than once, the first (repeated ones: all). Borrowed. */
+    const struct cli_given *fallback;
+    int fallback_count;
 };
 
 /* Parses what follows the command's name. "--" ends the options. -EINVAL names the option and the
@@ -76,12 +82,18 @@ int cli_parse(const struct cli_command *command, int count, char **words,
               struct cli_arguments *arguments, struct sl_error *error);
 void cli_arguments_free(struct cli_arguments *arguments);
 
-/* Value of an option: command line, else environment, else NULL. The name must be in the command's
- * table (asserted). */
+/* Value of an option: command line, else environment, else fallback, else NULL. The name must be in
+ * the command's table (asserted). */
 const char *cli_text(const struct cli_arguments *arguments, const char *name);
 bool cli_flag(const struct cli_arguments *arguments, const char *name);
 /* n-th occurrence of a repeated option (n from 0); NULL behind the last. */
 const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n);
+
+/* What a message calls the option, by where its value comes from: "--depth", "SLUICE_DEPTH",
+ * "job.yaml:3:8: depth". Returns buffer. */
+#define CLI_ORIGIN_BYTES 512
+const char *cli_origin(const struct cli_arguments *arguments, const char *name,
+                       char buffer[CLI_ORIGIN_BYTES]);
 
 /* The same, converted; *value is left alone when the option is not given. -EINVAL names the option.
  * cli_size: "170M". cli_duration: "30s", "500ms", "2m", plain seconds. */
@@ -93,6 +105,9 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
              struct sl_error *error);
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error);
+
+/* "30s", "500ms", "2m", "1h", plain seconds. -EINVAL; the message does not name the option. */
+int cli_parse_duration(const char *text, uint64_t *ns, struct sl_error *error);
 
 /* ---- What is printed (help.c, manual.c, completion.c) -------------------------------------- */
 

@@ -3,68 +3,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/base/cleanup.h"
-#include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/cell.h"
-#include "runtime/cli/cell_list.h"
+#include "runtime/cli/cell_set.h"
 #include "runtime/cli/command.h"
-#include "runtime/cli/device_cache.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/observation.h"
 #include "runtime/cli/run_output.h"
 #include "runtime/report/record.h"
 #include "runtime/sluice.h"
 
-#define DEVICE_MEASURED_LEAST_BYTES (UINT64_C(16) << 20)
-
 static const struct cli_option options[] = {
-    {"input", 'i', "[BLOB=]FILE",
-     "a JPEG or PNG image, .npy, or raw float32 (.f32) in the input's shape; repeated for one "
-     "network: one request after another; for several networks: one for each; BLOB= names an input "
-     "blob (default: fixed pseudo-random values)",
-     "@files", true},
+#define CELL_OPTION CELL_ROW_IN_RUN
+#include "runtime/cli/cell_options.inc.h"
     {"output", 0, "DIR", "write every output blob as DIR/<blob>.npy", "@directories", false},
-    {"top", 0, "K", "print the K likeliest classes (default 5, 0: none)", NULL, false},
-    {"labels", 0, "FILE", "names of the classes, one per line, instead of the pack's", "@files",
-     false},
-    {"policy", 'p', "P[,P...]|all",
-     "what decides the order of loads and runs (default auto); several: one cell for each",
-     "@policies", false},
-    {"memory", 'm', "SIZE|PCT%|none[,...]",
-     "memory limit of the worker's control group; 25% is of the weights of all networks; several: "
-     "one cell for each (default none)",
-     NULL, false},
-    {"swap", 0, "SIZE|0|max",
-     "swap that the worker may use on top of --memory; for a SIZE a temporary swap file is made "
-     "when the machine has less (default max: what the machine has)",
-     "0 max", false},
-    {"read-rate", 0, "RATE", "bytes per second that the worker may read, e.g. 100M", NULL, false},
-    {"cpus", 0, "X", "processor cores that the worker may use, e.g. 1.5", NULL, false},
-    {"timeout", 0, "TIME", "end a cell after this long, e.g. 30s", NULL, false},
-    {"budget", 0, "SIZE|auto",
-     "memory that policies with a budget allow themselves; auto: the limit (default auto)", "auto",
-     false},
-    {"depth", 0, "N", "shards to read ahead (default: the policy's choice)", NULL, false},
-    {"queue-depth", 0, "N", "reads in flight in the kernel, 1 to 256", NULL, false},
-    {"loader", 0, "L", "how weights are read (default: the best that this system allows)",
-     "@loaders", false},
-    {"hints", 0, "LIST",
-     "with --loader mmap, what the kernel is told: none, or of random or sequential (the mapping), "
-     "willneed and populate (ahead of the run), lock (what stays), cold, pageout and dontneed "
-     "(behind it), separated by commas (default random,willneed,populate,lock,dontneed)",
-     "none random sequential willneed populate lock cold pageout dontneed", false},
-    {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"runs", 'n', "N", "requests of every input, in one process (default 1)", NULL, false},
     {"warmup", 0, "N", "requests before them that are not measured (default 0)", NULL, false},
-    {"batch", 0, "K",
-     "requests of a network (inputs and --runs, in order) that run together over each shard while "
-     "it is in memory; every one keeps its own result (default 1)",
-     NULL, false},
-    {"cold", 0, NULL,
-     "drop the packs from the page cache before every request; cells with a limit, and several "
-     "cells, start cold anyway",
-     NULL, false},
     {"profile", 0, NULL,
      "tell layer by layer where the time went: waiting for weights, page faults and what they "
      "swapped in, computing",
@@ -73,21 +27,15 @@ static const struct cli_option options[] = {
      "write reads, runs, decisions, memory and swap over time as a Chrome trace, for "
      "ui.perfetto.dev",
      "@files", false},
-    {"no-verify", 0, NULL, "do not check the checksum of every shard", NULL, false},
     {"format", 'o', "table|json|csv|md", "how to print (default table)", "table json csv md",
      false},
     {0},
 };
 
-/* What the command line asks for: one cell per policy and limit. */
+/* What the command line asks for. */
 struct run_request {
-    struct cell cell;        /* policy aside */
-    struct sl_limits limits; /* memory aside */
-    bool make_swapfile;
-    uint64_t timeout_ns;
-    struct cell_list list;                   /* policies and limits of memory */
-    uint64_t weight_bytes, activation_bytes; /* of all networks */
-    const char **inputs;                     /* owned */
+    struct pack_set packs;
+    struct cell_set set;
     enum sl_format format;
     bool quiet;
     bool profile;
@@ -97,215 +45,42 @@ struct run_request {
 
 static void request_free(struct run_request *request)
 {
-    cell_list_free(&request->list);
-    free(request->inputs);
-}
-
-static int read_swap(const char *text, struct run_request *request, struct sl_error *error)
-{
-    request->limits.swap_bytes = SL_NO_LIMIT;
-    if (!text || !strcmp(text, "max"))
-        return 0;
-    if (sl_parse_size(text, &request->limits.swap_bytes, error) < 0)
-        return sl_error_wrap(error, "--swap");
-    request->make_swapfile = request->limits.swap_bytes > 0;
-    return 0;
-}
-
-static int read_budget(const char *text, struct run_request *request, struct sl_error *error)
-{
-    if (!text || !strcmp(text, "auto"))
-        return 0;
-    uint64_t bytes;
-    if (sl_parse_size(text, &bytes, error) < 0)
-        return sl_error_wrap(error, "--budget");
-    if (bytes == 0)
-        return sl_error_set(error, -EINVAL, "--budget 0: nothing can run in no memory");
-    request->cell.budget_bytes = (int64_t)bytes;
-    return 0;
-}
-
-static int read_limits(const struct cli_arguments *arguments, struct run_request *request,
-                       struct sl_error *error)
-{
-    struct sl_limits *limits = &request->limits;
-    *limits = (struct sl_limits){
-        .read_bytes_per_s = SL_NO_LIMIT,
-        .throttle_path = request->cell.packs[0],
-    };
-    int code = cell_list_read_memory(&request->list, cli_text(arguments, "memory"),
-                                     request->weight_bytes, error);
-    if (code == 0)
-        code = read_swap(cli_text(arguments, "swap"), request, error);
-    if (code == 0)
-        code = cli_size(arguments, "read-rate", &limits->read_bytes_per_s, error);
-    if (code == 0 && limits->read_bytes_per_s == 0)
-        code = sl_error_set(error, -EINVAL, "--read-rate 0: nothing could be read");
-    if (code == 0)
-        code = cli_real(arguments, "cpus", 0.01, 1024, &limits->cpus, error);
-    if (code == 0)
-        code = cli_duration(arguments, "timeout", &request->timeout_ns, error);
-    return code;
-}
-
-static int read_numbers(const struct cli_arguments *arguments, struct cell *cell,
-                        struct sl_error *error)
-{
-    cell->runs = 1;
-    cell->top = 5;
-    int code = cli_integer(arguments, "runs", 1, 1000000, &cell->runs, error);
-    if (code == 0)
-        code = cli_integer(arguments, "warmup", 0, 1000000, &cell->warmup, error);
-    if (code == 0)
-        code = cli_integer(arguments, "batch", 1, 1024, &cell->batch, error);
-    if (code == 0)
-        code = cli_integer(arguments, "top", 0, 1000, &cell->top, error);
-    if (code == 0)
-        code = cli_integer(arguments, "threads", 1, 64, &cell->threads, error);
-    if (code == 0)
-        code = cli_integer(arguments, "depth", 1, 1000000, &cell->depth, error);
-    if (code == 0)
-        code = cli_integer(arguments, "queue-depth", 1, 256, &cell->queue_depth, error);
-    return code;
-}
-
-static int read_inputs(const struct cli_arguments *arguments, struct run_request *request,
-                       struct sl_error *error)
-{
-    int count = 0;
-    while (cli_repeated(arguments, "input", count))
-        count++;
-    request->inputs = calloc((size_t)count + 1, sizeof(*request->inputs));
-    if (!request->inputs)
-        return sl_error_set(error, -ENOMEM, "out of memory");
-    for (int i = 0; i < count; i++)
-        request->inputs[i] = cli_repeated(arguments, "input", i);
-    request->cell.inputs = request->inputs;
-    request->cell.input_count = count;
-    return 0;
-}
-
-/* The packs' indexes: their sizes, and that they can be read at all. */
-static int read_packs(struct run_request *request, struct sl_error *error)
-{
-    for (int n = 0; n < request->cell.pack_count; n++) {
-        struct sl_model *model;
-        int code = sl_model_open(request->cell.packs[n], &model, error);
-        if (code < 0)
-            return code;
-        struct sl_model_info info;
-        uint64_t activation_bytes = 0;
-        sl_model_describe(model, &info);
-        code = sl_model_activation_bytes(model, &activation_bytes, error);
-        sl_model_close(model);
-        if (code < 0)
-            return code;
-        request->weight_bytes += info.weight_bytes;
-        request->activation_bytes += activation_bytes;
-    }
-    return 0;
-}
-
-/* Known before anything starts: whether the networks keep their requests apart. */
-static int check_batch(const struct cell *cell, struct sl_error *error)
-{
-    int code = 0;
-    for (int n = 0; cell->batch > 1 && code == 0 && n < cell->pack_count; n++) {
-        struct sl_model *model;
-        code = sl_model_open_stacked(cell->packs[n], (int)cell->batch, &model, error);
-        if (code == 0)
-            sl_model_close(model);
-    }
-    return code < 0 ? sl_error_wrap(error, "--batch") : 0;
+    cell_set_free(&request->set);
+    pack_set_free(&request->packs);
 }
 
 /* 0, or -EINVAL: a mistake in the command line. */
 static int read_request(const struct cli_arguments *arguments, struct run_request *request,
                         struct sl_error *error)
 {
+    int64_t runs = 1, warmup = 0;
     request->quiet = cli_flag(arguments, "quiet");
-    request->cell.cold = cli_flag(arguments, "cold");
-    request->cell.trust = cli_flag(arguments, "no-verify");
     request->profile = cli_flag(arguments, "profile");
     request->trace_path = cli_text(arguments, "trace");
-    request->cell.loader = cli_text(arguments, "loader");
-    request->cell.hints = cli_text(arguments, "hints");
-    request->cell.labels = cli_text(arguments, "labels");
-    request->cell.output_directory = cli_text(arguments, "output");
     int code = sl_format_parse(cli_text(arguments, "format"), &request->format, error);
     if (code == 0)
-        code = cell_list_read_policies(&request->list, cli_text(arguments, "policy"), error);
-    if (code == 0 && request->cell.loader)
-        code = cli_check_name(SL_KIND_LOADER, "loader", request->cell.loader, error);
+        code = cli_integer(arguments, "runs", 1, 1000000, &runs, error);
     if (code == 0)
-        code = sl_check_hints(request->cell.loader, request->cell.hints, error);
+        code = cli_integer(arguments, "warmup", 0, 1000000, &warmup, error);
     if (code == 0)
-        code = read_numbers(arguments, &request->cell, error);
-    if (code == 0)
-        code = read_budget(cli_text(arguments, "budget"), request, error);
-    if (code == 0)
-        code = read_limits(arguments, request, error);
-    if (code == 0)
-        code = read_inputs(arguments, request, error);
-    if (code == 0)
-        code = check_batch(&request->cell, error);
+        code = cell_set_expand(&request->set, arguments, &request->packs, false, error);
+    for (int i = 0; code == 0 && i < request->set.count; i++) {
+        struct cell *cell = &request->set.points[i].request.cell;
+        cell->runs = runs;
+        cell->warmup = warmup;
+        cell->output_directory = cli_text(arguments, "output");
+        cell->observation = &request->observation;
+    }
     return code;
 }
 
-static bool is_limited(const struct sl_limits *limits)
-{
-    return limits->memory_bytes != SL_NO_LIMIT || limits->read_bytes_per_s != SL_NO_LIMIT ||
-           limits->cpus > 0;
-}
-
-/* Takes away what this user cannot have, and says so once. */
-static void respect_rights(struct run_request *request)
-{
-    bool memory = false;
-    for (int i = 0; i < request->list.memory_count; i++)
-        memory |= request->list.memory[i] != SL_NO_LIMIT;
-    struct sl_limits *limits = &request->limits;
-    if (!memory && limits->read_bytes_per_s == SL_NO_LIMIT && limits->cpus <= 0)
-        return;
-    struct sl_cgroup_rights rights;
-    sl_cgroup_probe(&rights);
-    const char *lost = NULL;
-    if (memory && !rights.memory) {
-        request->list.memory[0] = SL_NO_LIMIT;
-        request->list.memory_count = 1;
-        lost = "--memory";
-    }
-    if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
-        limits->read_bytes_per_s = SL_NO_LIMIT;
-        lost = lost ? lost : "--read-rate";
-    }
-    if (limits->cpus > 0 && !rights.cpu) {
-        limits->cpus = 0;
-        lost = lost ? lost : "--cpus";
-    }
-    if (lost)
-        fprintf(stderr, "sluice: warning: running without %s: %s\n", lost, rights.reason);
-}
-
-static int run_cell(const struct run_request *request, const struct cell *cell,
-                    const struct sl_limits *limits, bool apart, json_t **records,
+static int run_cell(const struct cell_request *request, bool apart, json_t **records,
                     struct sl_error *error)
 {
     if (apart)
-        return cell_supervise(cell, limits, request->make_swapfile, request->timeout_ns, records,
-                              error);
-    return cell_execute(cell, records, error);
-}
-
-static void finish_records(json_t *records, const struct sl_limits *limits, json_t *context)
-{
-    size_t i;
-    json_t *record;
-    json_array_foreach(records, i, record)
-    {
-        sl_record_add_limits(record, limits);
-        json_object_set(record, "context", context);
-    }
+        return cell_supervise(&request->cell, &request->limits, request->make_swapfile,
+                              request->timeout_ns, records, error);
+    return cell_execute(&request->cell, records, error);
 }
 
 static void show_progress(const struct run_request *request, int cell, int cells,
@@ -359,37 +134,30 @@ static int judge(int status, const json_t *cells)
 }
 
 /* Runs all cells; *cells collects their records. Returns an exit code. */
-static int run_cells(struct run_request *request, json_t *cells, json_t *context)
+static int run_cells(const struct run_request *request, json_t *cells, json_t *context)
 {
-    int count = request->list.policy_count * request->list.memory_count, number = 0,
-        status = CLI_OK;
-    for (int m = 0; m < request->list.memory_count; m++) {
-        for (int p = 0; p < request->list.policy_count; p++) {
-            if (interrupt_came())
-                return CLI_INTERRUPTED;
-            struct cell cell = request->cell;
-            struct sl_limits limits = request->limits;
-            cell.policy = request->list.policies[p];
-            limits.memory_bytes = request->list.memory[m];
-            show_progress(request, ++number, count, cell.policy, limits.memory_bytes);
-            bool apart = count > 1 || is_limited(&limits) || request->timeout_ns ||
-                         observation_any(&request->observation);
-            cell.observation = &request->observation;
-            struct sl_error error = {0};
-            json_t *records = NULL;
-            int code = run_cell(request, &cell, &limits, apart, &records, &error);
-            if (records) {
-                finish_records(records, &limits, context);
-                json_array_append_new(cells, records);
-                if (request->format == SL_FORMAT_JSON)
-                    print_json(records);
-                status = worse(status, records);
-            }
-            if (interrupt_came())
-                return CLI_INTERRUPTED;
-            if (code < 0)
-                return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
+    int count = request->set.count, status = CLI_OK;
+    for (int i = 0; i < count; i++) {
+        if (interrupt_came())
+            return CLI_INTERRUPTED;
+        const struct cell_request *cell = &request->set.points[i].request;
+        show_progress(request, i + 1, count, cell->cell.policy, cell->limits.memory_bytes);
+        bool apart = count > 1 || cell_request_is_limited(cell) || cell->timeout_ns ||
+                     observation_any(&request->observation);
+        struct sl_error error = {0};
+        json_t *records = NULL;
+        int code = run_cell(cell, apart, &records, &error);
+        if (records) {
+            cell_finish_records(cell, records, context);
+            json_array_append_new(cells, records);
+            if (request->format == SL_FORMAT_JSON)
+                print_json(records);
+            status = worse(status, records);
         }
+        if (interrupt_came())
+            return CLI_INTERRUPTED;
+        if (code < 0)
+            return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
     }
     return status;
 }
@@ -400,28 +168,12 @@ static int print_results(const struct run_request *request, int status, const js
         return 0;
     if (status == CLI_FAILED && request->format == SL_FORMAT_TABLE)
         return 0;
-    bool one = request->list.policy_count * request->list.memory_count == 1;
     int code = 0;
-    if (request->format != SL_FORMAT_TABLE || !one)
+    if (request->format != SL_FORMAT_TABLE || request->set.count > 1)
         code = run_print_table(cells, request->format, stdout);
     else
         run_print_summary(json_array_get(cells, 0), stdout);
     return code ? code : run_print_profiles(cells, request->format, stdout);
-}
-
-/* The storage's raw rate for the bound. Small packs are not worth a measurement: the rate at which
- * their reads come in stands in. */
-static void measure_device(struct run_request *request)
-{
-    if (request->weight_bytes < DEVICE_MEASURED_LEAST_BYTES)
-        return;
-    SL_AUTO_FREE char *cache = cli_device_cache();
-    struct sl_device_info device;
-    if (sl_device_measure(request->cell.packs[0], cache, &device, NULL) < 0)
-        return;
-    uint64_t rate = request->limits.read_bytes_per_s;
-    request->cell.device_bytes_per_s =
-        (int64_t)(rate < device.bytes_per_s ? rate : device.bytes_per_s);
 }
 
 static int run_request(struct run_request *request)
@@ -429,15 +181,17 @@ static int run_request(struct run_request *request)
     interrupt_install();
     if (!isatty(STDIN_FILENO) && !isatty(STDERR_FILENO))
         interrupt_install_hangup();
-    respect_rights(request);
-    measure_device(request);
     struct sl_error error = {0};
     if (observation_open(&request->observation, request->profile, request->trace_path, &error))
         return cli_fail(CLI_FAILED, &error);
+    if (cell_set_respect_rights(&request->set))
+        cell_set_collapse(&request->set);
+    for (int i = 0; i < request->set.count; i++)
+        cell_request_measure(&request->set.points[i].request, &request->packs);
     json_t *cells = json_array();
     /* Only records show it, and it reads a dozen files. */
-    json_t *context =
-        request->format == SL_FORMAT_JSON ? sl_record_context(request->cell.packs[0]) : json_null();
+    json_t *context = request->format == SL_FORMAT_JSON ? sl_record_context(request->packs.paths[0])
+                                                        : json_null();
     int status = judge(run_cells(request, cells, context), cells);
     int failed = print_results(request, status, cells);
     run_print_errors(cells, stderr);
@@ -457,10 +211,9 @@ static int run_request(struct run_request *request)
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
-    struct run_request request = {
-        .cell = {.packs = arguments->operands, .pack_count = arguments->operand_count}};
+    struct run_request request = {0};
     int status;
-    if (read_packs(&request, &error) < 0)
+    if (pack_set_read(&request.packs, arguments->operands, arguments->operand_count, &error) < 0)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_request(arguments, &request, &error) < 0)
         status = cli_usage(arguments->command, &error);

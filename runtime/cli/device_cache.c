@@ -6,7 +6,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 
-char *cli_device_cache(void)
+char *cli_cache_folder(void)
 {
     SL_AUTO(sl_text_free) struct sl_text folder = {0};
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -23,6 +23,14 @@ char *cli_device_cache(void)
     if (folder.failed)
         return NULL;
     mkdir(folder.bytes, 0700);
-    sl_text_add(&folder, "/devices");
-    return folder.failed ? NULL : SL_STEAL(folder.bytes);
+    return SL_STEAL(folder.bytes);
+}
+
+char *cli_device_cache(void)
+{
+    SL_AUTO_FREE char *folder = cli_cache_folder();
+    SL_AUTO(sl_text_free) struct sl_text path = {0};
+    if (folder)
+        sl_text_add(&path, "%s/devices", folder);
+    return path.failed ? NULL : SL_STEAL(path.bytes);
 }

@@ -6,4 +6,8 @@
  * no such place. */
 char *cli_device_cache(void);
 
+/* The folder of that file, $XDG_CACHE_HOME/sluice or ~/.cache/sluice, made if need be; NULL: none.
+ * Owned by the caller. */
+char *cli_cache_folder(void);
+
 #endif

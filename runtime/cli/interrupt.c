@@ -1,10 +1,12 @@
 #include "runtime/cli/interrupt.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 /* Signal handlers have no argument of ours: the only state of the command line that is global. */
-static volatile int interrupted;
+static volatile int asked, interrupted;
 static struct sl_session *volatile running_session;
 
 static void on_signal(int number)
@@ -29,12 +31,39 @@ void interrupt_install_hangup(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-void interrupt_install(void)
+static void install(void (*handler)(int), int flags)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+static void on_first_signal(int number)
+{
+    (void)number;
+    static const char text[] = "\nsluice: ending after this cell; Ctrl-C again kills it\n";
+    int error = errno;
+    asked = 1;
+    install(on_signal, (int)SA_RESETHAND);
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        asked = 1; /* nobody reads it: nothing to do about that */
+    errno = error;
+}
+
+void interrupt_install(void)
+{
+    install(on_signal, (int)SA_RESETHAND);
+}
+
+void interrupt_install_patient(void)
+{
+    install(on_first_signal, 0);
+}
+
+bool interrupt_asked(void)
+{
+    return asked || interrupted;
 }
 
 bool interrupt_came(void)

@@ -11,6 +11,10 @@ void interrupt_install(void);
 /* SIGHUP makes the session read its memory limit again, for processes that no terminal can hang up:
  * workers, and commands without a terminal. */
 void interrupt_install_hangup(void);
+/* For many cells: the first one only asks (interrupt_asked), which is said on stderr; the second
+ * one is what the first one of interrupt_install is. */
+void interrupt_install_patient(void);
+bool interrupt_asked(void);
 bool interrupt_came(void);
 /* Set by the handler; for struct sl_cell. */
 const volatile int *interrupt_flag(void);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/cli/command.h"
+#include "runtime/cli/job_file.h"
 #include "runtime/sluice.h"
 
 /* roff: a backslash is \e, a dash \-, and a line must not begin with a dot or quote. */
@@ -79,11 +80,11 @@ static void print_examples(const char *examples)
     }
 }
 
-static void print_header(const char *title)
+static void print_header(const char *title, int section)
 {
-    printf(".\\\" Made by `sluice man`; edit runtime/cli/ instead.\n.TH %s 1 \"\" \"sluice %s\" "
+    printf(".\\\" Made by `sluice man`; edit runtime/cli/ instead.\n.TH %s %d \"\" \"sluice %s\" "
            "\"sluice manual\"\n",
-           title, sl_version());
+           title, section, sl_version());
 }
 
 static void print_command_page(const struct cli_command *command)
@@ -93,7 +94,7 @@ static void print_command_page(const struct cli_command *command)
     for (const char *c = command->name; *c && at + 1 < sizeof(title); c++)
         title[at++] = (char)toupper((unsigned char)*c);
     title[at] = '\0';
-    print_header(title);
+    print_header(title, 1);
     printf(".SH NAME\nsluice\\-%s \\- ", command->name);
     print_text(command->summary);
     printf("\n.SH SYNOPSIS\n.B sluice %s\n", command->name);
@@ -114,7 +115,7 @@ static void print_command_page(const struct cli_command *command)
 
 static void print_overview_page(void)
 {
-    print_header("SLUICE");
+    print_header("SLUICE", 1);
     puts(".SH NAME\nsluice \\- run deep networks whose weights do not fit in memory\n"
          ".SH SYNOPSIS\n.B sluice\n.I COMMAND\n[operands] [options]\n.SH DESCRIPTION\n"
          "sluice streams slices of layers from storage just ahead of the compute, and measures "
@@ -134,10 +135,59 @@ static void print_overview_page(void)
          "cannot run sluice\n.TP\n.B 130\ninterrupted; results so far were printed");
 }
 
+static void print_keys(bool of_a_job)
+{
+    for (const struct cli_option *option = command_sweep.options; option->name; option++) {
+        if (job_key_is_of_a_job(option) != of_a_job)
+            continue;
+        fputs(".TP\n.B ", stdout);
+        print_text(option->name);
+        fputs(":\\fR \\fI", stdout);
+        print_text(option->value ? option->value : "true|false");
+        puts("\\fR");
+        print_text(option->help);
+        puts(job_key_takes_list(option) ? " A YAML list may be given." : "");
+    }
+}
+
+/* The page of the job file, whose keys are the options of sweep. */
+static void print_job_page(void)
+{
+    print_header("SLUICE-JOB", 5);
+    puts(
+        ".SH NAME\nsluice\\-job \\- job files of sluice sweep\n"
+        ".SH SYNOPSIS\n.B sluice sweep\n.I JOB.yaml\n[options]\n.SH DESCRIPTION\n"
+        "A job file says in YAML what sluice\\-sweep(1) is to run. Its keys are the options of "
+        "that "
+        "command without dashes; a value is what the command line takes, and where that is a list, "
+        "a YAML list does as well. A key of the top level holds for every job; what a job says "
+        "itself wins. The command line wins over SLUICE_* variables, they win over the job file.\n"
+        ".SH EXAMPLE\n.nf\n"
+        "networks:\n  \\- topology: facenet          # made with synthetic weights\n"
+        "  \\- age.sluice+gender.sluice   # one batch\n"
+        "policy: all\nruns: 5\nresults: facenet.jsonl\n"
+        "jobs:\n  swap:\n    memory: [75%, 50%]\n    swap: 1G\n"
+        "  ahead:\n    policy: window\n    depth: 1\\-16*2\n.fi\n"
+        ".SH KEYS OF THE TOP LEVEL ONLY\n.TP\n.B jobs:\n"
+        "Named sections with keys of their own: each is expanded to its cells. Without it the top "
+        "level is the only job.");
+    print_keys(false);
+    puts(".SH KEYS OF THE TOP LEVEL AND OF JOBS\n.TP\n.B networks:\n"
+         "One entry, or a list of them, each a value of the network axis: a pack, packs joined by "
+         "+ (one batch), or \\(dqtopology: NAME\\(dq, which is made with synthetic weights in the "
+         "cache folder. Paths are relative to the working directory.");
+    print_keys(true);
+    puts(".SH SEE ALSO\n.BR sluice\\-sweep (1)");
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     if (arguments->operand_count == 0) {
         print_overview_page();
+        return CLI_OK;
+    }
+    if (!strcmp(arguments->operands[0], "job")) {
+        print_job_page();
         return CLI_OK;
     }
     const struct cli_command *command = cli_command_find(arguments->operands[0]);
@@ -158,7 +208,8 @@ const struct cli_command command_man = {
     .operands = "[COMMAND]",
     .least_operands = 0,
     .most_operands = 1,
-    .description = "Prints the man page of a command, or of sluice itself, in roff.",
+    .description = "Prints the man page of a command, of job files (job), or of sluice itself, in "
+                   "roff.",
     .options = options,
     .run = run,
     .hidden = true,

@@ -9,6 +9,7 @@
 
 #include "runtime/base/stats.h"
 #include "runtime/base/units.h"
+#include "runtime/report/results_file.h"
 
 static json_t *json_bytes(uint64_t value)
 {
@@ -169,6 +170,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
         return NULL;
     struct sl_model_info info;
     sl_model_describe(model, &info);
+    json_object_set_new(record, "schema", json_integer(SL_RESULTS_SCHEMA));
     json_object_set_new(record, "status", json_string("ok"));
     json_object_set_new(record, "network", json_string(info.name));
     json_object_set_new(record, "pack", json_string(info.path));

@@ -6,6 +6,7 @@ try() {
 "$SLUICE" synth lenet -o lenet.sluice >/dev/null
 try rum
 try sweep job.yaml
+try swep job.yaml
 try run lenet.sluice --polcy linear
 try run lenet.sluice --policy liner
 try run lenet.sluice --loader urin

@@ -1,0 +1,214 @@
+#include "runtime/cli/cell_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/units.h"
+#include "runtime/cli/value_list.h"
+#include "runtime/report/record.h"
+
+/* A worker that starts in less is killed before it can say why. */
+#define LEAST_LIMIT_BYTES (UINT64_C(4) << 20)
+
+int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
+                      struct sl_error *error)
+{
+    size_t length = strlen(text);
+    uint64_t limit = SL_NO_LIMIT;
+    int code = 0;
+    if (length > 1 && text[length - 1] == '%') {
+        char number[32];
+        double percent = 0;
+        snprintf(number, sizeof(number), "%.*s", (int)length - 1, text);
+        code = sl_parse_real(number, 0.001, 1e6, &percent, error);
+        limit = (uint64_t)((double)weight_bytes * percent / 100);
+    } else if (strcmp(text, "none")) {
+        code = sl_parse_size(text, &limit, error);
+    }
+    if (code < 0)
+        return code;
+    if (limit < LEAST_LIMIT_BYTES)
+        return sl_error_set(error, -EINVAL,
+                            "%s is less than a process needs to start; give at least %llu MiB",
+                            text, (unsigned long long)(LEAST_LIMIT_BYTES >> 20));
+    *bytes = limit;
+    return 0;
+}
+
+static int read_top(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_integer(text, 0, 1000, &request->cell.top, error);
+}
+
+static int read_labels(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    (void)error;
+    request->cell.labels = text;
+    return 0;
+}
+
+static int read_policy(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    request->cell.policy = text;
+    return cli_check_name(SL_KIND_POLICY, "policy", text, error);
+}
+
+static int read_memory(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return cell_parse_memory(text, request->packs->weight_bytes, &request->limits.memory_bytes,
+                             error);
+}
+
+static int read_swap(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    if (!strcmp(text, "max"))
+        return 0;
+    int code = sl_parse_size(text, &request->limits.swap_bytes, error);
+    request->make_swapfile = code == 0 && request->limits.swap_bytes > 0;
+    return code;
+}
+
+static int read_read_rate(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    int code = sl_parse_size(text, &request->limits.read_bytes_per_s, error);
+    if (code == 0 && request->limits.read_bytes_per_s == 0)
+        code = sl_error_set(error, -EINVAL, "0: nothing could be read");
+    return code;
+}
+
+static int read_cpus(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_real(text, 0.01, 1024, &request->limits.cpus, error);
+}
+
+static int read_timeout(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return cli_parse_duration(text, &request->timeout_ns, error);
+}
+
+static int read_budget(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    uint64_t bytes = 0;
+    if (!strcmp(text, "auto"))
+        return 0;
+    int code = sl_parse_size(text, &bytes, error);
+    if (code == 0 && bytes == 0)
+        code = sl_error_set(error, -EINVAL, "0: nothing can run in no memory");
+    request->cell.budget_bytes = (int64_t)bytes;
+    return code;
+}
+
+static int read_depth(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_integer(text, 1, 1000000, &request->cell.depth, error);
+}
+
+static int read_queue_depth(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_integer(text, 1, 256, &request->cell.queue_depth, error);
+}
+
+static int read_loader(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    request->cell.loader = text;
+    return cli_check_name(SL_KIND_LOADER, "loader", text, error);
+}
+
+static int read_hints(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    (void)error;
+    request->cell.hints = text;
+    return 0;
+}
+
+static int read_threads(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_integer(text, 1, 64, &request->cell.threads, error);
+}
+
+static int read_batch(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return sl_parse_integer(text, 1, 1024, &request->cell.batch, error);
+}
+
+static int read_cold(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    (void)text, (void)error;
+    request->cell.cold = true;
+    return 0;
+}
+
+static int read_no_verify(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    (void)text, (void)error;
+    request->cell.trust = true;
+    return 0;
+}
+
+const struct cell_option cell_options[] = {
+#define CELL_OPTION(name, letter, value, kind, reader, help, choices) {name, CELL_##kind, reader},
+#include "runtime/cli/cell_options.inc.h"
+    {0},
+};
+
+void cell_request_init(struct cell_request *request, const struct pack_set *packs)
+{
+    *request = (struct cell_request){
+        .cell = {.packs = packs->paths,
+                 .pack_count = packs->count,
+                 .policy = "auto",
+                 .runs = 1,
+                 .top = 5},
+        .limits = {.memory_bytes = SL_NO_LIMIT,
+                   .swap_bytes = SL_NO_LIMIT,
+                   .read_bytes_per_s = SL_NO_LIMIT,
+                   .throttle_path = packs->paths[0]},
+        .packs = packs,
+    };
+}
+
+int cell_request_check(const struct cell_request *request, struct sl_error *error)
+{
+    const struct cell *cell = &request->cell;
+    int code = sl_check_hints(cell->loader, cell->hints, error);
+    for (int n = 0; cell->batch > 1 && code == 0 && n < cell->pack_count; n++) {
+        struct sl_model *model = NULL;
+        code = sl_model_open_stacked(cell->packs[n], (int)cell->batch, &model, error);
+        sl_model_close(model);
+        if (code < 0)
+            return sl_error_wrap(error, "--batch");
+    }
+    return code;
+}
+
+bool cell_request_is_limited(const struct cell_request *request)
+{
+    const struct sl_limits *limits = &request->limits;
+    return limits->memory_bytes != SL_NO_LIMIT || limits->read_bytes_per_s != SL_NO_LIMIT ||
+           limits->cpus > 0;
+}
+
+void cell_request_measure(struct cell_request *request, struct pack_set *packs)
+{
+    uint64_t limit = request->limits.read_bytes_per_s, rate = pack_set_device_rate(packs);
+    request->cell.device_bytes_per_s = (int64_t)(limit < rate ? limit : rate);
+}
+
+static json_t *given_or_null(int64_t number)
+{
+    return number > 0 ? json_integer((json_int_t)number) : json_null();
+}
+
+void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context)
+{
+    size_t i;
+    json_t *record;
+    json_array_foreach(records, i, record)
+    {
+        sl_record_add_limits(record, &request->limits);
+        json_object_set_new(record, "depth", given_or_null(request->cell.depth));
+        json_object_set_new(record, "queue_depth", given_or_null(request->cell.queue_depth));
+        json_object_set(record, "context", context);
+    }
+}

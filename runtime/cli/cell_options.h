@@ -1,0 +1,75 @@
+/* The options of a cell (cell_options.inc.h), and what one cell takes: shared by `run`, `sweep` and
+ * job files. A new option is one row there, its reader in cell_options.c, and a field here. */
+#ifndef SLUICE_CLI_CELL_OPTIONS_H
+#define SLUICE_CLI_CELL_OPTIONS_H
+
+#include "runtime/cli/cell.h"
+#include "runtime/cli/command.h"
+#include "runtime/cli/pack_set.h"
+
+enum cell_option_kind {
+    CELL_SINGLE,   /* one value */
+    CELL_FLAG,     /* given or not */
+    CELL_REPEATED, /* every occurrence counts */
+    CELL_LISTED,   /* a list: one cell for each value */
+    CELL_SWEPT,    /* one value in run, a list in sweep */
+    CELL_RANGED,   /* the same, numbers: ranges too */
+};
+
+/* What the value of an option is called in the help of run, and of sweep. */
+#define CELL_VALUE_SINGLE(value)   value
+#define CELL_VALUE_FLAG(value)     value
+#define CELL_VALUE_REPEATED(value) value
+#define CELL_VALUE_LISTED(value)   value
+#define CELL_VALUE_SWEPT(value)    value
+#define CELL_VALUE_RANGED(value)   value
+#define CELL_LIST_SINGLE(value)    value
+#define CELL_LIST_FLAG(value)      value
+#define CELL_LIST_REPEATED(value)  value
+#define CELL_LIST_LISTED(value)    value
+#define CELL_LIST_SWEPT(value)     value "[,...]"
+#define CELL_LIST_RANGED(value)    value "[,...]|A-B[+S|*F]"
+/* Rows of a command's option table. */
+#define CELL_ROW_IN_RUN(name, letter, value, kind, reader, help, choices)                          \
+    {name, letter, CELL_VALUE_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},
+#define CELL_ROW_IN_SWEEP(name, letter, value, kind, reader, help, choices)                        \
+    {name, letter, CELL_LIST_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},
+
+/* Everything that one cell takes. Pointers are borrowed. */
+struct cell_request {
+    struct cell cell;
+    struct sl_limits limits;
+    bool make_swapfile;
+    uint64_t timeout_ns;
+    const struct pack_set *packs;
+};
+
+struct cell_option {
+    const char *name; /* NULL ends the table */
+    enum cell_option_kind kind;
+    /* Takes the text of one value; NULL: not read here. The message does not name the option. */
+    int (*read)(struct cell_request *request, const char *text, struct sl_error *error);
+};
+
+/* In the order of cell_options.inc.h. */
+extern const struct cell_option cell_options[];
+
+/* A cell of those packs with nothing given: policy auto, no limits, one request. */
+void cell_request_init(struct cell_request *request, const struct pack_set *packs);
+/* What can be known to be wrong with a whole cell before it starts: hints without a loader that
+ * takes them, networks that cannot be batched. -EINVAL. */
+int cell_request_check(const struct cell_request *request, struct sl_error *error);
+/* Whether some limit asks for a control group. */
+bool cell_request_is_limited(const struct cell_request *request);
+/* The raw rate of the storage under the packs, for the bound. */
+void cell_request_measure(struct cell_request *request, struct pack_set *packs);
+
+/* What the cell adds to the records of its networks: limits, depth, queue_depth, context. */
+void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context);
+
+/* "170M", "25%" of weight_bytes, "none" (SL_NO_LIMIT). -EINVAL, also when no process can start in
+ * it. */
+int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
+                      struct sl_error *error);
+
+#endif

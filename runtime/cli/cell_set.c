@@ -1,0 +1,234 @@
+#include "runtime/cli/cell_set.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The values of every option, of one call of cell_set_expand. */
+struct cell_axes {
+    struct value_list values[CELL_OPTIONS_MOST];
+    const char **inputs; /* of every cell */
+    struct cell_axes *next;
+};
+
+void cell_set_free(struct cell_set *set)
+{
+    while (set->axes) {
+        struct cell_axes *axes = set->axes;
+        set->axes = axes->next;
+        for (int i = 0; i < CELL_OPTIONS_MOST; i++)
+            value_list_free(&axes->values[i]);
+        free(axes->inputs);
+        free(axes);
+    }
+    free(set->points);
+    *set = (struct cell_set){0};
+}
+
+static int read_inputs(const struct cli_arguments *arguments, struct cell_axes *axes,
+                       struct cell_request *request, struct sl_error *error)
+{
+    int count = 0;
+    while (cli_repeated(arguments, "input", count))
+        count++;
+    axes->inputs = calloc((size_t)count + 1, sizeof(*axes->inputs));
+    if (!axes->inputs)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    for (int i = 0; i < count; i++)
+        axes->inputs[i] = cli_repeated(arguments, "input", i);
+    request->cell.inputs = axes->inputs;
+    request->cell.input_count = count;
+    return 0;
+}
+
+/* The values of one option, as many as the command takes. */
+static int read_values(const struct cell_option *option, const char *text, bool lists,
+                       struct value_list *values, struct sl_error *error)
+{
+    bool list = option->kind == CELL_LISTED ||
+                (lists && (option->kind == CELL_SWEPT || option->kind == CELL_RANGED));
+    if (list && !strcmp(option->name, "policy"))
+        return value_list_read_names(values, text, SL_KIND_POLICY, "policy", error);
+    if (list && !strcmp(option->name, "loader"))
+        return value_list_read_names(values, text, SL_KIND_LOADER, "loader", error);
+    if (list)
+        return value_list_read(values, text, option->kind == CELL_RANGED, error);
+    if ((option->kind == CELL_SWEPT || option->kind == CELL_RANGED) && strchr(text, ','))
+        return sl_error_set(error, -EINVAL, "'%s': run takes one value; `sluice sweep` takes lists",
+                            text);
+    values->values = calloc(1, sizeof(*values->values));
+    if (!values->values || !(values->values[0] = strdup(text)))
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    values->count = values->capacity = 1;
+    return 0;
+}
+
+static int read_axes(const struct cli_arguments *arguments, struct cell_axes *axes, bool lists,
+                     struct cell_request *request, struct sl_error *error)
+{
+    int code = read_inputs(arguments, axes, request, error);
+    for (int i = 0; code == 0 && cell_options[i].name; i++) {
+        const struct cell_option *option = &cell_options[i];
+        char origin[CLI_ORIGIN_BYTES];
+        const char *text = NULL;
+        if (option->kind == CELL_FLAG)
+            text = cli_flag(arguments, option->name) ? "true" : NULL;
+        else if (option->kind != CELL_REPEATED)
+            text = cli_text(arguments, option->name);
+        if (!text)
+            continue;
+        code = read_values(option, text, lists, &axes->values[i], error);
+        /* Every value by itself, so that a mistake in any of them costs no run. */
+        for (int v = 0; code == 0 && v < axes->values[i].count; v++) {
+            struct cell_request tried = *request;
+            code = option->read(&tried, axes->values[i].values[v], error);
+        }
+        if (code < 0)
+            return sl_error_wrap(error, "%s", cli_origin(arguments, option->name, origin));
+    }
+    return code;
+}
+
+static struct cell_point *add_point(struct cell_set *set, struct sl_error *error)
+{
+    if (set->count == CELLS_MOST) {
+        sl_error_set(error, -EINVAL, "these lists span more than %d cells", CELLS_MOST);
+        return NULL;
+    }
+    if (set->count == set->capacity) {
+        int capacity = set->capacity ? 2 * set->capacity : 16;
+        struct cell_point *points = realloc(set->points, (size_t)capacity * sizeof(*points));
+        if (!points) {
+            sl_error_set(error, -ENOMEM, "out of memory");
+            return NULL;
+        }
+        set->points = points;
+        set->capacity = capacity;
+    }
+    return &set->points[set->count++];
+}
+
+/* The next combination of values, the first option fastest; false behind the last. */
+static bool advance(const struct cell_axes *axes, int at[CELL_OPTIONS_MOST])
+{
+    for (int i = 0; i < CELL_OPTIONS_MOST; i++) {
+        if (axes->values[i].count < 2)
+            continue;
+        if (++at[i] < axes->values[i].count)
+            return true;
+        at[i] = 0;
+    }
+    return false;
+}
+
+int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
+                    const struct pack_set *packs, bool lists, struct sl_error *error)
+{
+    struct cell_request base;
+    struct cell_axes *axes = calloc(1, sizeof(*axes));
+    if (!axes)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    axes->next = set->axes;
+    set->axes = axes;
+    cell_request_init(&base, packs);
+    int code = read_axes(arguments, axes, lists, &base, error);
+    int at[CELL_OPTIONS_MOST] = {0};
+    while (code == 0) {
+        struct cell_point *point = add_point(set, error);
+        if (!point)
+            return error ? error->code : -ENOMEM;
+        *point = (struct cell_point){.request = base};
+        for (int i = 0; code == 0 && cell_options[i].name; i++) {
+            if (axes->values[i].count == 0)
+                continue;
+            point->texts[i] = axes->values[i].values[at[i]];
+            code = cell_options[i].read(&point->request, point->texts[i], error);
+        }
+        if (code == 0)
+            code = cell_request_check(&point->request, error);
+        if (!advance(axes, at))
+            break;
+    }
+    return code;
+}
+
+static bool heeds_depth(const char *policy)
+{
+    struct sl_entry entry;
+    for (int i = 0; sl_list(SL_KIND_POLICY, i, &entry); i++)
+        if (!strcmp(entry.name, policy))
+            return entry.heeds_depth;
+    return true;
+}
+
+int cell_option_index(const char *name)
+{
+    int i = 0;
+    while (cell_options[i].name && strcmp(cell_options[i].name, name))
+        i++;
+    assert(cell_options[i].name);
+    return i;
+}
+
+void cell_settle(struct cell_point *point)
+{
+    struct cell_request *request = &point->request;
+    if (!heeds_depth(request->cell.policy)) {
+        request->cell.depth = 0;
+        point->texts[cell_option_index("depth")] = NULL;
+    }
+    if (request->limits.memory_bytes == SL_NO_LIMIT) {
+        request->limits.swap_bytes = SL_NO_LIMIT;
+        request->make_swapfile = false;
+        point->texts[cell_option_index("swap")] = NULL;
+    }
+}
+
+int cell_set_collapse(struct cell_set *set)
+{
+    int kept = 0, before = set->count;
+    json_t *seen = json_object();
+    for (int i = 0; i < before; i++) {
+        char key[CELL_KEY_BYTES];
+        cell_settle(&set->points[i]);
+        cell_key(&set->points[i].request, key);
+        if (json_object_get(seen, key))
+            continue;
+        json_object_set_new(seen, key, json_true());
+        set->points[kept++] = set->points[i];
+    }
+    json_decref(seen);
+    set->count = kept;
+    return before - kept;
+}
+
+bool cell_set_respect_rights(struct cell_set *set)
+{
+    bool limited = false;
+    for (int i = 0; i < set->count; i++)
+        limited |= cell_request_is_limited(&set->points[i].request);
+    if (!limited)
+        return false;
+    struct sl_cgroup_rights rights;
+    sl_cgroup_probe(&rights);
+    const char *lost = NULL;
+    for (int i = set->count; i-- > 0;) {
+        struct sl_limits *limits = &set->points[i].request.limits;
+        if (limits->cpus > 0 && !rights.cpu) {
+            limits->cpus = 0;
+            lost = "--cpus";
+        }
+        if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
+            limits->read_bytes_per_s = SL_NO_LIMIT;
+            lost = "--read-rate";
+        }
+        if (limits->memory_bytes != SL_NO_LIMIT && !rights.memory) {
+            limits->memory_bytes = SL_NO_LIMIT;
+            lost = "--memory";
+        }
+    }
+    if (lost)
+        fprintf(stderr, "sluice: warning: running without %s: %s\n", lost, rights.reason);
+    return lost;
+}
