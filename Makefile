@@ -24,7 +24,7 @@ SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
-LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
+LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lyaml -lm -ldl
 
 PROTOS   := $(wildcard models/*.proto)
 GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
@@ -46,6 +46,7 @@ objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(BUILD)/%,$(1))) \
 LIB_O    := $(call objects,$(LIB_C) $(GEN_C) $(if $(TOPOLOGY),$(TOPO_C)))
 CLI_O    := $(call objects,$(REPORT_C) $(CLI_C))
 REPORT_O := $(call objects,$(REPORT_C))
+MAIN_O   := $(call objects,runtime/cli/main.c)
 TEST_O   := $(call objects,$(TEST_C))
 SKIPS_O  := $(call objects,tests/support/report_skips.c)
 SUPPORT_O := $(filter-out $(SKIPS_O),$(call objects,$(wildcard tests/support/*.c)))
@@ -198,7 +199,7 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(REPORT_O) $(BUILD)/libsluice.a
+$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(filter-out $(MAIN_O),$(CLI_O)) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@
 

@@ -6,7 +6,7 @@
 set -eu
 
 build='gcc g++ libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev liburing-dev
-libcgroup-dev libopenblas0 libjansson-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev libcriterion-dev'
+libcgroup-dev libopenblas0 libjansson-dev libyaml-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev libcriterion-dev'
 lint='clang-format clang-tidy cppcheck shellcheck'
 
 wanted=$build
