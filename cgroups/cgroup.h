@@ -60,6 +60,13 @@ struct sl_cgroup_rights {
 };
 SL_API void sl_cgroup_probe(struct sl_cgroup_rights *rights);
 
+/* Whether anything is limited; swap counts only beside a memory limit. */
+SL_API bool sl_limits_any(const struct sl_limits *limits);
+
+/* Whether swap in zram can be made here: 0, -EPERM (not root), or -ENOSYS when the kernel has no
+ * zram and its module cannot be loaded, with the cure. */
+SL_API int sl_zram_check(struct sl_error *error);
+
 /* Creates a group named sluice-<pid>-<serial> and sets the limits (growing and shrinking order of
  * v1's memsw respected). -EPERM, -ENOSYS, -EINVAL name file, value and cure. Groups that a crashed
  * sluice left (their pid gone) are removed first. */

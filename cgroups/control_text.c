@@ -124,12 +124,10 @@ int sl_limits_check(const struct sl_limits *limits, struct sl_error *error)
                             "a rate needs a file that says which device to throttle");
     if (limits->cores < 0)
         return sl_error_set(error, -EINVAL, "%d cores cannot be had", limits->cores);
-    bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT &&
-                   limits->swap_bytes > 0;
-    if (limits->swap_place != SL_SWAP_ANYWHERE && !bounded)
-        return sl_error_set(error, -EINVAL,
-                            "swap %s needs a memory limit and a size of swap beside it",
-                            limits->swap_place == SL_SWAP_ZRAM ? "in zram" : "in a file");
+    if (limits->memory_bytes != SL_NO_LIMIT && limits->swap_place != SL_SWAP_ANYWHERE &&
+        limits->swap_bytes == SL_NO_LIMIT)
+        return sl_error_set(error, -EINVAL, "swap in %s needs a size",
+                            limits->swap_place == SL_SWAP_ZRAM ? "zram" : "a file");
     if (isnan(limits->cpus) || limits->cpus < 0 || (limits->cpus > 0 && limits->cpus < 0.01) ||
         limits->cpus > 10000)
         return sl_error_set(error, -EINVAL,

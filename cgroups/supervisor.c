@@ -75,12 +75,13 @@ static int prepare_swap(const struct sl_cell *cell, struct run *run, struct sl_e
     /* Swap that a crashed run left must not serve this one. */
     sl_swapfiles_clean(cell->swap_directory);
     sl_zrams_clean();
-    if (limits->swap_place == SL_SWAP_ZRAM)
-        return sl_zram_create(limits->swap_bytes, &run->zram, error);
     bool own = limits->swap_place == SL_SWAP_FILE;
-    bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT;
-    if (!own &&
-        (!cell->make_swapfile || !bounded || limits->swap_bytes <= sl_swap_lasting_free_bytes()))
+    bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT &&
+                   limits->swap_bytes > 0;
+    if (bounded && limits->swap_place == SL_SWAP_ZRAM)
+        return sl_zram_create(limits->swap_bytes, &run->zram, error);
+    if (!bounded ||
+        (!own && (!cell->make_swapfile || limits->swap_bytes <= sl_swap_lasting_free_bytes())))
         return 0;
     return sl_swapfile_create(cell->swap_directory, limits->swap_bytes, own, &run->swapfile, error);
 }

@@ -114,7 +114,6 @@ int sl_limits_check(const struct sl_limits *limits, struct sl_error *error);
 /* limits with what has no effect taken out (swap counts only beside a memory limit) and sums that
  * overflow made "none". */
 struct sl_limits sl_limits_effective(const struct sl_limits *limits);
-bool sl_limits_any(const struct sl_limits *limits);
 /* CPU share -> quota and period in microseconds. Short periods keep the pauses of a throttled
  * process well below the latencies that are measured. */
 void sl_cpu_quota(double cpus, unsigned *quota_us, unsigned *period_us);

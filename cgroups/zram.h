@@ -5,17 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/base/error.h"
+#include "cgroups/cgroup.h"
 
 struct sl_zram;
 
-/* Whether disks can be made here: 0, -EPERM (not root), or -ENOSYS when the kernel has no zram and
- * its module cannot be loaded, with the cure. */
-int sl_zram_check(struct sl_error *error);
-
 /* Adds a zram disk of `bytes` (before compression), formats it as swap and enables it before all
- * other swap. What a crashed sluice left is removed first. Errors as above, and -errno of the
- * kernel. Disable and remove with sl_zram_remove. */
+ * other swap. What a crashed sluice left is removed first. Errors as sl_zram_check, and
+ * -errno of the kernel. Disable and remove with sl_zram_remove. */
 int sl_zram_create(uint64_t bytes, struct sl_zram **zram, struct sl_error *error);
 /* Most memory that it took for its pages so far; no control group counts it. SL_NO_LIMIT when the
  * kernel does not tell. */

@@ -10,6 +10,7 @@
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
+#include "runtime/cli/device_profile.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/run_output.h"
 #include "runtime/report/record.h"
@@ -40,6 +41,8 @@ static const struct cli_option options[] = {
      "0 max", false},
     {"read-rate", 0, "RATE", "bytes per second that the worker may read, e.g. 100M", NULL, false},
     {"cpus", 0, "X", "processor cores that the worker may use, e.g. 1.5", NULL, false},
+    DEVICE_LIMIT_OPTIONS,
+    DEVICE_OPTION,
     {"timeout", 0, "TIME", "end a cell after this long, e.g. 30s", NULL, false},
     {"budget", 0, "SIZE|auto",
      "memory that policies with a budget allow themselves; auto: the limit (default auto)", "auto",
@@ -72,7 +75,8 @@ static const struct cli_option options[] = {
 
 /* What the command line asks for: one cell per policy and limit. */
 struct run_request {
-    struct cell cell;        /* policy aside */
+    struct cell cell; /* policy aside */
+    struct device_profile device;
     struct sl_limits limits; /* memory aside */
     bool make_swapfile;
     uint64_t timeout_ns;
@@ -91,12 +95,14 @@ static void request_free(struct run_request *request)
 
 static int read_swap(const char *text, struct run_request *request, struct sl_error *error)
 {
-    request->limits.swap_bytes = SL_NO_LIMIT;
-    if (!text || !strcmp(text, "max"))
-        return 0;
-    if (sl_parse_size(text, &request->limits.swap_bytes, error) < 0)
+    struct sl_limits *limits = &request->limits;
+    if (text && !strcmp(text, "max"))
+        limits->swap_bytes = SL_NO_LIMIT;
+    else if (text && sl_parse_size(text, &limits->swap_bytes, error) < 0)
         return sl_error_wrap(error, "--swap");
-    request->make_swapfile = request->limits.swap_bytes > 0;
+    request->make_swapfile = limits->swap_bytes > 0 && limits->swap_bytes != SL_NO_LIMIT;
+    if (limits->swap_place != SL_SWAP_ANYWHERE && limits->swap_bytes == SL_NO_LIMIT)
+        return sl_error_set(error, -EINVAL, "--swap-place needs a --swap SIZE");
     return 0;
 }
 
@@ -117,20 +123,15 @@ static int read_limits(const struct cli_arguments *arguments, struct run_request
                        struct sl_error *error)
 {
     struct sl_limits *limits = &request->limits;
-    *limits = (struct sl_limits){
-        .read_bytes_per_s = SL_NO_LIMIT,
-        .throttle_path = request->cell.packs[0],
-    };
-    int code = cell_list_read_memory(&request->list, cli_text(arguments, "memory"),
-                                     request->weight_bytes, error);
+    limits->throttle_path = request->cell.packs[0];
+    int code = device_read_limits(arguments, &request->device, limits, error);
+    const char *memory = cli_text(arguments, "memory");
+    if (code == 0)
+        code = cell_list_read_memory(&request->list, memory, request->weight_bytes, error);
+    if (code == 0 && !memory)
+        request->list.memory[0] = limits->memory_bytes;
     if (code == 0)
         code = read_swap(cli_text(arguments, "swap"), request, error);
-    if (code == 0)
-        code = cli_size(arguments, "read-rate", &limits->read_bytes_per_s, error);
-    if (code == 0 && limits->read_bytes_per_s == 0)
-        code = sl_error_set(error, -EINVAL, "--read-rate 0: nothing could be read");
-    if (code == 0)
-        code = cli_real(arguments, "cpus", 0.01, 1024, &limits->cpus, error);
     if (code == 0)
         code = cli_duration(arguments, "timeout", &request->timeout_ns, error);
     return code;
@@ -238,10 +239,17 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
     return code;
 }
 
-static bool is_limited(const struct sl_limits *limits)
+/* A device is emulated wholly or not at all. */
+static int check_device(const struct run_request *request, struct sl_error *error)
 {
-    return limits->memory_bytes != SL_NO_LIMIT || limits->read_bytes_per_s != SL_NO_LIMIT ||
-           limits->cpus > 0;
+    struct sl_limits limits = request->limits;
+    bool any = false;
+    for (int i = 0; i < request->list.memory_count; i++) {
+        uint64_t memory = request->list.memory[i];
+        if (memory != SL_NO_LIMIT && (!any || memory > limits.memory_bytes))
+            limits.memory_bytes = memory, any = true;
+    }
+    return device_check(&request->device, &limits, request->cell.packs[0], error);
 }
 
 /* Takes away what this user cannot have, and says so once. */
@@ -251,7 +259,7 @@ static void respect_rights(struct run_request *request)
     for (int i = 0; i < request->list.memory_count; i++)
         memory |= request->list.memory[i] != SL_NO_LIMIT;
     struct sl_limits *limits = &request->limits;
-    if (!memory && limits->read_bytes_per_s == SL_NO_LIMIT && limits->cpus <= 0)
+    if (!memory && !sl_limits_any(limits))
         return;
     struct sl_cgroup_rights rights;
     sl_cgroup_probe(&rights);
@@ -265,12 +273,24 @@ static void respect_rights(struct run_request *request)
         limits->read_bytes_per_s = SL_NO_LIMIT;
         lost = lost ? lost : "--read-rate";
     }
+    if (limits->write_bytes_per_s != SL_NO_LIMIT && !rights.write_rate) {
+        limits->write_bytes_per_s = SL_NO_LIMIT;
+        lost = lost ? lost : "--write-rate";
+    }
     if (limits->cpus > 0 && !rights.cpu) {
         limits->cpus = 0;
         lost = lost ? lost : "--cpus";
     }
+    if (limits->cores > 0 && !rights.cores) {
+        limits->cores = 0;
+        lost = lost ? lost : "--cores";
+    }
     if (lost)
         fprintf(stderr, "sluice: warning: running without %s: %s\n", lost, rights.reason);
+    bool swapping = memory && limits->swap_bytes > 0;
+    if (!request->quiet && rights.version == 1 && swapping &&
+        limits->write_bytes_per_s != SL_NO_LIMIT)
+        fprintf(stderr, "sluice: note: under cgroup v1 the write rate does not hold for swap\n");
 }
 
 static int run_cell(const struct run_request *request, const struct cell *cell,
@@ -283,13 +303,15 @@ static int run_cell(const struct run_request *request, const struct cell *cell,
     return cell_execute(cell, records, error);
 }
 
-static void finish_records(json_t *records, const struct sl_limits *limits, json_t *context)
+static void finish_records(const struct run_request *request, json_t *records,
+                           const struct sl_limits *limits, json_t *context)
 {
     size_t i;
     json_t *record;
     json_array_foreach(records, i, record)
     {
         sl_record_add_limits(record, limits);
+        device_record(record, &request->device);
         json_object_set(record, "context", context);
     }
 }
@@ -358,12 +380,12 @@ static int run_cells(struct run_request *request, json_t *cells, json_t *context
             cell.policy = request->list.policies[p];
             limits.memory_bytes = request->list.memory[m];
             show_progress(request, ++number, count, cell.policy, limits.memory_bytes);
-            bool apart = count > 1 || is_limited(&limits) || request->timeout_ns;
+            bool apart = count > 1 || sl_limits_any(&limits) || request->timeout_ns;
             struct sl_error error = {0};
             json_t *records = NULL;
             int code = run_cell(request, &cell, &limits, apart, &records, &error);
             if (records) {
-                finish_records(records, &limits, context);
+                finish_records(request, records, &limits, context);
                 json_array_append_new(cells, records);
                 if (request->format == SL_FORMAT_JSON)
                     print_json(records);
@@ -442,6 +464,8 @@ static int run(const struct cli_arguments *arguments)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_request(arguments, &request, &error) < 0)
         status = cli_usage(arguments->command, &error);
+    else if (check_device(&request, &error) < 0)
+        status = cli_fail(CLI_UNFIT, &error);
     else
         status = run_request(&request);
     request_free(&request);
@@ -458,8 +482,9 @@ const struct cli_command command_run = {
     .description =
         "Runs one request of every network (--runs: more) and prints what it took and what came "
         "out. Several packs are one batch: their requests arrive together.\n\n"
-        "Without limits the network runs in this process. With --memory, --read-rate, --cpus or "
-        "--timeout, and for several cells, every cell runs in a fresh worker process, watched from "
+        "Without limits the network runs in this process. With limits (--memory, --read-rate, "
+        "--device and others), --timeout, and for several cells, every cell runs in a fresh worker "
+        "process, watched from "
         "outside; with limits inside a control group of its own, packs dropped from the page cache "
         "first. A cell that the limit kills is a result (status oom), and the exit code is 3. "
         "Several policies or limits give one row each.\n\n"
@@ -471,6 +496,7 @@ const struct cli_command command_run = {
         "sluice run facenet.sluice --memory 192M --swap 0 --policy linear\twith less memory than "
         "weights\n"
         "sluice run facenet.sluice --policy all --memory none,75%,50% --swap 1G\tone table\n"
+        "sluice run facenet.sluice --device pi4-sd\tas on a Raspberry Pi 4 with an SD card\n"
         "sluice run vgg16.sluice --memory 25% --runs 8 --batch 4\tfewer reads per request\n"
         "sluice run age.sluice gender.sluice --runs 20 -o json\ta batch, for scripts\n",
     .options = options,

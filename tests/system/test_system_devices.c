@@ -207,3 +207,84 @@ Test(system_devices, users_without_rights_are_told_the_cure)
     cr_expect(strstr(error.text, "run as root"), "%s", error.text);
     cr_expect_null(zram);
 }
+
+static char folder[PATH_MAX];
+
+/* A folder of its own with LeNet's pack and the profile of a board with swap in zram. */
+static void make_folder(void)
+{
+    struct command synth;
+    snprintf(folder, sizeof(folder), "/var/tmp/sluice-device-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    command_run(&synth, "synth lenet -o %s/lenet.sluice -q", folder);
+    cr_assert_eq(synth.exit_code, 0, "%s", synth.errors);
+    command_free(&synth);
+    snprintf(file_path, sizeof(file_path), "%.4000s/board.yaml", folder);
+    FILE *profile = fopen(file_path, "w");
+    cr_assert_not_null(profile);
+    fputs("description: a board\nmemory: 64M\nswap: 32M\nswap-place: zram\nread-rate: 20M\n"
+          "write-rate: 10M\ncpus: 0.5\ncores: 1\n",
+          profile);
+    fclose(profile);
+}
+
+static void remove_folder(void)
+{
+    char path[PATH_MAX];
+    remove_file();
+    snprintf(path, sizeof(path), "%.4000s/lenet.sluice", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void require_everything(void)
+{
+    struct sl_cgroup_rights rights = require_groups();
+    require_zram();
+    if (!rights.read_rate || !rights.write_rate || !rights.cpu || !rights.cores)
+        cr_skip_test("skipped: needs all controllers (%s)", rights.reason);
+}
+
+Test(system_devices, a_record_tells_the_device, .fini = remove_folder)
+{
+    require_everything();
+    make_folder();
+    struct command run;
+    command_run(&run, "run %s/lenet.sluice --device %s --cpus 0.25 -o json", folder, file_path);
+    cr_assert_eq(run.exit_code, 0, "%s", run.errors);
+    json_t *records = command_records(&run), *record = json_array_get(records, 0);
+    cr_expect_str_eq(record_text(record, "status"), "ok");
+    cr_expect_str_eq(record_text(record, "device"), "board");
+    cr_expect_str_eq(record_text(record, "swap_place"), "zram");
+    cr_expect_eq(record_number(record, "memory_limit"), 64 * SL_MIB);
+    cr_expect_eq(record_number(record, "swap_limit"), 32 * SL_MIB);
+    cr_expect_eq(record_number(record, "read_rate"), 20 * SL_MIB);
+    cr_expect_eq(record_number(record, "write_rate"), 10 * SL_MIB);
+    cr_expect_eq(record_number(record, "cpus"), 0.25, "a flag overrides the profile");
+    cr_expect_eq(record_number(record, "cores"), 1);
+    cr_expect_eq(record_number(record, "threads"), 1, "one core, one thread");
+    cr_expect_geq(record_number(record, "zram_peak_bytes"), 0);
+    cr_expect_str_empty(command_left_behind(&run));
+    json_decref(records);
+    command_free(&run);
+}
+
+Test(system_devices, what_a_killed_run_left_goes_with_the_next, .fini = remove_folder)
+{
+    require_everything();
+    make_folder();
+    struct command run, next;
+    command_start(&run, "run %s/lenet.sluice --device %s --runs 1000000", folder, file_path);
+    cr_assert(command_enters_group(&run));
+    cr_expect(zram_of(run.pid), "no swap in zram");
+    kill(run.pid, SIGKILL);
+    command_wait(&run);
+    cr_expect(zram_of(run.pid), "nothing was left: the test proves nothing");
+    command_run(&next, "run %s/lenet.sluice --memory 32M", folder);
+    cr_expect_eq(next.exit_code, 0, "%s", next.errors);
+    cr_expect(strstr(next.errors, "removed the swap disk /dev/zram"), "%s", next.errors);
+    cr_expect_str_empty(command_left_behind(&run));
+    cr_expect_str_empty(command_left_behind(&next));
+    command_free(&run);
+    command_free(&next);
+}
