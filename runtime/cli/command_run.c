@@ -6,6 +6,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/ceiling.h"
 #include "runtime/cli/cell.h"
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
@@ -77,6 +78,7 @@ static const struct cli_option options[] = {
 struct run_request {
     struct cell cell; /* policy aside */
     struct device_profile device;
+    struct ceiling ceiling;  /* of this machine */
     struct sl_limits limits; /* memory aside */
     bool make_swapfile;
     uint64_t timeout_ns;
@@ -308,6 +310,7 @@ static void finish_records(const struct run_request *request, json_t *records,
 {
     size_t i;
     json_t *record;
+    ceiling_add_shares(records, request->cell.pack_count, &request->ceiling, limits);
     json_array_foreach(records, i, record)
     {
         sl_record_add_limits(record, limits);
@@ -435,6 +438,8 @@ static int run_request(struct run_request *request)
         interrupt_install_hangup();
     respect_rights(request);
     measure_device(request);
+    SL_AUTO_FREE char *cache = cli_ceiling_cache();
+    ceiling_find(cache, request->cell.packs[0], &request->ceiling);
     json_t *cells = json_array();
     /* Only records show it, and it reads a dozen files. */
     json_t *context =

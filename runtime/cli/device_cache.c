@@ -6,7 +6,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 
-char *cli_device_cache(void)
+static char *cache_file(const char *name)
 {
     SL_AUTO(sl_text_free) struct sl_text folder = {0};
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -23,6 +23,16 @@ char *cli_device_cache(void)
     if (folder.failed)
         return NULL;
     mkdir(folder.bytes, 0700);
-    sl_text_add(&folder, "/devices");
+    sl_text_add(&folder, "/%s", name);
     return folder.failed ? NULL : SL_STEAL(folder.bytes);
+}
+
+char *cli_device_cache(void)
+{
+    return cache_file("devices");
+}
+
+char *cli_ceiling_cache(void)
+{
+    return cache_file("ceilings");
 }

@@ -177,6 +177,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     json_object_set_new(record, "batch", json_integer(info.stack));
     add_session(record, session);
     json_object_set_new(record, "weights_bytes", json_bytes(info.weight_bytes));
+    json_object_set_new(record, "flops", json_real(info.flops));
     add_latencies(record, samples);
     add_mean(record, "load_ns", samples, offsetof(struct sl_result, load_ns));
     add_mean(record, "run_ns", samples, offsetof(struct sl_result, run_ns));
