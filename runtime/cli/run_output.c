@@ -76,7 +76,7 @@ static void print_ceiling(const json_t *record, FILE *stream)
         fputs(", ", stream);
     if (compute >= 0)
         print_share("computes", compute, "the matrix product", stream);
-    fputs(" that were measured\n", stream);
+    fputs(" (doctor --bench)\n", stream);
 }
 
 static void print_memory(const json_t *record, FILE *stream)

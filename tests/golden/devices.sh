@@ -21,7 +21,7 @@ compute() {
 }
 awk -v whole="$(compute)" -v half="$(compute --cpus 0.5)" 'BEGIN { printf "%.2f x\n", half / whole }'
 "$SLUICE" plan lenet.sluice --estimate --policy linear --device pi4-sd -o json 2>/dev/null |
-    grep -o '"device_bytes_per_s.*}'
+    grep -o '"device":.*}'
 try run lenet.sluice --device pi4-ssd
 try run lenet.sluice --device typo.yaml
 try run lenet.sluice --device shape.yaml
