@@ -7,7 +7,7 @@
 #include <sys/sysinfo.h>
 
 #include "iouring/probe.h"
-#include "kernels/ceiling.h"
+#include "kernels/compute_ceiling.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/rng.h"

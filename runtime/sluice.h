@@ -316,7 +316,7 @@ struct sl_plan_request {
     int threads, depth;   /* as in struct sl_session_options */
     struct sl_device_info device;
     uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
-    double cpus; /* processor time, as in struct sl_limits; 0: all */
+    double cpus;               /* processor time, as in struct sl_limits; 0: all */
 };
 
 struct sl_plan_result {

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernels/ceiling.h"
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/ceiling.h"
@@ -151,21 +150,4 @@ Test(ceiling, shares_of_records)
     cr_expect_eq(number(records, 2, "read_ceiling_share"), -1);
     cr_expect_eq(number(records, 2, "compute_ceiling_share"), -1);
     json_decref(records);
-}
-
-Test(ceiling, compute_is_measured)
-{
-    struct sl_compute_ceiling ceiling = {-1, -1};
-    struct sl_error error = {0};
-    cr_expect(sl_compute_ceiling_measure(0, SL_MIB, 0, &ceiling, &error) < 0);
-    cr_expect_eq(ceiling.flops_per_s, -1, "untouched on failure");
-    for (int threads = 1; threads <= 3; threads++) {
-        cr_assert_eq(sl_compute_ceiling_measure(threads, SL_MIB, 0, &ceiling, &error), 0, "%s",
-                     error.text);
-        /* No processor is slower than 10 MFLOP/s, or faster than 100 TFLOP/s. */
-        cr_expect(ceiling.flops_per_s > 1e7 && ceiling.flops_per_s < 1e14, "%g",
-                  ceiling.flops_per_s);
-        cr_expect(ceiling.bytes_per_s > 1e6 && ceiling.bytes_per_s < 1e14, "%g",
-                  ceiling.bytes_per_s);
-    }
 }

@@ -1,6 +1,6 @@
 /* The most that this processor computes with our kernels: what results are compared with. */
-#ifndef SLUICE_KERNELS_CEILING_H
-#define SLUICE_KERNELS_CEILING_H
+#ifndef SLUICE_KERNELS_COMPUTE_CEILING_H
+#define SLUICE_KERNELS_COMPUTE_CEILING_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "kernels/ceiling.h"
+#include "kernels/compute_ceiling.h"
 
 #include <errno.h>
 #include <string.h>
