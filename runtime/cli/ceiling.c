@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,12 +32,14 @@ struct line {
 static int line_here(const char *path, struct line *line)
 {
     struct stat status;
-    *line = (struct line){.measured_s = time(NULL)};
-    if (stat(path, &status) || gethostname(line->host, sizeof(line->host) - 1))
+    struct utsname machine;
+    if (stat(path, &status) || uname(&machine))
         return -errno;
-    line->host[strcspn(line->host, " \n")] = '\0';
-    line->major_number = major(status.st_dev);
-    line->minor_number = minor(status.st_dev);
+    *line = (struct line){.major_number = major(status.st_dev),
+                          .minor_number = minor(status.st_dev),
+                          .measured_s = time(NULL)};
+    snprintf(line->host, sizeof(line->host), "%.*s", (int)strcspn(machine.nodename, " \n"),
+             machine.nodename);
     return 0;
 }
 
