@@ -245,11 +245,12 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
 static int check_device(const struct run_request *request, struct sl_error *error)
 {
     struct sl_limits limits = request->limits;
-    bool any = false;
+    limits.memory_bytes = SL_NO_LIMIT;
     for (int i = 0; i < request->list.memory_count; i++) {
         uint64_t memory = request->list.memory[i];
-        if (memory != SL_NO_LIMIT && (!any || memory > limits.memory_bytes))
-            limits.memory_bytes = memory, any = true;
+        if (memory != SL_NO_LIMIT &&
+            (limits.memory_bytes == SL_NO_LIMIT || memory > limits.memory_bytes))
+            limits.memory_bytes = memory;
     }
     return device_check(&request->device, &limits, request->cell.packs[0], error);
 }
@@ -397,7 +398,11 @@ static int run_cells(struct run_request *request, json_t *cells, json_t *context
             if (interrupt_came())
                 return CLI_INTERRUPTED;
             if (code < 0)
-                return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
+                return cli_fail(code == -EPERM || code == -ENOSYS || code == -ENODEV ||
+                                        code == -EOPNOTSUPP
+                                    ? CLI_UNFIT
+                                    : CLI_FAILED,
+                                &error);
         }
     }
     return status;
@@ -489,9 +494,9 @@ const struct cli_command command_run = {
         "out. Several packs are one batch: their requests arrive together.\n\n"
         "Without limits the network runs in this process. With limits (--memory, --read-rate, "
         "--device and others), --timeout, and for several cells, every cell runs in a fresh worker "
-        "process, watched from "
-        "outside; with limits inside a control group of its own, packs dropped from the page cache "
-        "first. A cell that the limit kills is a result (status oom), and the exit code is 3. "
+        "process, watched from outside; with limits inside a control group of its own, packs "
+        "dropped from the page cache first. A cell that the limit kills is a result (status oom), "
+        "and the exit code is 3. "
         "Several policies or limits give one row each.\n\n"
         "Results go to stdout, everything else to stderr. -o json prints one record per network "
         "and input on a line of its own. Ctrl-C ends the cell, cleans up, prints what is finished "
