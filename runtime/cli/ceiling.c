@@ -29,18 +29,19 @@ struct line {
     struct ceiling ceiling;
 };
 
-static int line_here(const char *path, struct line *line)
+/* False when path cannot be seen. */
+static bool line_here(const char *path, struct line *line)
 {
     struct stat status;
     struct utsname machine;
     if (stat(path, &status) || uname(&machine))
-        return -errno;
+        return false;
     *line = (struct line){.major_number = major(status.st_dev),
                           .minor_number = minor(status.st_dev),
                           .measured_s = time(NULL)};
     snprintf(line->host, sizeof(line->host), "%.*s", (int)strcspn(machine.nodename, " \n"),
              machine.nodename);
-    return 0;
+    return true;
 }
 
 /* Reads the next line that is one; the text behind it, NULL at the end. */
@@ -100,7 +101,7 @@ int ceiling_keep(const char *cache, const char *path, const struct sl_bench *ben
     char text[CACHE_MOST_BYTES] = "";
     SL_AUTO(sl_text_free) struct sl_text out = {0};
     struct line here, line;
-    if (line_here(path, &here))
+    if (!line_here(path, &here))
         return sl_error_errno(error, "%s", path);
     sl_file_read_text(cache, text, sizeof(text));
     for (const char *rest = text; (rest = next_line(rest, &line));)
@@ -121,7 +122,7 @@ void ceiling_find(const char *cache, const char *path, struct ceiling *ceiling)
     char text[CACHE_MOST_BYTES] = "";
     struct line here, line;
     *ceiling = (struct ceiling){0};
-    if (!cache || line_here(path, &here) || sl_file_read_text(cache, text, sizeof(text)) <= 0)
+    if (!cache || !line_here(path, &here) || sl_file_read_text(cache, text, sizeof(text)) <= 0)
         return;
     for (const char *rest = text; (rest = next_line(rest, &line));)
         if (same_place(&line, &here) && here.measured_s - line.measured_s < KEPT_SECONDS)
