@@ -24,7 +24,7 @@ SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
-LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
+LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lyaml -lm -ldl
 
 PROTOS   := $(wildcard models/*.proto)
 GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
@@ -40,11 +40,13 @@ CLI_C    := $(wildcard runtime/cli/*.c)
 TEST_C   := $(wildcard tests/unit/*.c)
 TOPOLOGY := $(wildcard models/topologies/*.prototxt)
 TOPO_C   := $(BUILD)/gen/models/topologies.c
+DEVICES  := $(wildcard scripts/devices/*.yaml)
+DEVICE_C := $(BUILD)/gen/scripts/devices.c
 
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(BUILD)/%,$(1))) \
            $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/gen/%.o,$(filter $(BUILD)/%,$(1)))
 LIB_O    := $(call objects,$(LIB_C) $(GEN_C) $(if $(TOPOLOGY),$(TOPO_C)))
-CLI_O    := $(call objects,$(REPORT_C) $(CLI_C))
+CLI_O    := $(call objects,$(REPORT_C) $(CLI_C) $(DEVICE_C))
 REPORT_O := $(call objects,$(REPORT_C))
 TEST_O   := $(call objects,$(TEST_C))
 SKIPS_O  := $(call objects,tests/support/report_skips.c)
@@ -164,10 +166,15 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 	$(SAY) "  GEN   $<"
 	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 
-$(TOPO_C): $(TOPOLOGY) scripts/embed_topologies.sh
+# Texts inside the program: name of the table's struct, its header, the files.
+$(TOPO_C): TEXTS := sl_topology models/import.h $(TOPOLOGY)
+$(TOPO_C): $(TOPOLOGY)
+$(DEVICE_C): TEXTS := device_text runtime/cli/device_profile.h $(DEVICES)
+$(DEVICE_C): $(DEVICES)
+$(TOPO_C) $(DEVICE_C): scripts/embed_texts.sh
 	@mkdir -p $(@D)
 	$(SAY) "  GEN   $@"
-	$(Q)sh scripts/embed_topologies.sh $(TOPOLOGY) > $@.tmp && mv $@.tmp $@
+	$(Q)sh scripts/embed_texts.sh $(TEXTS) > $@.tmp && mv $@.tmp $@
 
 # Generated code is not held to our warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_H)

@@ -6,6 +6,7 @@
 #include <libcgroup.h>
 #include <linux/magic.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -114,6 +115,30 @@ static const struct sl_cgroup_part *part_of(const struct sl_cgroup *group, const
     return NULL;
 }
 
+static int write_setting(struct sl_cgroup *group, const struct sl_cgroup_setting *setting,
+                         struct sl_error *error)
+{
+    const struct sl_cgroup_part *part = part_of(group, setting->controller);
+    if (!part || !part_has_file(part, setting->file))
+        return sl_error_set(error, part ? -ENOSYS : -EPERM,
+                            "%s = %s: the cgroup %s controller does not offer it here%s",
+                            setting->file, setting->value, setting->controller,
+                            strstr(setting->file, "swap") || strstr(setting->file, "memsw")
+                                ? "; boot with swapaccount=1, or use --swap max"
+                                : "; see sluice doctor");
+    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
+    struct cgroup_controller *controller =
+        cgroup ? cgroup_add_controller(cgroup, setting->controller) : NULL;
+    if (!controller || cgroup_set_value_string(controller, setting->file, setting->value))
+        return sl_error_set(error, -ENOMEM, "out of memory for %s", setting->file);
+    int result = cgroup_modify_cgroup(cgroup);
+    if (!result)
+        return 0;
+    int code = library_code(result);
+    return sl_error_set(error, code, "write %s to %s/%s: %s; %s", setting->value, part->directory,
+                        setting->file, strerror(-code), cure_of(code));
+}
+
 /* True when a v2 parent already hands all wanted controllers to its children. */
 static bool parent_delegates(const struct sl_cgroup_part *part)
 {
@@ -198,6 +223,66 @@ static int add_part(struct sl_cgroup *group, const char *const *controllers, siz
     return code;
 }
 
+/* v2: one directory with as many controllers as this user was given. */
+static int add_shared_part(struct sl_cgroup *group, unsigned serial, struct sl_error *error)
+{
+    const struct sl_cgroup_version *version = group->version;
+    const struct {
+        const char *controllers[SL_CONTROLLERS_MOST];
+        size_t count;
+    } tries[] = {
+        {{version->memory, version->cpu, version->io, version->cpuset}, 4},
+        {{version->memory, version->cpu, version->io}, 3},
+        {{version->memory, version->cpu, version->cpuset}, 3},
+        {{version->memory, version->cpu}, 2},
+        {{version->memory}, 1},
+    };
+    int code = -ENOENT;
+    for (size_t i = 0; code && i < sizeof(tries) / sizeof(tries[0]); i++)
+        code = add_part(group, tries[i].controllers, tries[i].count, serial, error);
+    return code;
+}
+
+/* v1: a new cpuset takes no process before it has processors and memory nodes. */
+static int copy_cpuset(struct sl_cgroup *group, const struct sl_cgroup_part *part)
+{
+    const char *const *files = group->version->cpuset_copied;
+    int code = 0;
+    for (size_t i = 0; !code && i < sizeof(group->version->cpuset_copied) / sizeof(*files); i++) {
+        struct sl_cgroup_setting setting = {.controller = group->version->cpuset, .file = files[i]};
+        char path[PATH_MAX];
+        const char *slash = strrchr(part->directory, '/');
+        snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - part->directory), part->directory,
+                 files[i]);
+        if (sl_file_read_text(path, setting.value, sizeof(setting.value)) <= 0)
+            return -ENOENT;
+        setting.value[strcspn(setting.value, "\n")] = '\0';
+        if (!setting.value[0])
+            return -ENOENT;
+        code = write_setting(group, &setting, NULL);
+    }
+    return code;
+}
+
+/* v1: one directory for each controller; all but memory may be missing. */
+static int add_separate_parts(struct sl_cgroup *group, unsigned serial, struct sl_error *error)
+{
+    const struct sl_cgroup_version *version = group->version;
+    const char *optional[] = {version->io, version->cpu, version->cpuset};
+    int code = add_part(group, &version->memory, 1, serial, error);
+    for (size_t i = 0; !code && i < sizeof(optional) / sizeof(optional[0]); i++) {
+        if (add_part(group, &optional[i], 1, serial, NULL) || optional[i] != version->cpuset)
+            continue;
+        struct sl_cgroup_part *part = &group->parts[group->part_count - 1];
+        if (copy_cpuset(group, part)) {
+            sl_group_remove(part);
+            sl_cleanup_fd(&part->lock);
+            group->part_count--;
+        }
+    }
+    return code;
+}
+
 /* Makes an unlimited group with every controller that can be had; memory must be. */
 static int open_group(const struct sl_cgroup_version *version, struct sl_cgroup **result,
                       struct sl_error *error)
@@ -206,24 +291,11 @@ static int open_group(const struct sl_cgroup_version *version, struct sl_cgroup 
     if (!group)
         return sl_error_set(error, -ENOMEM, "out of memory for a cgroup");
     group->version = version;
-    group->limits =
-        (struct sl_limits){SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, .throttle_path = NULL, .cpus = 0};
+    group->limits = (struct sl_limits)SL_LIMITS_NONE;
     memset(group->files, -1, sizeof(group->files));
     unsigned serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
-    const char *controllers[] = {version->memory, version->io, version->cpu};
-    int code;
-    if (version->shared_directory) {
-        struct sl_error ignored;
-        const char *without_io[] = {version->memory, version->cpu};
-        if ((code = add_part(group, controllers, 3, serial, &ignored)) &&
-            (code = add_part(group, without_io, 2, serial, &ignored)))
-            code = add_part(group, controllers, 1, serial, error);
-    } else {
-        code = add_part(group, controllers, 1, serial, error);
-        struct sl_error ignored;
-        for (size_t i = 1; !code && i < SL_CONTROLLERS_MOST; i++)
-            add_part(group, controllers + i, 1, serial, &ignored);
-    }
+    int code = version->shared_directory ? add_shared_part(group, serial, error)
+                                         : add_separate_parts(group, serial, error);
     if (code)
         return code;
     for (size_t i = 0; i < SL_USAGE_FILES_MOST && version->usage_files[i]; i++) {
@@ -235,28 +307,19 @@ static int open_group(const struct sl_cgroup_version *version, struct sl_cgroup 
     return 0;
 }
 
-static int write_setting(struct sl_cgroup *group, const struct sl_cgroup_setting *setting,
-                         struct sl_error *error)
+static int find_cores(int count, struct sl_hardware *hardware, struct sl_error *error)
 {
-    const struct sl_cgroup_part *part = part_of(group, setting->controller);
-    if (!part || !part_has_file(part, setting->file))
-        return sl_error_set(error, part ? -ENOSYS : -EPERM,
-                            "%s = %s: the cgroup %s controller does not offer it here%s",
-                            setting->file, setting->value, setting->controller,
-                            strstr(setting->file, "swap") || strstr(setting->file, "memsw")
-                                ? "; boot with swapaccount=1, or use --swap max"
-                                : "; see sluice doctor");
-    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
-    struct cgroup_controller *controller =
-        cgroup ? cgroup_add_controller(cgroup, setting->controller) : NULL;
-    if (!controller || cgroup_set_value_string(controller, setting->file, setting->value))
-        return sl_error_set(error, -ENOMEM, "out of memory for %s", setting->file);
-    int result = cgroup_modify_cgroup(cgroup);
-    if (!result)
-        return 0;
-    int code = library_code(result);
-    return sl_error_set(error, code, "write %s to %s/%s: %s; %s", setting->value, part->directory,
-                        setting->file, strerror(-code), cure_of(code));
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed))
+        return sl_error_errno(error, "ask for the processors of this process");
+    int all = CPU_COUNT(&allowed);
+    if (count > all)
+        return sl_error_set(error, -EINVAL, "%d cores cannot be had: this process may use %d",
+                            count, all);
+    int code = sl_core_list(&allowed, all, hardware->all_cores);
+    if (!code)
+        code = sl_core_list(&allowed, count, hardware->cores);
+    return code ? sl_error_set(error, code, "the list of %d cores is too long to write", all) : 0;
 }
 
 int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struct sl_error *error)
@@ -264,8 +327,10 @@ int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struc
     int code = sl_limits_check(limits, error);
     if (code)
         return code;
-    if (limits->read_bytes_per_s != SL_NO_LIMIT &&
-        (code = sl_device_of(limits->throttle_path, &group->device, error)))
+    if ((limits->read_bytes_per_s != SL_NO_LIMIT || limits->write_bytes_per_s != SL_NO_LIMIT) &&
+        (code = sl_device_of(limits->throttle_path, &group->hardware.device, error)))
+        return code;
+    if (limits->cores && (code = find_cores(limits->cores, &group->hardware, error)))
         return code;
     struct sl_limits wanted = sl_limits_effective(limits);
     struct sysinfo machine;
@@ -274,7 +339,7 @@ int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struc
         !machine.totalswap)
         wanted.swap_bytes = SL_NO_LIMIT;
     struct sl_cgroup_setting settings[SL_SETTINGS_MOST];
-    size_t count = group->version->plan(&group->limits, &wanted, &group->device, settings);
+    size_t count = group->version->plan(&group->limits, &wanted, &group->hardware, settings);
     for (size_t i = 0; i < count; i++)
         if ((code = write_setting(group, &settings[i], error)))
             return code;
@@ -364,15 +429,19 @@ void sl_cgroup_probe(struct sl_cgroup_rights *rights)
     }
     const struct sl_cgroup_part *io = part_of(group, version->io);
     const struct sl_cgroup_part *cpu = part_of(group, version->cpu);
+    const struct sl_cgroup_part *cpuset = part_of(group, version->cpuset);
     rights->memory = part_has_file(&group->parts[0], version->memory_file);
     rights->swap = part_has_file(&group->parts[0], version->swap_file);
-    rights->read_rate = io && part_has_file(io, version->io_file);
+    rights->read_rate = io && part_has_file(io, version->read_file);
+    rights->write_rate = io && part_has_file(io, version->write_file);
     rights->cpu = cpu && part_has_file(cpu, version->cpu_file);
-    snprintf(rights->reason, sizeof(rights->reason), "%s%s%s%s",
+    rights->cores = cpuset && part_has_file(cpuset, version->cores_file);
+    snprintf(rights->reason, sizeof(rights->reason), "%s%s%s%s%s",
              rights->memory ? "" : "no memory limit can be set; ",
              rights->swap ? "" : "swap is not accounted (boot with swapaccount=1); ",
-             rights->read_rate ? "" : "no blkio or io controller for --read-rate; ",
-             rights->cpu ? "" : "no cpu controller for --cpus; ");
+             rights->read_rate && rights->write_rate ? "" : "no blkio or io controller for rates; ",
+             rights->cpu ? "" : "no cpu controller for --cpus; ",
+             rights->cores ? "" : "no cpuset controller for --cores; ");
     size_t length = strlen(rights->reason);
     if (length)
         rights->reason[length - 2] = '\0';

@@ -13,13 +13,30 @@ SL_C_BEGIN
 
 #define SL_NO_LIMIT UINT64_MAX
 
+/* Where the pages go that a limit pushes out. */
+enum sl_swap_place {
+    SL_SWAP_ANYWHERE, /* what the machine has, a temporary file when that is too little */
+    SL_SWAP_FILE,     /* a temporary file of its own, preferred to all other swap */
+    SL_SWAP_ZRAM,     /* a compressed RAM disk of its own, whose memory no limit counts */
+};
+
 struct sl_limits {
     uint64_t memory_bytes;     /* SL_NO_LIMIT: none */
     uint64_t swap_bytes;       /* on top of memory; 0: no swap; SL_NO_LIMIT: as much as there is */
     uint64_t read_bytes_per_s; /* SL_NO_LIMIT: none; of the device that holds throttle_path */
     const char *throttle_path; /* a file on the device to throttle (the pack) */
     double cpus;               /* CPU share in cores; 0: all */
+    /* SL_NO_LIMIT: none. On v1 the kernel applies it to direct and synchronous writes only: neither
+     * to what the page cache writes back nor to swap. */
+    uint64_t write_bytes_per_s;
+    int cores; /* processor cores to run on, the first ones that the caller may use; 0: all */
+    enum sl_swap_place swap_place;
 };
+#define SL_LIMITS_NONE                                                                             \
+    {                                                                                              \
+        .memory_bytes = SL_NO_LIMIT, .swap_bytes = SL_NO_LIMIT, .read_bytes_per_s = SL_NO_LIMIT,   \
+        .write_bytes_per_s = SL_NO_LIMIT                                                           \
+    }
 
 /* Kernel counters of a group; v1 and v2 names mapped to one set. Values a kernel does not give are
  * SL_NO_LIMIT. */
@@ -41,10 +58,17 @@ struct sl_cgroup;
 /* What this user may do here. reason: one line with the cure when something is missing. */
 struct sl_cgroup_rights {
     int version; /* 1, 2, 0 = none usable */
-    bool memory, swap, read_rate, cpu;
+    bool memory, swap, read_rate, write_rate, cpu, cores;
     char reason[256];
 };
 SL_API void sl_cgroup_probe(struct sl_cgroup_rights *rights);
+
+/* Whether anything is limited; swap counts only beside a memory limit. */
+SL_API bool sl_limits_any(const struct sl_limits *limits);
+
+/* Whether swap in zram can be made here: 0, -EPERM (not root), or -ENOSYS when the kernel has no
+ * zram and its module cannot be loaded, with the cure. */
+SL_API int sl_zram_check(struct sl_error *error);
 
 /* Creates a group named sluice-<pid>-<serial> and sets the limits (growing and shrinking order of
  * v1's memsw respected). -EPERM, -ENOSYS, -EINVAL name file, value and cure. Groups that a crashed

@@ -128,9 +128,21 @@ int sl_limits_check(const struct sl_limits *limits, struct sl_error *error)
                             "a read rate of %s/s is less than a page per second; give at least "
                             "4K, or none",
                             sl_format_size(limits->read_bytes_per_s, size));
-    if (limits->read_bytes_per_s != SL_NO_LIMIT && !limits->throttle_path)
+    if (limits->write_bytes_per_s < 4096)
         return sl_error_set(error, -EINVAL,
-                            "a read rate needs a file that says which device to throttle");
+                            "a write rate of %s/s is less than a page per second; give at least "
+                            "4K, or none",
+                            sl_format_size(limits->write_bytes_per_s, size));
+    if ((limits->read_bytes_per_s != SL_NO_LIMIT || limits->write_bytes_per_s != SL_NO_LIMIT) &&
+        !limits->throttle_path)
+        return sl_error_set(error, -EINVAL,
+                            "a rate needs a file that says which device to throttle");
+    if (limits->cores < 0)
+        return sl_error_set(error, -EINVAL, "%d cores cannot be had", limits->cores);
+    if (limits->memory_bytes != SL_NO_LIMIT && limits->swap_place != SL_SWAP_ANYWHERE &&
+        limits->swap_bytes == SL_NO_LIMIT)
+        return sl_error_set(error, -EINVAL, "swap in %s needs a size",
+                            limits->swap_place == SL_SWAP_ZRAM ? "zram" : "a file");
     if (isnan(limits->cpus) || limits->cpus < 0 || (limits->cpus > 0 && limits->cpus < 0.01) ||
         limits->cpus > 10000)
         return sl_error_set(error, -EINVAL,
@@ -151,7 +163,7 @@ struct sl_limits sl_limits_effective(const struct sl_limits *limits)
 bool sl_limits_any(const struct sl_limits *limits)
 {
     return limits->memory_bytes != SL_NO_LIMIT || limits->read_bytes_per_s != SL_NO_LIMIT ||
-           limits->cpus != 0;
+           limits->write_bytes_per_s != SL_NO_LIMIT || limits->cpus != 0 || limits->cores != 0;
 }
 
 void sl_cpu_quota(double cpus, unsigned *quota_us, unsigned *period_us)
@@ -159,4 +171,24 @@ void sl_cpu_quota(double cpus, unsigned *quota_us, unsigned *period_us)
     /* The kernel's least quota is 1 ms. */
     *period_us = cpus >= 0.1 ? 10000 : 100000;
     *quota_us = (unsigned)(cpus * *period_us + 0.5);
+}
+
+int sl_core_list(const cpu_set_t *set, int count, char text[SL_CORE_LIST_BYTES])
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (int first = 0; count > 0 && first < CPU_SETSIZE; first++) {
+        if (!CPU_ISSET(first, set))
+            continue;
+        int last = first;
+        while (--count > 0 && last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, set))
+            last++;
+        length +=
+            (size_t)snprintf(text + length, SL_CORE_LIST_BYTES - length,
+                             last > first ? "%s%d-%d" : "%s%d", length ? "," : "", first, last);
+        if (length >= SL_CORE_LIST_BYTES)
+            return -ENAMETOOLONG;
+        first = last;
+    }
+    return count > 0 ? -EINVAL : 0;
 }

@@ -13,10 +13,10 @@ static int disabled_refuse(struct sl_error *error)
 }
 
 static size_t disabled_plan(const struct sl_limits *now, const struct sl_limits *wanted,
-                            const struct sl_device *device,
+                            const struct sl_hardware *hardware,
                             struct sl_cgroup_setting settings[SL_SETTINGS_MOST])
 {
-    (void)now, (void)wanted, (void)device, (void)settings;
+    (void)now, (void)wanted, (void)hardware, (void)settings;
     return 0;
 }
 

@@ -296,7 +296,7 @@ static void clean_parent(const char *controller, const char *mount_point, const 
 
 void sl_groups_clean(const struct sl_cgroup_version *version)
 {
-    const char *controllers[] = {version->memory, version->io, version->cpu};
+    const char *controllers[] = {version->memory, version->io, version->cpu, version->cpuset};
     size_t count = version->shared_directory ? 1 : SL_CONTROLLERS_MOST;
     for (size_t i = 0; i < count; i++) {
         struct sl_places places;
@@ -315,7 +315,7 @@ int sl_device_of(const char *path, struct sl_device *device, struct sl_error *er
     unsigned number_major = major(status.st_dev), number_minor = minor(status.st_dev);
     if (!number_major)
         return sl_error_set(error, -ENODEV,
-                            "the read rate of %s cannot be limited: its file system (overlay, "
+                            "the rates of %s cannot be limited: its file system (overlay, "
                             "tmpfs, btrfs or network) has no block device of its own; move it to "
                             "ext4 or xfs on a disk",
                             path);

@@ -12,6 +12,7 @@
 #include "cgroups/swapfile.h"
 #include "cgroups/version.h"
 #include "cgroups/worker.h"
+#include "cgroups/zram.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -23,6 +24,7 @@
 /* What one run owns, in the order of its making; taken down in the opposite one. */
 struct run {
     struct sl_swapfile *swapfile;
+    struct sl_zram *zram;
     struct sl_cgroup *group;
     struct sl_worker worker;
     struct sl_observer observer;
@@ -36,7 +38,9 @@ static void run_cleanup(struct run *run)
 {
     sl_worker_cleanup(&run->worker);
     sl_cgroup_destroy(run->group);
-    sl_swapfile_remove(run->swapfile); /* last: quick when nobody's pages are left in it */
+    /* Last: quick when nobody's pages are left in it. */
+    sl_swapfile_remove(run->swapfile);
+    sl_zram_remove(run->zram);
     sl_observer_cleanup(&run->observer);
     sl_cleanup_fd(&run->timer);
     sl_text_free(&run->output);
@@ -70,10 +74,16 @@ static int prepare_swap(const struct sl_cell *cell, struct run *run, struct sl_e
     const struct sl_limits *limits = &cell->limits;
     /* Swap that a crashed run left must not serve this one. */
     sl_swapfiles_clean(cell->swap_directory);
-    bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT;
-    if (!cell->make_swapfile || !bounded || limits->swap_bytes <= sl_swap_lasting_free_bytes())
+    sl_zrams_clean();
+    bool own = limits->swap_place == SL_SWAP_FILE;
+    bool bounded = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes != SL_NO_LIMIT &&
+                   limits->swap_bytes > 0;
+    if (bounded && limits->swap_place == SL_SWAP_ZRAM)
+        return sl_zram_create(limits->swap_bytes, &run->zram, error);
+    if (!bounded ||
+        (!own && (!cell->make_swapfile || limits->swap_bytes <= sl_swap_lasting_free_bytes())))
         return 0;
-    return sl_swapfile_create(cell->swap_directory, limits->swap_bytes, &run->swapfile, error);
+    return sl_swapfile_create(cell->swap_directory, limits->swap_bytes, own, &run->swapfile, error);
 }
 
 static int start_timer(const struct sl_cell *cell, struct run *run, struct sl_error *error)
@@ -215,6 +225,7 @@ static int collect(const struct sl_cell *cell, struct run *run, struct sl_outcom
         .wall_ns = end_ns - run->observer.start_ns,
         .swap_in_bytes = last.swap_in_bytes,
         .swap_out_bytes = last.swap_out_bytes,
+        .zram_peak_bytes = run->zram ? sl_zram_peak_bytes(run->zram) : SL_NO_LIMIT,
     };
     fill_usage(run, &resources, &filled);
     filled.ending = ending_of(run, &filled);
@@ -277,4 +288,5 @@ void sl_supervisor_clean(void)
     if (version->memory)
         sl_groups_clean(version);
     sl_swapfiles_clean(NULL);
+    sl_zrams_clean();
 }

@@ -32,8 +32,9 @@ struct sl_memory_sample {
 struct sl_cell {
     char *const *argv; /* the worker: argv[0] is the program's path */
     struct sl_limits limits;
-    bool make_swapfile;         /* make one when free swap < limits.swap_bytes; swap
-                                 * files of other sluice runs do not count as free */
+    bool make_swapfile;         /* swap anywhere: make a file when free swap <
+                                 * limits.swap_bytes; swap of other sluice runs does not count as
+                                 * free */
     const char *swap_directory; /* NULL: choose */
     const char *const
         *cold_files;             /* NULL-terminated: dropped from the page cache before the start */
@@ -54,6 +55,9 @@ struct sl_outcome {
     /* /proc/vmstat pswpin, pswpout over the run, of the whole machine; of a limited worker, swap_in
      * is at most what its own group took back. */
     uint64_t swap_in_bytes, swap_out_bytes;
+    /* Swap in zram: most memory that its compressed pages took, which no limit counts; else
+     * SL_NO_LIMIT. */
+    uint64_t zram_peak_bytes;
     struct sl_memory_sample *samples; /* owned */
     size_t sample_count;
     char *output; /* the worker's stdout (its record), NUL-terminated, owned */
@@ -61,7 +65,7 @@ struct sl_outcome {
     char *diagnostics; /* its stderr, owned */
 };
 
-/* Creates swap file and group as needed, starts the worker so that all its memory is charged to the
+/* Creates swap and group as needed, starts the worker so that all its memory is charged to the
  * group, samples, reaps, says how it ended, removes everything. The worker's death by limit is an
  * outcome, not an error. Errors: the environment does not allow what was asked (-EPERM, -ENOSYS,
  * -ENOSPC) with the cure. Call from one thread; SIGCHLD must not be ignored. */
@@ -69,7 +73,7 @@ SL_API int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome,
                         struct sl_error *error);
 SL_API void sl_outcome_free(struct sl_outcome *outcome);
 
-/* Removes groups and swap files whose sluice process is gone. */
+/* Removes groups, swap files and zram disks whose sluice process is gone. */
 SL_API void sl_supervisor_clean(void);
 
 SL_C_END

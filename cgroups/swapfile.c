@@ -20,6 +20,7 @@
 
 #include "cgroups/cgroup.h"
 #include "cgroups/version.h"
+#include "cgroups/zram.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/log.h"
 #include "runtime/base/units.h"
@@ -92,7 +93,7 @@ static void each_swap(void (*visit)(const char *path, uint64_t free_bytes, void 
 static bool is_temporary(const char *path)
 {
     const char *name = strrchr(path, '/');
-    return sl_control_owner(name ? name + 1 : path, SWAP_PREFIX) != 0;
+    return sl_control_owner(name ? name + 1 : path, SWAP_PREFIX) != 0 || sl_zram_is_ours(path);
 }
 
 static void add_lasting(const char *path, uint64_t free_bytes, void *context)
@@ -225,9 +226,10 @@ static int fill_with_zeros(int fd, uint64_t bytes)
     return fsync(fd) ? -errno : 0;
 }
 
-static int write_header(int fd, uint64_t bytes)
+static const char signature[10] = "SWAPSPACE2"; /* no NUL */
+
+int sl_swap_format(int fd, uint64_t bytes, const char *label)
 {
-    static const char signature[10] = "SWAPSPACE2"; /* no NUL */
     uint64_t page = page_bytes();
     SL_AUTO_FREE char *first = calloc(1, page);
     if (!first)
@@ -235,6 +237,7 @@ static int write_header(int fd, uint64_t bytes)
     struct swap_header header = {.version = 1, .last_page = (uint32_t)(bytes / page - 1)};
     if (getrandom(header.uuid, sizeof(header.uuid), GRND_NONBLOCK) < 0)
         memset(header.uuid, 0x5a, sizeof(header.uuid));
+    memcpy(header.volume_name, label, strnlen(label, sizeof(header.volume_name)));
     memcpy(first + SWAP_HEADER_BYTES, &header, sizeof(header));
     memcpy(first + page - sizeof(signature), signature, sizeof(signature));
     ssize_t wrote = pwrite(fd, first, page, 0);
@@ -243,8 +246,23 @@ static int write_header(int fd, uint64_t bytes)
     return (uint64_t)wrote == page && !fsync(fd) ? 0 : -EIO;
 }
 
-static int enable(struct sl_swapfile *swapfile, uint64_t bytes, struct sl_error *error)
+void sl_swap_label(int fd, char label[SL_SWAP_LABEL_BYTES + 1])
 {
+    SL_AUTO_FREE char *first = malloc(page_bytes());
+    struct swap_header header;
+    label[0] = '\0';
+    if (!first || pread(fd, first, page_bytes(), 0) != (ssize_t)page_bytes() ||
+        memcmp(first + page_bytes() - sizeof(signature), signature, sizeof(signature)) != 0)
+        return;
+    memcpy(&header, first + SWAP_HEADER_BYTES, sizeof(header));
+    memcpy(label, header.volume_name, sizeof(header.volume_name));
+    label[SL_SWAP_LABEL_BYTES] = '\0';
+}
+
+static int enable(struct sl_swapfile *swapfile, uint64_t bytes, bool preferred,
+                  struct sl_error *error)
+{
+    const int flags = preferred ? SL_SWAP_PREFERRED : 0;
     char size[SL_UNIT_TEXT_BYTES];
     forbid_copy_on_write(swapfile->fd);
     int code = fallocate(swapfile->fd, 0, 0, (off_t)bytes) ? -errno : 0;
@@ -252,15 +270,15 @@ static int enable(struct sl_swapfile *swapfile, uint64_t bytes, struct sl_error 
     if (filled)
         code = fill_with_zeros(swapfile->fd, bytes);
     if (!code)
-        code = write_header(swapfile->fd, bytes);
+        code = sl_swap_format(swapfile->fd, bytes, "");
     if (code)
         return sl_error_set(error, code, "write the swap file %s of %s: %s", swapfile->path,
                             sl_format_size(bytes, size), strerror(-code));
-    if (!swapon(swapfile->path, 0))
+    if (!swapon(swapfile->path, flags))
         return 0;
     /* Some file systems give unwritten blocks that swap does not take: write them. */
     if (errno == EINVAL && !filled && !fill_with_zeros(swapfile->fd, bytes) &&
-        !write_header(swapfile->fd, bytes) && !swapon(swapfile->path, 0))
+        !sl_swap_format(swapfile->fd, bytes, "") && !swapon(swapfile->path, flags))
         return 0;
     return sl_error_set(error, -errno, "enable the swap file %s: %s; %s", swapfile->path,
                         strerror(errno),
@@ -268,8 +286,8 @@ static int enable(struct sl_swapfile *swapfile, uint64_t bytes, struct sl_error 
                                        : "choose a directory on ext4 or xfs, or use --swap 0");
 }
 
-static int create_in(const char *directory, uint64_t bytes, struct sl_swapfile **result,
-                     struct sl_error *error)
+static int create_in(const char *directory, uint64_t bytes, bool preferred,
+                     struct sl_swapfile **result, struct sl_error *error)
 {
     int code = check_directory(directory, bytes, error);
     if (code)
@@ -292,7 +310,7 @@ static int create_in(const char *directory, uint64_t bytes, struct sl_swapfile *
         return code;
     }
     flock(swapfile->fd, LOCK_EX | LOCK_NB);
-    code = enable(swapfile, bytes, error);
+    code = enable(swapfile, bytes, preferred, error);
     swapfile->enabled = !code;
     if (code) {
         sl_swapfile_remove(swapfile);
@@ -302,8 +320,8 @@ static int create_in(const char *directory, uint64_t bytes, struct sl_swapfile *
     return 0;
 }
 
-int sl_swapfile_create(const char *directory, uint64_t bytes, struct sl_swapfile **swapfile,
-                       struct sl_error *error)
+int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
+                       struct sl_swapfile **swapfile, struct sl_error *error)
 {
     sl_swapfiles_clean(directory);
     uint64_t page = page_bytes();
@@ -316,11 +334,11 @@ int sl_swapfile_create(const char *directory, uint64_t bytes, struct sl_swapfile
     if (bytes < 10 * page) /* the kernel's least */
         bytes = 10 * page;
     if (directory)
-        return create_in(directory, bytes, swapfile, error);
+        return create_in(directory, bytes, preferred, swapfile, error);
     const char *temporary = getenv("TMPDIR");
-    if (temporary && *temporary && !create_in(temporary, bytes, swapfile, NULL))
+    if (temporary && *temporary && !create_in(temporary, bytes, preferred, swapfile, NULL))
         return 0;
-    return create_in("/var/tmp", bytes, swapfile, error);
+    return create_in("/var/tmp", bytes, preferred, swapfile, error);
 }
 
 void sl_swapfile_remove(struct sl_swapfile *swapfile)

@@ -1,7 +1,8 @@
-/* A temporary swap file, for cells that want more swap than the machine has. */
+/* Temporary swap: a file, for cells that want more swap than the machine has. */
 #ifndef SLUICE_CGROUPS_SWAPFILE_H
 #define SLUICE_CGROUPS_SWAPFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/error.h"
@@ -15,11 +16,21 @@ uint64_t sl_swap_free_bytes(void);
  * the first of $TMPDIR, /var/tmp that can hold one; tmpfs, btrfs without nocow and full disks are
  * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named
  * sluice-swap-<pid>-<serial>; what a crashed sluice left is disabled and removed first. Disable and
- * remove with sl_swapfile_remove. */
-int sl_swapfile_create(const char *directory, uint64_t bytes, struct sl_swapfile **swapfile,
-                       struct sl_error *error);
+ * remove with sl_swapfile_remove. preferred: the kernel fills it before all other swap. */
+int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
+                       struct sl_swapfile **swapfile, struct sl_error *error);
 
 /* Disables it (which reads what it holds back into memory) and deletes it. NULL is fine. */
 void sl_swapfile_remove(struct sl_swapfile *swapfile);
+
+/* For swapon: before all other swap. */
+#define SL_SWAP_PREFERRED   (SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)
+#define SL_SWAP_LABEL_BYTES 16
+
+/* Formats `bytes` of an open file or disk as swap. label: at most 16 bytes, seen by others.
+ * -errno. */
+int sl_swap_format(int fd, uint64_t bytes, const char *label);
+/* The label of what is formatted so; "" when it is no swap. */
+void sl_swap_label(int fd, char label[SL_SWAP_LABEL_BYTES + 1]);
 
 #endif

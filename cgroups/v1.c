@@ -14,6 +14,15 @@ static void set_bytes(struct sl_cgroup_setting *setting, const char *file, uint6
         snprintf(setting->value, sizeof(setting->value), "%llu", (unsigned long long)bytes);
 }
 
+static void set_rate(struct sl_cgroup_setting *setting, const char *file,
+                     const struct sl_device *device, uint64_t rate)
+{
+    setting->controller = "blkio";
+    setting->file = file;
+    snprintf(setting->value, sizeof(setting->value), "%u:%u %llu", device->major, device->minor,
+             rate == SL_NO_LIMIT ? 0ull : (unsigned long long)rate);
+}
+
 /* memsw: memory and swap together, "none" as soon as one of them is. */
 static uint64_t memory_and_swap(const struct sl_limits *limits)
 {
@@ -23,7 +32,7 @@ static uint64_t memory_and_swap(const struct sl_limits *limits)
 }
 
 static size_t v1_plan(const struct sl_limits *now, const struct sl_limits *wanted,
-                      const struct sl_device *device,
+                      const struct sl_hardware *hardware,
                       struct sl_cgroup_setting settings[SL_SETTINGS_MOST])
 {
     size_t count = 0;
@@ -38,14 +47,12 @@ static size_t v1_plan(const struct sl_limits *now, const struct sl_limits *wante
         set_bytes(&settings[count++], "memory.limit_in_bytes", wanted->memory_bytes);
     if (sum_changes && !sum_first)
         set_bytes(&settings[count++], "memory.memsw.limit_in_bytes", sum);
-    if (wanted->read_bytes_per_s != now->read_bytes_per_s) {
-        struct sl_cgroup_setting *setting = &settings[count++];
-        setting->controller = "blkio";
-        setting->file = "blkio.throttle.read_bps_device";
-        uint64_t rate = wanted->read_bytes_per_s;
-        snprintf(setting->value, sizeof(setting->value), "%u:%u %llu", device->major, device->minor,
-                 rate == SL_NO_LIMIT ? 0ull : (unsigned long long)rate);
-    }
+    if (wanted->read_bytes_per_s != now->read_bytes_per_s)
+        set_rate(&settings[count++], "blkio.throttle.read_bps_device", &hardware->device,
+                 wanted->read_bytes_per_s);
+    if (wanted->write_bytes_per_s != now->write_bytes_per_s)
+        set_rate(&settings[count++], "blkio.throttle.write_bps_device", &hardware->device,
+                 wanted->write_bytes_per_s);
     if (wanted->cpus != now->cpus) {
         unsigned quota, period;
         sl_cpu_quota(wanted->cpus ? wanted->cpus : 1, &quota, &period);
@@ -57,6 +64,13 @@ static size_t v1_plan(const struct sl_limits *now, const struct sl_limits *wante
         setting->controller = "cpu";
         setting->file = "cpu.cfs_quota_us";
         snprintf(setting->value, sizeof(setting->value), "%d", wanted->cpus ? (int)quota : -1);
+    }
+    if (wanted->cores != now->cores) {
+        struct sl_cgroup_setting *setting = &settings[count++];
+        setting->controller = "cpuset";
+        setting->file = "cpuset.cpus";
+        snprintf(setting->value, sizeof(setting->value), "%s",
+                 wanted->cores ? hardware->cores : hardware->all_cores);
     }
     return count;
 }
@@ -110,11 +124,15 @@ const struct sl_cgroup_version sl_cgroup_v1 = {
     .memory = "memory",
     .io = "blkio",
     .cpu = "cpu",
+    .cpuset = "cpuset",
     .shared_directory = false,
     .memory_file = "memory.limit_in_bytes",
     .swap_file = "memory.memsw.limit_in_bytes",
-    .io_file = "blkio.throttle.read_bps_device",
+    .read_file = "blkio.throttle.read_bps_device",
+    .write_file = "blkio.throttle.write_bps_device",
     .cpu_file = "cpu.cfs_quota_us",
+    .cores_file = "cpuset.cpus",
+    .cpuset_copied = {"cpuset.mems", "cpuset.cpus"},
     .usage_files = {"memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.stat",
                     "memory.oom_control", "memory.failcnt", "memory.memsw.failcnt"},
     .asked_file = "memory.soft_limit_in_bytes",

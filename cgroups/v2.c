@@ -15,8 +15,21 @@ static void set_bytes(struct sl_cgroup_setting *setting, const char *file, uint6
         snprintf(setting->value, sizeof(setting->value), "%llu", (unsigned long long)bytes);
 }
 
+static void set_rate(struct sl_cgroup_setting *setting, const char *key,
+                     const struct sl_device *device, uint64_t rate)
+{
+    setting->controller = "io";
+    setting->file = "io.max";
+    if (rate == SL_NO_LIMIT)
+        snprintf(setting->value, sizeof(setting->value), "%u:%u %s=max", device->major,
+                 device->minor, key);
+    else
+        snprintf(setting->value, sizeof(setting->value), "%u:%u %s=%llu", device->major,
+                 device->minor, key, (unsigned long long)rate);
+}
+
 static size_t v2_plan(const struct sl_limits *now, const struct sl_limits *wanted,
-                      const struct sl_device *device,
+                      const struct sl_hardware *hardware,
                       struct sl_cgroup_setting settings[SL_SETTINGS_MOST])
 {
     size_t count = 0;
@@ -25,17 +38,11 @@ static size_t v2_plan(const struct sl_limits *now, const struct sl_limits *wante
         set_bytes(&settings[count++], "memory.swap.max", wanted->swap_bytes);
     if (wanted->memory_bytes != now->memory_bytes)
         set_bytes(&settings[count++], "memory.max", wanted->memory_bytes);
-    if (wanted->read_bytes_per_s != now->read_bytes_per_s) {
-        struct sl_cgroup_setting *setting = &settings[count++];
-        setting->controller = "io";
-        setting->file = "io.max";
-        if (wanted->read_bytes_per_s == SL_NO_LIMIT)
-            snprintf(setting->value, sizeof(setting->value), "%u:%u rbps=max", device->major,
-                     device->minor);
-        else
-            snprintf(setting->value, sizeof(setting->value), "%u:%u rbps=%llu", device->major,
-                     device->minor, (unsigned long long)wanted->read_bytes_per_s);
-    }
+    /* One write for each key: it leaves the others as they are. */
+    if (wanted->read_bytes_per_s != now->read_bytes_per_s)
+        set_rate(&settings[count++], "rbps", &hardware->device, wanted->read_bytes_per_s);
+    if (wanted->write_bytes_per_s != now->write_bytes_per_s)
+        set_rate(&settings[count++], "wbps", &hardware->device, wanted->write_bytes_per_s);
     if (wanted->cpus != now->cpus) {
         unsigned quota, period;
         sl_cpu_quota(wanted->cpus ? wanted->cpus : 1, &quota, &period);
@@ -46,6 +53,13 @@ static size_t v2_plan(const struct sl_limits *now, const struct sl_limits *wante
             snprintf(setting->value, sizeof(setting->value), "%u %u", quota, period);
         else
             snprintf(setting->value, sizeof(setting->value), "max %u", period);
+    }
+    if (wanted->cores != now->cores) {
+        struct sl_cgroup_setting *setting = &settings[count++];
+        setting->controller = "cpuset";
+        setting->file = "cpuset.cpus";
+        snprintf(setting->value, sizeof(setting->value), "%s",
+                 wanted->cores ? hardware->cores : hardware->all_cores);
     }
     return count;
 }
@@ -107,11 +121,14 @@ const struct sl_cgroup_version sl_cgroup_v2 = {
     .memory = "memory",
     .io = "io",
     .cpu = "cpu",
+    .cpuset = "cpuset",
     .shared_directory = true,
     .memory_file = "memory.max",
     .swap_file = "memory.swap.max",
-    .io_file = "io.max",
+    .read_file = "io.max",
+    .write_file = "io.max",
     .cpu_file = "cpu.max",
+    .cores_file = "cpuset.cpus",
     .usage_files = {"memory.current", "memory.peak", "memory.stat", "memory.events",
                     "memory.swap.current", "memory.pressure"},
     .asked_file = "memory.high",

@@ -4,27 +4,36 @@
 #define SLUICE_CGROUPS_VERSION_H
 
 #include <limits.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "cgroups/cgroup.h"
 
 #define SL_GROUP_PREFIX      "sluice-"
-#define SL_CONTROLLERS_MOST  3
-#define SL_SETTINGS_MOST     6
+#define SL_CONTROLLERS_MOST  4
+#define SL_SETTINGS_MOST     8
 #define SL_USAGE_FILES_MOST  6
 #define SL_GROUP_STAT_BYTES  16384
 #define SL_LEAST_LIMIT_BYTES (UINT64_C(1) << 20)
+#define SL_CORE_LIST_BYTES   256
 
 struct sl_device {
     unsigned major, minor;
+};
+
+/* What the numbers of struct sl_limits stand for on this machine. */
+struct sl_hardware {
+    struct sl_device device;            /* of limits.throttle_path */
+    char cores[SL_CORE_LIST_BYTES];     /* "0-1,4": those of limits.cores */
+    char all_cores[SL_CORE_LIST_BYTES]; /* that the caller may use */
 };
 
 /* One write into one control file. */
 struct sl_cgroup_setting {
     const char *controller;
     const char *file;
-    char value[64];
+    char value[SL_CORE_LIST_BYTES];
 };
 
 /* One directory of a group: v1 has one per controller, v2 one for all of them. */
@@ -39,7 +48,7 @@ struct sl_cgroup_part {
 struct sl_cgroup {
     const struct sl_cgroup_version *version;
     struct sl_limits limits; /* in force */
-    struct sl_device device; /* of limits.throttle_path */
+    struct sl_hardware hardware;
     size_t part_count;
     struct sl_cgroup_part parts[SL_CONTROLLERS_MOST]; /* parts[0] holds the memory controller */
     int files[SL_USAGE_FILES_MOST];                   /* version->usage_files, -1: not there */
@@ -48,10 +57,13 @@ struct sl_cgroup {
 struct sl_cgroup_version {
     const char *name;
     int number; /* 1, 2; 0: disabled */
-    const char *memory, *io, *cpu;
+    const char *memory, *io, *cpu, *cpuset;
     bool shared_directory; /* one directory for all controllers */
     /* Files whose presence in a new group says what can be limited. */
-    const char *memory_file, *swap_file, *io_file, *cpu_file;
+    const char *memory_file, *swap_file, *read_file, *write_file, *cpu_file, *cores_file;
+    /* Files of cpuset that a new group does not inherit from its parent, and without which it takes
+     * no process. */
+    const char *cpuset_copied[2];
     const char *usage_files[SL_USAGE_FILES_MOST]; /* of the memory controller, kept open */
     const char *asked_file;                       /* what a group was asked to stay below */
     const char *stat_file, *inactive_file_key;    /* page cache that reclaim takes first */
@@ -60,7 +72,7 @@ struct sl_cgroup_version {
     /* The writes that turn limits `now` into `wanted`, in an order that the kernel accepts. Pure.
      * Both are as sl_limits_effective gives them. Returns how many. */
     size_t (*plan)(const struct sl_limits *now, const struct sl_limits *wanted,
-                   const struct sl_device *device,
+                   const struct sl_hardware *hardware,
                    struct sl_cgroup_setting settings[SL_SETTINGS_MOST]);
     /* texts[i]: content of usage_files[i], NULL when it is not there. Pure. */
     void (*parse_usage)(const char *const texts[SL_USAGE_FILES_MOST],
@@ -105,10 +117,12 @@ int sl_limits_check(const struct sl_limits *limits, struct sl_error *error);
 /* limits with what has no effect taken out (swap counts only beside a memory limit) and sums that
  * overflow made "none". */
 struct sl_limits sl_limits_effective(const struct sl_limits *limits);
-bool sl_limits_any(const struct sl_limits *limits);
 /* CPU share -> quota and period in microseconds. Short periods keep the pauses of a throttled
  * process well below the latencies that are measured. */
 void sl_cpu_quota(double cpus, unsigned *quota_us, unsigned *period_us);
+/* The first `count` processors of a set as the kernel's list, "0-2,5". -EINVAL when there are
+ * fewer, -ENAMETOOLONG. */
+int sl_core_list(const cpu_set_t *set, int count, char text[SL_CORE_LIST_BYTES]);
 
 /* --- places, leftovers (cgroups/place.c) --- */
 
@@ -137,8 +151,11 @@ void sl_groups_clean(const struct sl_cgroup_version *version);
  * $TMPDIR, /var/tmp and directory (may be NULL). */
 void sl_swapfiles_clean(const char *directory);
 
-/* Free swap that stays: without the temporary swap files of sluice processes, which go when their
- * run ends. */
+/* Disables and removes zram disks whose sluice process is gone. */
+void sl_zrams_clean(void);
+
+/* Free swap that stays: without the temporary swap of sluice processes, which goes when their run
+ * ends. */
 uint64_t sl_swap_lasting_free_bytes(void);
 
 /* The whole disk that holds a file: what the throttles want. -ENODEV with the reason for file

@@ -16,15 +16,13 @@
 #define LATENCY_SAMPLES 9
 #define DEPTH_MOST      32
 
-static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
-static const int depths[] = {1, 4, DEPTH_MOST};
-
 struct measurement {
     struct sl_loader *loader;
     int file;
     uint64_t file_bytes; /* whole blocks of SMALL_BYTES */
     char *memory;        /* one large block: all reads share it, nobody looks at the data */
-    uint64_t position;   /* of the next read: from one end of the file to the other, then again */
+    uint64_t memory_bytes;
+    uint64_t position; /* of the next read: from one end of the file to the other, then again */
     uint64_t bytes, finished_ns; /* read so far, and when the last of it came */
 };
 
@@ -94,6 +92,8 @@ static int measure_rate(struct measurement *measurement, uint64_t budget_ns,
         outstanding -= rc;
     }
     uint64_t elapsed = measurement->finished_ns - start;
+    double reads = (double)measurement->bytes / (double)rate->block_bytes;
+    rate->latency_ns = (uint64_t)((double)elapsed * rate->depth / reads);
     rate->bytes_per_s =
         (uint64_t)((unsigned __int128)measurement->bytes * 1000000000u / (elapsed ? elapsed : 1));
     return 0;
@@ -119,15 +119,16 @@ static int measure_latency(struct measurement *measurement, uint64_t budget_ns,
     return 0;
 }
 
-static void choose_best(struct sl_device_probe *probe)
+static void choose_best(const struct sl_device_rate *rates, int count,
+                        struct sl_device_probe *probe)
 {
-    for (int i = 0; i < SL_DEVICE_RATES; i++)
-        if (probe->rates[i].bytes_per_s > probe->best_bytes_per_s)
-            probe->best_bytes_per_s = probe->rates[i].bytes_per_s;
+    for (int i = 0; i < count; i++)
+        if (rates[i].bytes_per_s > probe->best_bytes_per_s)
+            probe->best_bytes_per_s = rates[i].bytes_per_s;
 
     uint64_t least = UINT64_MAX;
-    for (int i = 0; i < SL_DEVICE_RATES; i++) {
-        const struct sl_device_rate *rate = &probe->rates[i];
+    for (int i = 0; i < count; i++) {
+        const struct sl_device_rate *rate = &rates[i];
         uint64_t ahead = rate->block_bytes * (uint64_t)rate->depth;
         if (rate->bytes_per_s == 0 || rate->bytes_per_s < probe->best_bytes_per_s / 10 * 9 ||
             ahead >= least)
@@ -146,27 +147,25 @@ static uint64_t fill_ns(const struct sl_device_rate *rate, uint64_t fastest)
 }
 
 static int measure(struct measurement *measurement, uint64_t budget_ns,
-                   struct sl_device_probe *probe, struct sl_error *error)
+                   struct sl_device_rate *rates, int count, struct sl_device_probe *probe,
+                   struct sl_error *error)
 {
-    uint64_t start = sl_now_ns(), share = budget_ns / (SL_DEVICE_RATES + 1), fastest = 0;
-    int cell = 0;
+    uint64_t start = sl_now_ns(), share = budget_ns / (uint64_t)(count + 1), fastest = 0;
 
     int rc = measure_latency(measurement, share, &probe->latency_ns, error);
-    for (size_t i = 0; i < sizeof(block_sizes) / sizeof(block_sizes[0]); i++) {
-        for (size_t j = 0; rc == 0 && j < sizeof(depths) / sizeof(depths[0]); j++) {
-            struct sl_device_rate *rate = &probe->rates[cell++];
-            *rate = (struct sl_device_rate){.block_bytes = block_sizes[i], .depth = depths[j]};
-            /* A slow device gets no second budget, but there is always one rate. */
-            bool time_left = cell == 1 || sl_now_ns() - start < 2 * budget_ns;
-            if (block_sizes[i] <= measurement->file_bytes && time_left &&
-                fill_ns(rate, fastest) < budget_ns)
-                rc = measure_rate(measurement, share, rate, error);
-            if (rate->bytes_per_s > fastest)
-                fastest = rate->bytes_per_s;
-        }
+    for (int i = 0; rc == 0 && i < count; i++) {
+        struct sl_device_rate *rate = &rates[i];
+        rate->bytes_per_s = rate->latency_ns = 0;
+        /* A slow device gets no second budget, but there is always one rate. */
+        bool time_left = i == 0 || sl_now_ns() - start < 2 * budget_ns;
+        if (rate->block_bytes <= measurement->file_bytes && time_left &&
+            fill_ns(rate, fastest) < budget_ns)
+            rc = measure_rate(measurement, share, rate, error);
+        if (rate->bytes_per_s > fastest)
+            fastest = rate->bytes_per_s;
     }
     if (rc == 0)
-        choose_best(probe);
+        choose_best(rates, count, probe);
     return rc;
 }
 
@@ -189,8 +188,8 @@ static int open_measurement(struct measurement *measurement, const char *path,
     measurement->file_bytes = (uint64_t)status.st_size / SMALL_BYTES * SMALL_BYTES;
     if (measurement->file_bytes == 0)
         return sl_error_set(error, ENODATA, "%s is too small to measure the device with", path);
-    measurement->memory =
-        mmap(NULL, SL_MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    measurement->memory = mmap(NULL, measurement->memory_bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (measurement->memory == MAP_FAILED) {
         measurement->memory = NULL;
         return sl_error_errno(error, "no memory to measure the device with");
@@ -201,12 +200,30 @@ static int open_measurement(struct measurement *measurement, const char *path,
 int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
                     struct sl_error *error)
 {
-    struct measurement measurement = {0};
+    static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
+    static const int depths[] = {1, 4, DEPTH_MOST};
+    struct sl_device_rate rates[SL_DEVICE_RATES];
+    for (int i = 0; i < SL_DEVICE_RATES; i++)
+        rates[i] =
+            (struct sl_device_rate){.block_bytes = block_sizes[i / 3], .depth = depths[i % 3]};
+    int rc = sl_device_rates(path, budget_ns, rates, SL_DEVICE_RATES, probe, error);
+    if (rc == 0)
+        memcpy(probe->rates, rates, sizeof(rates));
+    return rc;
+}
+
+int sl_device_rates(const char *path, uint64_t budget_ns, struct sl_device_rate *rates, int count,
+                    struct sl_device_probe *probe, struct sl_error *error)
+{
+    struct measurement measurement = {.memory_bytes = SMALL_BYTES};
     struct sl_device_probe found = {0};
 
+    for (int i = 0; i < count; i++)
+        if (rates[i].block_bytes > measurement.memory_bytes)
+            measurement.memory_bytes = rates[i].block_bytes;
     int rc = open_measurement(&measurement, path, error);
     if (rc == 0)
-        rc = measure(&measurement, budget_ns, &found, error);
+        rc = measure(&measurement, budget_ns, rates, count, &found, error);
     if (rc == 0) {
         found.direct = measurement.loader->direct;
         found.loader = measurement.loader->ops->name;
@@ -217,6 +234,6 @@ int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe
     if (measurement.loader)
         measurement.loader->ops->close(measurement.loader);
     if (measurement.memory)
-        munmap(measurement.memory, SL_MIB);
+        munmap(measurement.memory, measurement.memory_bytes);
     return rc;
 }

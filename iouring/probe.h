@@ -12,6 +12,8 @@ struct sl_device_rate {
     uint64_t block_bytes;
     int depth;
     uint64_t bytes_per_s; /* 0: the file is smaller than a block, or time ran out */
+    /* Mean time of a read from its submission on, as Little's law gives it: depth / reads per s. */
+    uint64_t latency_ns;
 };
 
 #define SL_DEVICE_RATES 9
@@ -34,5 +36,11 @@ struct sl_device_probe {
  * its pages are dropped from the page cache. Blocks; any thread. On failure *probe is untouched. */
 int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
                     struct sl_error *error);
+
+/* The same for cells of the caller's choice: block_bytes (multiples of 4096, at most 16 MiB) and
+ * depth (at most 32) of rates[count] are given, the rest is filled in. best_* of *probe are of
+ * these cells; its own rates stay 0. */
+int sl_device_rates(const char *path, uint64_t budget_ns, struct sl_device_rate *rates, int count,
+                    struct sl_device_probe *probe, struct sl_error *error);
 
 #endif

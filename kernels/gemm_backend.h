@@ -17,4 +17,7 @@ struct sl_gemm_backend {
 
 extern const struct sl_gemm_backend sl_gemm_openblas;
 
+/* Loads OpenBLAS and describes it, "0.3.21, core SkylakeX". -ENOENT when it cannot be loaded. */
+int sl_openblas_describe(char *text, size_t size, struct sl_error *error);
+
 #endif

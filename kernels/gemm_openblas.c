@@ -2,6 +2,7 @@
  * that a cold start would read. One thread per call; sluice divides the work outside. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernels/gemm_backend.h"
@@ -18,6 +19,8 @@ typedef void cblas_sgemm_function(int order, int transpose_a, int transpose_b, i
                                   float beta, float *c, int ldc);
 
 static cblas_sgemm_function *sgemm;
+/* Of OpenBLAS; NULL before 0.2. */
+static const char *(*core_name)(void), *(*configuration)(void);
 
 static int openblas_load(struct sl_error *error)
 {
@@ -36,7 +39,23 @@ static int openblas_load(struct sl_error *error)
                             found ? "openblas_set_num_threads" : "cblas_sgemm");
     }
     set_threads(1);
+    core_name = (const char *(*)(void))dlsym(library, "openblas_get_corename");
+    configuration = (const char *(*)(void))dlsym(library, "openblas_get_config");
     sgemm = found; /* the library stays loaded with it */
+    return 0;
+}
+
+int sl_openblas_describe(char *text, size_t size, struct sl_error *error)
+{
+    int code = openblas_load(error);
+    if (code)
+        return code;
+    /* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..." */
+    char version[32] = "";
+    if (configuration)
+        sscanf(configuration(), "OpenBLAS %31s", version);
+    snprintf(text, size, "%s%score %s", version, *version ? ", " : "",
+             core_name ? core_name() : "unknown");
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cgroups/swapfile.h"
 #include "iouring/loader.h"
+#include "kernels/gemm_backend.h"
 #include "kernels/kernel.h"
 #include "policies/policy.h"
 #include "runtime/base/cleanup.h"
@@ -73,9 +74,11 @@ static void check_uring(const char *directory, struct sl_check *check)
                  "io_uring_enter and io_uring_register");
 }
 
-/* Writes and reads one block past the page cache in an unnamed file. Returns 0 or -errno. */
-static int try_direct(const char *directory)
+/* Writes and reads one block past the page cache in an unnamed file. Returns 0 or -errno; text: the
+ * alignment that the file system asks for, "" when it does not tell. */
+static int try_direct(const char *directory, char text[64])
 {
+    text[0] = '\0';
     SL_AUTO_FD int fd = open(directory, O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
@@ -86,6 +89,13 @@ static int try_direct(const char *directory)
     if (pwrite(fd, block, DIRECT_BLOCK, 0) != DIRECT_BLOCK ||
         pread(fd, block, DIRECT_BLOCK, 0) != DIRECT_BLOCK)
         return errno ? -errno : -EIO;
+#ifdef STATX_DIOALIGN
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 &&
+        (status.stx_mask & STATX_DIOALIGN))
+        snprintf(text, 64, ", aligned to %u bytes (memory: %u)", status.stx_dio_offset_align,
+                 status.stx_dio_mem_align);
+#endif
     return 0;
 }
 
@@ -95,9 +105,11 @@ static void check_storage(const char *directory, struct sl_check *check)
     struct sl_context context;
     sl_context_read(directory, &context);
     errno = 0;
-    int code = try_direct(directory);
+    char alignment[64];
+    int code = try_direct(directory, alignment);
     if (code == 0) {
-        snprintf(check->detail, sizeof(check->detail), "%.120s takes O_DIRECT", context.storage);
+        snprintf(check->detail, sizeof(check->detail), "%.120s takes O_DIRECT%s", context.storage,
+                 alignment);
         return;
     }
     check->status = SL_CHECK_WARNING;
@@ -112,22 +124,29 @@ static void check_storage(const char *directory, struct sl_check *check)
     snprintf(check->cure, sizeof(check->cure), "keep packs on ext4, xfs or btrfs");
 }
 
+static const char *yes(bool can)
+{
+    return can ? "yes" : "no";
+}
+
 static void check_cgroup(const char *directory, struct sl_check *check)
 {
     (void)directory;
     check->name = "cgroup";
     struct sl_cgroup_rights rights;
     sl_cgroup_probe(&rights);
-    bool all = rights.memory && rights.swap && rights.read_rate && rights.cpu;
+    bool all = rights.memory && rights.swap && rights.read_rate && rights.write_rate &&
+               rights.cpu && rights.cores;
     check->status = all ? SL_CHECK_OK : SL_CHECK_WARNING;
     if (rights.version == 0)
         snprintf(check->detail, sizeof(check->detail),
-                 "none usable: --memory, --swap, --read-rate and --cpus do not work");
+                 "none usable: --memory, --swap, rates, --cpus and --cores do not work");
     else
         snprintf(check->detail, sizeof(check->detail),
-                 "v%d: memory %s, swap %s, read rate %s, cpu %s", rights.version,
-                 rights.memory ? "yes" : "no", rights.swap ? "yes" : "no",
-                 rights.read_rate ? "yes" : "no", rights.cpu ? "yes" : "no");
+                 "v%d%s: memory %s, swap %s, read rate %s, cpu %s, write rate %s, cores %s",
+                 rights.version, geteuid() ? ", delegated to this user" : "", yes(rights.memory),
+                 yes(rights.swap), yes(rights.read_rate), yes(rights.cpu), yes(rights.write_rate),
+                 yes(rights.cores));
     if (!all)
         snprintf(check->cure, sizeof(check->cure), "%s", rights.reason);
 }
@@ -161,6 +180,20 @@ static void check_swap(const char *directory, struct sl_check *check)
              root ? "; --swap SIZE makes a temporary file" : ", and only root can make some");
     if (!root)
         snprintf(check->cure, sizeof(check->cure), "run sluice as root, or enable swap");
+}
+
+static void check_zram(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "zram";
+    struct sl_error error = {0};
+    if (sl_zram_check(&error) == 0) {
+        snprintf(check->detail, sizeof(check->detail), "swap in zram can be made");
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail), "no swap in zram (--swap-place, some --device)");
+    snprintf(check->cure, sizeof(check->cure), "%.250s", error.text);
 }
 
 static void check_memlock(const char *directory, struct sl_check *check)
@@ -198,11 +231,64 @@ static void check_pages(const char *directory, struct sl_check *check)
              bytes, chosen ? chosen + 1 : "not in this kernel");
 }
 
+static void check_pressure(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "pressure";
+    char text[128];
+    if (sl_file_read_text("/proc/pressure/memory", text, sizeof(text)) > 0) {
+        snprintf(check->detail, sizeof(check->detail),
+                 "stalls for memory are counted (PSI) for the machine, and with cgroup v2 for "
+                 "groups");
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail), "this kernel does not count stalls (PSI)");
+    snprintf(check->cure, sizeof(check->cure), "boot with psi=1");
+}
+
+static void check_blas(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "blas";
+    char text[128];
+    struct sl_error error = {0};
+    bool there = sl_openblas_describe(text, sizeof(text), &error) == 0;
+    snprintf(check->detail, sizeof(check->detail),
+             "products are sluice's own, for %s; OpenBLAS to compare with: %s", sl_kernels_isa(),
+             there ? text : "not installed");
+}
+
+static void check_clock(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "clock";
+    char governor[64] = "", throttled[32] = "";
+    sl_file_read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor,
+                      sizeof(governor));
+    sl_file_read_text("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
+                      throttled, sizeof(throttled));
+    governor[strcspn(governor, "\n")] = throttled[strcspn(throttled, "\n")] = '\0';
+    if (!governor[0] && !throttled[0]) {
+        snprintf(check->detail, sizeof(check->detail),
+                 "governor and throttling are not to be seen here (a virtual machine?)");
+        return;
+    }
+    snprintf(check->detail, sizeof(check->detail), "governor %s, throttled by heat %s times",
+             governor[0] ? governor : "unknown", throttled[0] ? throttled : "an unknown number of");
+    if (governor[0] && strcmp(governor, "performance") != 0) {
+        check->status = SL_CHECK_WARNING;
+        snprintf(check->cure, sizeof(check->cure),
+                 "for steady measurements: cpupower frequency-set -g performance");
+    }
+}
+
 int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST])
 {
     static void (*const all[])(const char *, struct sl_check *) = {
-        check_tables, check_cpus,      check_uring,   check_storage, check_cgroup,
-        check_swap,   check_own_limit, check_memlock, check_pages,
+        check_tables,   check_cpus, check_uring,     check_storage, check_cgroup,
+        check_swap,     check_zram, check_own_limit, check_memlock, check_pages,
+        check_pressure, check_blas, check_clock,
     };
     int count = sizeof(all) / sizeof(all[0]);
     for (int i = 0; i < count; i++) {

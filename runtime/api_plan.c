@@ -156,8 +156,12 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
         packs[n] = request->models[n]->pack;
     struct sl_device_model device = {request->device.bytes_per_s, request->device.latency_ns,
                                      PLAN_QUEUE_DEPTH, request->read_bytes_per_s};
-    return sl_predictor_create(packs, request->model_count, request->threads, &device, predictor,
-                               estimated, error);
+    int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
+                                   predictor, estimated, error);
+    double threads = request->threads ? request->threads : sl_usable_cpus();
+    if (code == 0 && request->cpus > 0 && request->cpus < threads)
+        sl_predictor_slow_down(*predictor, threads / request->cpus);
+    return code;
 }
 
 struct step_taker {

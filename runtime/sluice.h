@@ -320,6 +320,7 @@ struct sl_plan_request {
     int threads, depth;   /* as in struct sl_session_options */
     struct sl_device_info device;
     uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
+    double cpus;               /* processor time, as in struct sl_limits; 0: all */
 };
 
 struct sl_plan_result {
@@ -351,6 +352,42 @@ struct sl_plan_step {
 SL_API int sl_plan_steps(const struct sl_plan_request *request,
                          void (*take)(void *context, const struct sl_plan_step *step),
                          void *context, struct sl_error *error);
+
+/* ---- What this machine gives at most -------------------------------------------------------- */
+
+#define SL_BENCH_RATES 16
+struct sl_bench_rate {
+    uint64_t block_bytes;
+    int depth;
+    uint64_t bytes_per_s; /* 0: time ran out before it */
+    uint64_t latency_ns;  /* mean, from a read's submission to its end */
+};
+
+struct sl_bench_request {
+    const char *directory; /* on the storage of interest; NULL: the working directory */
+    uint64_t budget_ns;    /* of all measurements; 0: 5 s */
+    int threads;           /* 0: the CPUs this process may use */
+};
+
+/* [0]: one thread, [1]: all of them. */
+struct sl_bench {
+    struct sl_bench_rate rates[SL_BENCH_RATES]; /* blocks of 64K to 4M x depths of 1 to 32 */
+    uint64_t read_bytes_per_s;                  /* the best of them */
+    uint64_t read_latency_ns;                   /* median of single reads of 4 KiB */
+    uint64_t write_bytes_per_s; /* in order, 1 MiB each, until they are on storage */
+    uint64_t file_bytes;        /* that was written and read */
+    bool direct;        /* false: no O_DIRECT here, so these may be rates of the page cache */
+    const char *loader; /* that read; static */
+    int threads;
+    double flops_per_s[2]; /* of the matrix product; multiply and add count as two */
+    double bytes_per_s[2]; /* weights of fully connected layers, from memory */
+};
+/* Measures storage and processor within about budget_ns (a very slow device takes longer: every
+ * measurement reads a block at least). Writes one file without a name in directory, at most 256
+ * MiB, which is gone when the process ends, however that is. -EACCES, -EROFS, -ENOSPC name the
+ * directory. Blocks. */
+SL_API int sl_bench_measure(const struct sl_bench_request *request, struct sl_bench *bench,
+                            struct sl_error *error);
 
 /* ---- Making packs -------------------------------------------------------------------------- */
 

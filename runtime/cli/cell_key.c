@@ -47,6 +47,11 @@ void cell_key(const struct cell_request *request, char key[CELL_KEY_BYTES])
     /* No limit of swap beside one of memory is not the same as no limits at all. */
     set_limit(json, "swap", request->limits.swap_bytes);
     set_limit(json, "read_rate", request->limits.read_bytes_per_s);
+    set_limit(json, "write_rate", request->limits.write_bytes_per_s);
+    if (request->limits.cores)
+        json_object_set_new(json, "cores", json_integer(request->limits.cores));
+    if (request->limits.swap_place != SL_SWAP_ANYWHERE)
+        json_object_set_new(json, "swap_place", json_integer(request->limits.swap_place));
     if (request->limits.cpus > 0)
         json_object_set_new(json, "cpus", json_real(request->limits.cpus));
     char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/ceiling.h"
+#include "runtime/cli/device_cache.h"
 #include "runtime/cli/value_list.h"
 #include "runtime/report/record.h"
 
@@ -36,6 +39,35 @@ int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
     return 0;
 }
 
+/* The first option: what others say goes over it. */
+static int read_device(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    const char *path = request->limits.throttle_path;
+    int code = device_profile_read(text, &request->device, error);
+    if (code < 0)
+        return code;
+    request->limits = request->device.limits;
+    request->limits.throttle_path = path;
+    request->make_swapfile =
+        request->limits.swap_bytes > 0 && request->limits.swap_bytes != SL_NO_LIMIT;
+    return 0;
+}
+
+static int read_write_rate(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return device_read_value("write-rate", text, &request->limits, error);
+}
+
+static int read_cores(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return device_read_value("cores", text, &request->limits, error);
+}
+
+static int read_swap_place(struct cell_request *request, const char *text, struct sl_error *error)
+{
+    return device_read_value("swap-place", text, &request->limits, error);
+}
+
 static int read_top(struct cell_request *request, const char *text, struct sl_error *error)
 {
     return sl_parse_integer(text, 0, 1000, &request->cell.top, error);
@@ -62,6 +94,8 @@ static int read_memory(struct cell_request *request, const char *text, struct sl
 
 static int read_swap(struct cell_request *request, const char *text, struct sl_error *error)
 {
+    request->make_swapfile = false;
+    request->limits.swap_bytes = SL_NO_LIMIT;
     if (!strcmp(text, "max"))
         return 0;
     int code = sl_parse_size(text, &request->limits.swap_bytes, error);
@@ -71,15 +105,12 @@ static int read_swap(struct cell_request *request, const char *text, struct sl_e
 
 static int read_read_rate(struct cell_request *request, const char *text, struct sl_error *error)
 {
-    int code = sl_parse_size(text, &request->limits.read_bytes_per_s, error);
-    if (code == 0 && request->limits.read_bytes_per_s == 0)
-        code = sl_error_set(error, -EINVAL, "0: nothing could be read");
-    return code;
+    return device_read_value("read-rate", text, &request->limits, error);
 }
 
 static int read_cpus(struct cell_request *request, const char *text, struct sl_error *error)
 {
-    return sl_parse_real(text, 0.01, 1024, &request->limits.cpus, error);
+    return device_read_value("cpus", text, &request->limits, error);
 }
 
 static int read_timeout(struct cell_request *request, const char *text, struct sl_error *error)
@@ -160,17 +191,18 @@ void cell_request_init(struct cell_request *request, const struct pack_set *pack
                  .policy = "auto",
                  .runs = 1,
                  .top = 5},
-        .limits = {.memory_bytes = SL_NO_LIMIT,
-                   .swap_bytes = SL_NO_LIMIT,
-                   .read_bytes_per_s = SL_NO_LIMIT,
-                   .throttle_path = packs->paths[0]},
+        .limits = SL_LIMITS_NONE,
         .packs = packs,
     };
+    request->limits.throttle_path = packs->paths[0];
 }
 
 int cell_request_check(const struct cell_request *request, struct sl_error *error)
 {
     const struct cell *cell = &request->cell;
+    const struct sl_limits *limits = &request->limits;
+    if (limits->swap_place != SL_SWAP_ANYWHERE && limits->swap_bytes == SL_NO_LIMIT)
+        return sl_error_set(error, -EINVAL, "--swap-place needs a --swap SIZE");
     int code = sl_check_hints(cell->loader, cell->hints, error);
     for (int n = 0; cell->batch > 1 && code == 0 && n < cell->pack_count; n++) {
         struct sl_model *model = NULL;
@@ -180,13 +212,6 @@ int cell_request_check(const struct cell_request *request, struct sl_error *erro
             return sl_error_wrap(error, "--batch");
     }
     return code;
-}
-
-bool cell_request_is_limited(const struct cell_request *request)
-{
-    const struct sl_limits *limits = &request->limits;
-    return limits->memory_bytes != SL_NO_LIMIT || limits->read_bytes_per_s != SL_NO_LIMIT ||
-           limits->cpus > 0;
 }
 
 void cell_request_measure(struct cell_request *request, struct pack_set *packs)
@@ -204,9 +229,14 @@ void cell_finish_records(const struct cell_request *request, json_t *records, js
 {
     size_t i;
     json_t *record;
+    struct ceiling ceiling;
+    SL_AUTO_FREE char *cache = cli_ceiling_cache();
+    ceiling_find(cache, request->packs->paths[0], &ceiling);
+    ceiling_add_shares(records, request->packs->count, &ceiling, &request->limits);
     json_array_foreach(records, i, record)
     {
         sl_record_add_limits(record, &request->limits);
+        device_record(record, &request->device);
         json_object_set_new(record, "depth", given_or_null(request->cell.depth));
         json_object_set_new(record, "queue_depth", given_or_null(request->cell.queue_depth));
         json_object_set(record, "context", context);

@@ -5,6 +5,7 @@
 
 #include "runtime/cli/cell.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/device_profile.h"
 #include "runtime/cli/pack_set.h"
 
 enum cell_option_kind {
@@ -38,6 +39,7 @@ enum cell_option_kind {
 /* Everything that one cell takes. Pointers are borrowed. */
 struct cell_request {
     struct cell cell;
+    struct device_profile device; /* which the limits are built on */
     struct sl_limits limits;
     bool make_swapfile;
     uint64_t timeout_ns;
@@ -59,8 +61,6 @@ void cell_request_init(struct cell_request *request, const struct pack_set *pack
 /* What can be known to be wrong with a whole cell before it starts: hints without a loader that
  * takes them, networks that cannot be batched. -EINVAL. */
 int cell_request_check(const struct cell_request *request, struct sl_error *error);
-/* Whether some limit asks for a control group. */
-bool cell_request_is_limited(const struct cell_request *request);
 /* The raw rate of the storage under the packs, for the bound. */
 void cell_request_measure(struct cell_request *request, struct pack_set *packs);
 

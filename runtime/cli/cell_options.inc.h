@@ -5,6 +5,7 @@
  *
  * kind: an enum cell_option_kind without its prefix; reader: how cell_options.c takes the text.
  * Options are read in this order, and the first ones vary fastest in a list of cells. */
+CELL_OPTION("device", 0, "NAME|FILE.yaml", SWEPT, read_device, DEVICE_HELP, "@devices")
 CELL_OPTION("input", 'i', "[BLOB=]FILE", REPEATED, NULL,
             "a JPEG or PNG image, .npy, or raw float32 (.f32) in the input's shape; repeated for "
             "one network: one request after another; for several networks: one for each; BLOB= "
@@ -29,6 +30,16 @@ CELL_OPTION("read-rate", 0, "RATE", SWEPT, read_read_rate,
             "bytes per second that the worker may read, e.g. 100M", NULL)
 CELL_OPTION("cpus", 0, "X", SWEPT, read_cpus, "processor cores that the worker may use, e.g. 1.5",
             NULL)
+CELL_OPTION("write-rate", 0, "RATE", SWEPT, read_write_rate,
+            "bytes per second that the worker may write, e.g. 20M; under cgroup v1 neither "
+            "write-back of the page cache nor swap counts",
+            NULL)
+CELL_OPTION("cores", 0, "N", SWEPT, read_cores,
+            "processor cores that the worker may run on, the first N", NULL)
+CELL_OPTION("swap-place", 0, "file|zram", SWEPT, read_swap_place,
+            "where the --swap SIZE lies: in a temporary file, or compressed in memory that no "
+            "limit counts (default: what the machine has, else a file)",
+            "file zram")
 CELL_OPTION("timeout", 0, "TIME", SINGLE, read_timeout, "end a cell after this long, e.g. 30s",
             NULL)
 CELL_OPTION("budget", 0, "SIZE|auto", SWEPT, read_budget,

@@ -180,8 +180,10 @@ void cell_settle(struct cell_point *point)
     }
     if (request->limits.memory_bytes == SL_NO_LIMIT) {
         request->limits.swap_bytes = SL_NO_LIMIT;
+        request->limits.swap_place = SL_SWAP_ANYWHERE;
         request->make_swapfile = false;
         point->texts[cell_option_index("swap")] = NULL;
+        point->texts[cell_option_index("swap-place")] = NULL;
     }
 }
 
@@ -207,17 +209,28 @@ bool cell_set_respect_rights(struct cell_set *set)
 {
     bool limited = false;
     for (int i = 0; i < set->count; i++)
-        limited |= cell_request_is_limited(&set->points[i].request);
+        limited |= sl_limits_any(&set->points[i].request.limits);
     if (!limited)
         return false;
     struct sl_cgroup_rights rights;
     sl_cgroup_probe(&rights);
     const char *lost = NULL;
+    bool noted = false;
     for (int i = set->count; i-- > 0;) {
         struct sl_limits *limits = &set->points[i].request.limits;
+        noted |= rights.version == 1 && limits->memory_bytes != SL_NO_LIMIT &&
+                 limits->swap_bytes > 0 && limits->write_bytes_per_s != SL_NO_LIMIT;
+        if (limits->cores > 0 && !rights.cores) {
+            limits->cores = 0;
+            lost = "--cores";
+        }
         if (limits->cpus > 0 && !rights.cpu) {
             limits->cpus = 0;
             lost = "--cpus";
+        }
+        if (limits->write_bytes_per_s != SL_NO_LIMIT && !rights.write_rate) {
+            limits->write_bytes_per_s = SL_NO_LIMIT;
+            lost = "--write-rate";
         }
         if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
             limits->read_bytes_per_s = SL_NO_LIMIT;
@@ -230,5 +243,34 @@ bool cell_set_respect_rights(struct cell_set *set)
     }
     if (lost)
         fprintf(stderr, "sluice: warning: running without %s: %s\n", lost, rights.reason);
+    if (noted)
+        sl_log(SL_LOG_NOTE, "under cgroup v1 the write rate does not hold for swap");
     return lost;
+}
+
+static bool same_limits(const struct cell_request *a, const struct cell_request *b)
+{
+    const struct sl_limits *x = &a->limits, *y = &b->limits;
+    return !strcmp(a->device.name, b->device.name) && a->packs == b->packs &&
+           x->memory_bytes == y->memory_bytes && x->swap_bytes == y->swap_bytes &&
+           x->swap_place == y->swap_place && x->read_bytes_per_s == y->read_bytes_per_s &&
+           x->write_bytes_per_s == y->write_bytes_per_s && x->cores == y->cores &&
+           x->cpus >= y->cpus && x->cpus <= y->cpus;
+}
+
+int cell_set_check_devices(const struct cell_set *set, struct sl_error *error)
+{
+    const struct cell_request *last = NULL;
+    for (int i = 0; i < set->count; i++) {
+        const struct cell_request *request = &set->points[i].request;
+        /* Cells of the same limits follow each other. */
+        if (last && same_limits(last, request))
+            continue;
+        int code =
+            device_check(&request->device, &request->limits, request->packs->paths[0], error);
+        if (code < 0)
+            return code;
+        last = request;
+    }
+    return 0;
 }

@@ -42,6 +42,10 @@ int cell_set_collapse(struct cell_set *set);
  * something went. */
 bool cell_set_respect_rights(struct cell_set *set);
 
+/* Whether this machine can hold the devices of all cells (device_check): a device is emulated
+ * wholly or not at all. 0 or -EOPNOTSUPP. */
+int cell_set_check_devices(const struct cell_set *set, struct sl_error *error);
+
 /* The cell's name across files and machines: XXH3-64, in hexadecimal, over what a settled cell is:
  * the packs' identities (not their paths), inputs, policy, limits, depth and so on. Left out are
  * what says how it is watched (timeout) or recorded (top, labels, output). Values that are not

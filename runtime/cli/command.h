@@ -25,9 +25,10 @@ struct cli_option {
     char letter;       /* short form, 0: none */
     const char *value; /* what the value is, for the help; NULL: a flag */
     const char *help;
-    const char *choices; /* for completions: "a b c", "@policies", "@loaders", "@files",
-                          * "@directories"; NULL: nothing to offer */
-    bool repeated;       /* every occurrence counts; otherwise the last one */
+    const char
+        *choices;  /* for completions: "a b c", "@policies", "@loaders", "@devices",
+                    * "@files",                          * "@directories"; NULL: nothing to offer */
+    bool repeated; /* every occurrence counts; otherwise the last one */
 };
 
 struct cli_arguments;

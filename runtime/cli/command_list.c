@@ -5,6 +5,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/device_profile.h"
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
@@ -15,22 +16,24 @@ static const struct cli_option options[] = {
     {0},
 };
 
-static const char *const kinds[] = {"policies", "kernels", "loaders", "topologies"};
+/* As enum sl_kind, and what the command line itself has. */
+static const char *const kinds[] = {"policies", "kernels", "loaders", "topologies", "devices"};
+#define DEVICES    4
 #define KIND_COUNT (int)(sizeof(kinds) / sizeof(kinds[0]))
 
-static int find_kind(const char *name, enum sl_kind *kind, struct sl_error *error)
+static int find_kind(const char *name, int *kind, struct sl_error *error)
 {
     struct sl_suggestion suggestion = {.wanted = name};
     for (int i = 0; i < KIND_COUNT; i++) {
         if (!strcmp(name, kinds[i])) {
-            *kind = (enum sl_kind)i;
+            *kind = i;
             return 0;
         }
         sl_suggest(&suggestion, kinds[i]);
     }
     return sl_error_set(error, -EINVAL,
-                        "'%s' is not one of policies, kernels, loaders, topologies%s%s%s", name,
-                        suggestion.best ? "; did you mean '" : "",
+                        "'%s' is not one of policies, kernels, loaders, topologies, devices%s%s%s",
+                        name, suggestion.best ? "; did you mean '" : "",
                         suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
 }
 
@@ -64,11 +67,17 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    enum sl_kind kind = SL_KIND_POLICY;
+    int kind = 0;
     if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0 ||
         find_kind(arguments->operands[0], &kind, &error) < 0)
         return cli_usage(arguments->command, &error);
-    int code = format == SL_FORMAT_JSON ? write_json(kind) : write_table(kind, format);
+    int code;
+    if (kind == DEVICES)
+        code = device_list(format, stdout);
+    else if (format == SL_FORMAT_JSON)
+        code = write_json((enum sl_kind)kind);
+    else
+        code = write_table((enum sl_kind)kind, format);
     if (code == 0)
         return CLI_OK;
     sl_error_set(&error, code, "cannot print the list: %s", strerror(-code));
@@ -77,12 +86,12 @@ static int run(const struct cli_arguments *arguments)
 
 const struct cli_command command_list = {
     .name = "list",
-    .summary = "what there is: policies, kernels, loaders, topologies",
-    .operands = "policies|kernels|loaders|topologies",
+    .summary = "what there is: policies, kernels, loaders, topologies, devices",
+    .operands = "policies|kernels|loaders|topologies|devices",
     .least_operands = 1,
     .most_operands = 1,
-    .operand_choices = "policies kernels loaders topologies",
-    .description = "Prints names and one line about each.",
+    .operand_choices = "policies kernels loaders topologies devices",
+    .description = "Prints names and one line about each; of device profiles also what they limit.",
     .examples = "sluice list policies\nsluice list topologies -o json\n",
     .options = options,
     .run = run,

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "runtime/cli/cell_list.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
+#include "runtime/cli/device_profile.h"
 #include "runtime/cli/plan_dot.h"
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
@@ -21,6 +23,8 @@ static const struct cli_option options[] = {
      "memory limit of the process; 25% is of the weights of all networks (default none)", NULL,
      false},
     {"read-rate", 0, "RATE", "bytes per second that may be read, e.g. 100M", NULL, false},
+    {"cpus", 0, "X", "processor cores of time that may be used, e.g. 1.5", NULL, false},
+    {"device", 0, "NAME|FILE.yaml", DEVICE_HELP, "@devices", false},
     {"depth", 0, "N", "shards to read ahead (default: the policy's choice)", NULL, false},
     {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"estimate", 0, NULL,
@@ -40,6 +44,8 @@ struct plan_command {
     struct sl_model *models[MODELS_MOST];
     struct cell_list list;
     struct sl_plan_request request;
+    struct device_profile device;
+    struct sl_limits device_limits; /* of the device and the options */
     uint64_t weight_bytes;
     char networks[512]; /* names joined by "+" */
     enum sl_format format;
@@ -78,18 +84,22 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
                         struct sl_error *error)
 {
     int64_t threads = 0, depth = 0;
-    const char *policies = cli_text(arguments, "policy");
+    const char *policies = cli_text(arguments, "policy"), *memory = cli_text(arguments, "memory");
     int code = sl_format_parse(cli_text(arguments, "format"), &plan->format, error);
     if (code == 0)
         code = cell_list_read_policies(&plan->list, policies ? policies : "all", error);
     if (code == 0)
-        code = cell_list_read_memory(&plan->list, cli_text(arguments, "memory"), plan->weight_bytes,
-                                     error);
+        code = device_read_limits(arguments, &plan->device, &plan->device_limits, error);
+    if (code == 0)
+        code = cell_list_read_memory(&plan->list, memory, plan->weight_bytes, error);
+    if (code == 0 && !memory)
+        plan->list.memory[0] = plan->device_limits.memory_bytes;
     if (code == 0)
         code = cli_integer(arguments, "threads", 1, 64, &threads, error);
     if (code == 0)
         code = cli_integer(arguments, "depth", 1, 1000000, &depth, error);
-    plan->request.threads = (int)threads;
+    plan->request.cpus = plan->device_limits.cpus;
+    plan->request.threads = threads ? (int)threads : plan->device_limits.cores;
     plan->request.depth = (int)depth;
     return code;
 }
@@ -100,11 +110,14 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
 {
     SL_AUTO_FREE char *cache = cli_device_cache();
     struct sl_device_info *device = &plan->request.device;
-    int code = cli_size(arguments, "read-rate", &plan->request.read_bytes_per_s, error);
-    if (code == 0)
-        code = sl_device_measure(arguments->operands[0], cache, device, error);
+    int code = sl_device_measure(arguments->operands[0], cache, device, error);
     if (code < 0)
         return code;
+    uint64_t rate = plan->device_limits.read_bytes_per_s;
+    plan->request.read_bytes_per_s = rate == SL_NO_LIMIT ? 0 : rate;
+    /* Only a device that is emulated may be faster than this one: nothing is read from it. */
+    if (plan->device.name[0] && rate != SL_NO_LIMIT && rate > device->bytes_per_s)
+        device->bytes_per_s = rate;
     struct sl_plan_result result;
     plan->request.policy = "window";
     plan->request.limit_bytes = SL_NO_LIMIT;
@@ -131,6 +144,8 @@ static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_r
         "steady_bound_ns", (json_int_t)result->steady_bound_ns, "compute_ns",
         (json_int_t)result->compute_ns, "reads_bind", result->reads_bind, "device_bytes_per_s",
         (json_int_t)plan->request.device.bytes_per_s);
+    if (row)
+        device_record(row, &plan->device);
     if (row && plan->request.limit_bytes != SL_NO_LIMIT)
         json_object_set_new(row, "memory_limit",
                             json_integer((json_int_t)plan->request.limit_bytes));
@@ -262,7 +277,7 @@ const struct cli_command command_plan = {
         "measured for 50 ms and remembered for a day. Several packs are one batch.",
     .examples =
         "sluice plan vgg16.sluice --memory 25%,50%\twill it fit?\n"
-        "sluice plan facenet.sluice --read-rate 45M\ton an SD card\n"
+        "sluice plan facenet.sluice --device pi4-sd\ton an SD card\n"
         "sluice plan lenet.sluice --policy linear --dot - | dot -Tsvg >plan.svg\ta picture\n",
     .options = options,
     .run = run,

@@ -142,7 +142,7 @@ static int run_cells(const struct run_request *request, json_t *cells, json_t *c
             return CLI_INTERRUPTED;
         const struct cell_request *cell = &request->set.points[i].request;
         show_progress(request, i + 1, count, cell->cell.policy, cell->limits.memory_bytes);
-        bool apart = count > 1 || cell_request_is_limited(cell) || cell->timeout_ns ||
+        bool apart = count > 1 || sl_limits_any(&cell->limits) || cell->timeout_ns ||
                      observation_any(&request->observation);
         struct sl_error error = {0};
         json_t *records = NULL;
@@ -157,7 +157,11 @@ static int run_cells(const struct run_request *request, json_t *cells, json_t *c
         if (interrupt_came())
             return CLI_INTERRUPTED;
         if (code < 0)
-            return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
+            return cli_fail(code == -EPERM || code == -ENOSYS || code == -ENODEV ||
+                                    code == -EOPNOTSUPP
+                                ? CLI_UNFIT
+                                : CLI_FAILED,
+                            &error);
     }
     return status;
 }
@@ -217,6 +221,8 @@ static int run(const struct cli_arguments *arguments)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_request(arguments, &request, &error) < 0)
         status = cli_usage(arguments->command, &error);
+    else if (cell_set_check_devices(&request.set, &error) < 0)
+        status = cli_fail(CLI_UNFIT, &error);
     else
         status = run_request(&request);
     request_free(&request);
@@ -233,10 +239,11 @@ const struct cli_command command_run = {
     .description =
         "Runs one request of every network (--runs: more) and prints what it took and what came "
         "out. Several packs are one batch: their requests arrive together.\n\n"
-        "Without limits the network runs in this process. With --memory, --read-rate, --cpus or "
-        "--timeout, and for several cells, every cell runs in a fresh worker process, watched from "
-        "outside; with limits inside a control group of its own, packs dropped from the page cache "
-        "first. A cell that the limit kills is a result (status oom), and the exit code is 3. "
+        "Without limits the network runs in this process. With limits (--memory, --read-rate, "
+        "--device and others), --timeout, and for several cells, every cell runs in a fresh worker "
+        "process, watched from outside; with limits inside a control group of its own, packs "
+        "dropped from the page cache first. A cell that the limit kills is a result (status oom), "
+        "and the exit code is 3. "
         "Several policies or limits give one row each.\n\n"
         "Results go to stdout, everything else to stderr. -o json prints one record per network "
         "and input on a line of its own. Ctrl-C ends the cell, cleans up, prints what is finished "
@@ -246,6 +253,7 @@ const struct cli_command command_run = {
         "sluice run facenet.sluice --memory 192M --swap 0 --policy linear\twith less memory than "
         "weights\n"
         "sluice run facenet.sluice --policy all --memory none,75%,50% --swap 1G\tone table\n"
+        "sluice run facenet.sluice --device pi4-sd\tas on a Raspberry Pi 4 with an SD card\n"
         "sluice run vgg16.sluice --memory 25% --runs 8 --batch 4\tfewer reads per request\n"
         "sluice run age.sluice gender.sluice --runs 20 -o json\ta batch, for scripts\n",
     .options = options,

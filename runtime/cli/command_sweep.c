@@ -372,6 +372,8 @@ static int run(const struct cli_arguments *arguments)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_cells(&command, &error) < 0)
         status = cli_usage(arguments->command, &error);
+    else if (cell_set_check_devices(&command.sweep.set, &error) < 0)
+        status = cli_fail(CLI_UNFIT, &error);
     else if ((code = prepare(&command, &error)) < 0)
         status = cli_fail(code == -EEXIST ? CLI_USAGE : CLI_FAILED, &error);
     else

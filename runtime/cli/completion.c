@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/cli/command.h"
+#include "runtime/cli/device_profile.h"
 #include "runtime/sluice.h"
 
 static void print_names(enum sl_kind kind)
@@ -12,6 +13,13 @@ static void print_names(enum sl_kind kind)
         printf("%s%s", i ? " " : "", entry.name);
 }
 
+static void print_devices(void)
+{
+    const struct device_text *text;
+    for (int i = 0; (text = device_text_at(i)); i++)
+        printf("%s%s", i ? " " : "", text->name);
+}
+
 /* The words that a choices text stands for. */
 static void print_choices(const char *choices)
 {
@@ -19,6 +27,8 @@ static void print_choices(const char *choices)
         print_names(SL_KIND_POLICY);
     else if (!strcmp(choices, "@loaders"))
         print_names(SL_KIND_LOADER);
+    else if (!strcmp(choices, "@devices"))
+        print_devices();
     else if (!strcmp(choices, "@topologies"))
         print_names(SL_KIND_TOPOLOGY);
     else

@@ -26,11 +26,21 @@ char *cli_cache_folder(void)
     return SL_STEAL(folder.bytes);
 }
 
-char *cli_device_cache(void)
+static char *cache_file(const char *name)
 {
     SL_AUTO_FREE char *folder = cli_cache_folder();
     SL_AUTO(sl_text_free) struct sl_text path = {0};
     if (folder)
-        sl_text_add(&path, "%s/devices", folder);
+        sl_text_add(&path, "%s/%s", folder, name);
     return path.failed ? NULL : SL_STEAL(path.bytes);
+}
+
+char *cli_device_cache(void)
+{
+    return cache_file("devices");
+}
+
+char *cli_ceiling_cache(void)
+{
+    return cache_file("ceilings");
 }

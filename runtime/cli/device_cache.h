@@ -5,6 +5,8 @@
 /* Path of the cache in $XDG_CACHE_HOME or ~/.cache, its folder made; malloc'd, NULL when there is
  * no such place. */
 char *cli_device_cache(void);
+/* The same of what `doctor --bench` measured (ceiling.h). */
+char *cli_ceiling_cache(void);
 
 /* The folder of that file, $XDG_CACHE_HOME/sluice or ~/.cache/sluice, made if need be; NULL: none.
  * Owned by the caller. */

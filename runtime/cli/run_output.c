@@ -53,6 +53,33 @@ static void print_latency(const json_t *record, FILE *stream)
                 sl_record_number(record, "makespan_ns", 0) / bound_ns);
 }
 
+/* One part of the line below. Where a result beats what was measured, that is out of date, or the
+ * storage has a cache of its own. */
+static void print_share(const char *what, double share, const char *of, FILE *stream)
+{
+    if (share > 1.1)
+        fprintf(stream, "%s at %.1f x %s", what, share, of);
+    else
+        fprintf(stream, "%s at %.0f %% of %s", what, 100 * share, of);
+}
+
+/* How near it came to what `doctor --bench` measured here; silent when nothing is known. */
+static void print_ceiling(const json_t *record, FILE *stream)
+{
+    double reads = sl_record_number(record, "read_ceiling_share", MISSING);
+    double compute = sl_record_number(record, "compute_ceiling_share", MISSING);
+    if (reads < 0 && compute < 0)
+        return;
+    fputs("  ceiling  ", stream);
+    if (reads >= 0)
+        print_share("reads", reads, "the storage's rate", stream);
+    if (reads >= 0 && compute >= 0)
+        fputs(", ", stream);
+    if (compute >= 0)
+        print_share("computes", compute, "the matrix product", stream);
+    fputs(" (doctor --bench)\n", stream);
+}
+
 static void print_memory(const json_t *record, FILE *stream)
 {
     char text[SL_UNIT_TEXT_BYTES];
@@ -104,6 +131,7 @@ void run_print_summary(const json_t *records, FILE *stream)
         fputc('\n', stream);
         if (json_array_size(json_object_get(record, "latency_ns")) > 0)
             print_latency(record, stream);
+        print_ceiling(record, stream);
         print_memory(record, stream);
         if (*sl_record_text(record, "digest"))
             fprintf(stream, "  digest   %s\n", sl_record_text(record, "digest"));

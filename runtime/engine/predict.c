@@ -65,6 +65,13 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
     return 0;
 }
 
+void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
+{
+    struct sl_workload *workload = &predictor->workload;
+    for (size_t l = 0; l < workload->layer_count; l++)
+        workload->layers[l].run_ns = (uint64_t)((double)workload->layers[l].run_ns * factor);
+}
+
 /* Memory besides shards, as the engine will divide it (engine.c). Policies without a budget have
  * all requests of a batch active at once, but bulk and linear, which chain them. */
 static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,

@@ -31,6 +31,9 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
                         bool *estimated, struct sl_error *error);
 void sl_predictor_free(struct sl_predictor *predictor);
 
+/* Every run takes `factor` (>= 1) times as long: threads that share fewer processors. */
+void sl_predictor_slow_down(struct sl_predictor *predictor, double factor);
+
 /* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth: 0 = no bound. When the
  * policy does not fit, only fits, least_limit_bytes, peak_bytes and the times of policies without a
  * budget (as if there were no limit) are set. */

@@ -179,6 +179,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     json_object_set_new(record, "batch", json_integer(info.stack));
     add_session(record, session);
     json_object_set_new(record, "weights_bytes", json_bytes(info.weight_bytes));
+    json_object_set_new(record, "flops", json_real(info.flops));
     add_latencies(record, samples);
     add_mean(record, "load_ns", samples, offsetof(struct sl_result, load_ns));
     add_mean(record, "run_ns", samples, offsetof(struct sl_result, run_ns));
@@ -248,6 +249,7 @@ void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome)
     }
     json_object_set_new(record, "swap_in_bytes", json_bytes(outcome->swap_in_bytes));
     json_object_set_new(record, "swap_out_bytes", json_bytes(outcome->swap_out_bytes));
+    json_object_set_new(record, "zram_peak_bytes", json_bytes(outcome->zram_peak_bytes));
     json_object_set_new(record, "memory_samples", memory_samples(outcome));
 }
 
@@ -272,6 +274,13 @@ void sl_record_add_limits(json_t *record, const struct sl_limits *limits)
                                                             : json_bytes(limits->swap_bytes));
     json_object_set_new(record, "read_rate", json_bytes(limits->read_bytes_per_s));
     json_object_set_new(record, "cpus", limits->cpus > 0 ? json_real(limits->cpus) : json_null());
+    json_object_set_new(record, "write_rate", json_bytes(limits->write_bytes_per_s));
+    json_object_set_new(record, "cores", limits->cores ? json_integer(limits->cores) : json_null());
+    static const char *const places[] = {NULL, "file", "zram"};
+    const char *place = limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes
+                            ? places[limits->swap_place]
+                            : NULL;
+    json_object_set_new(record, "swap_place", place ? json_string(place) : json_null());
 }
 
 json_t *sl_record_context(const char *path)

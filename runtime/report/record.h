@@ -16,23 +16,24 @@ struct sl_request_samples {
 };
 
 /* What a record says of its network under its session after the last request: network, policy,
- * loader, weights_bytes, input, latency_ns (all samples) and its percentiles, load_ns, run_ns,
- * stall_ns, makespan_ns, batch_load_ns, read_bytes (means per request), bound_ns (of the last
- * request), digest, top, layers. input: what was fed,
- * for people. NULL when memory ran out. A new reference. */
+ * loader, weights_bytes, flops, input, latency_ns (all samples) and its percentiles, load_ns,
+ * run_ns, stall_ns, makespan_ns, batch_load_ns, read_bytes (means per request), bound_ns (of the
+ * last request), digest, top, layers. input: what was fed, for people. NULL when memory ran out. A
+ * new reference. */
 json_t *sl_record_network(const struct sl_session *session, int network,
                           const struct sl_model *model, const char *input,
                           const struct sl_request_samples *samples, int top);
 
 /* What the watcher of a worker adds: status, peak_bytes, swap_in_bytes, swap_out_bytes,
- * major_faults, refaults, wall_ns, memory_samples. */
+ * major_faults, refaults, wall_ns, zram_peak_bytes, memory_samples. */
 void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome);
 
 /* What a process can say of itself when nobody watches it: the same fields from getrusage;
  * peak_source tells the difference. */
 void sl_record_add_own_usage(json_t *record);
 
-/* The cell's limits: memory_limit, swap_limit, read_rate, cpus; null where there is none. */
+/* The cell's limits: memory_limit, swap_limit, read_rate, cpus, write_rate, cores, swap_place; null
+ * where there is none. */
 void sl_record_add_limits(json_t *record, const struct sl_limits *limits);
 
 /* Where it was measured: version, commit, kernel, cpu, isa, cgroup version, storage of path. A new

@@ -13,8 +13,8 @@ nm "$SLUICE" | grep -q __asan && flags='-fsanitize=address,undefined'
 # shellcheck disable=SC2086
 ${CC:-cc} $flags -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I. -I"$SLUICE_SOURCE" -pthread \
     policies/pair.c policies/policy_table.c "$BUILD"/obj/runtime/cli/*.o \
-    "$BUILD"/obj/runtime/report/*.o "$BUILD/libsluice.a" -lprotobuf-c -luring -lcgroup -ljansson \
-    -lm -ldl -o sluice || exit 1
+    "$BUILD"/obj/runtime/report/*.o "$BUILD/obj/gen/scripts/devices.o" "$BUILD/libsluice.a" -lprotobuf-c -luring -lcgroup -ljansson \
+    -lyaml -lm -ldl -o sluice || exit 1
 
 ./sluice list policies | grep pair
 ./sluice synth lenet -o lenet.sluice >/dev/null || exit 1

@@ -55,6 +55,8 @@ passed=0 failed=0 skipped=0
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.sh | sed 's,^\./,,; s,\.sh$,,' | grep -vx run)
 work=$(mktemp -d "$build/golden.XXXXXX")
+# Nor must what this user has measured.
+export XDG_CACHE_HOME="$work/cache"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 

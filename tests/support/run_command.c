@@ -14,7 +14,8 @@
 
 #include "runtime/base/file.h"
 
-#define WORDS_MOST 64
+#define WORDS_MOST        64
+#define SWAP_LABEL_OFFSET 1052
 
 static const char *sluice_path(void)
 {
@@ -185,6 +186,23 @@ static bool matches(const char *pattern)
     return any;
 }
 
+bool zram_of(pid_t pid)
+{
+    char wanted[32], label[16] = "";
+    glob_t found = {0};
+    bool any = false;
+    snprintf(wanted, sizeof(wanted), "sluice-%d-", pid);
+    if (!glob("/dev/zram*", 0, NULL, &found))
+        for (size_t i = 0; i < found.gl_pathc && !any; i++) {
+            int disk = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+            any = disk >= 0 && pread(disk, label, sizeof(label), SWAP_LABEL_OFFSET) > 0 &&
+                  !strncmp(label, wanted, strlen(wanted));
+            close(disk);
+        }
+    globfree(&found);
+    return any;
+}
+
 const char *left_behind(pid_t pid)
 {
     static char text[256];
@@ -202,7 +220,7 @@ const char *left_behind(pid_t pid)
         snprintf(text, sizeof(text), "%s* in /proc/swaps", name);
         return text;
     }
-    return "";
+    return zram_of(pid) ? "a zram disk" : "";
 }
 
 const char *command_left_behind(const struct command *command)

@@ -38,8 +38,11 @@ bool command_enters_group(const struct command *command);
 /* Path of a control file of the command's group, whichever controller has it; false: none. */
 bool command_group(const struct command *command, const char *file, char *path, size_t size);
 
-/* What the supervisor of that pid left behind: a group, a swap file, an enabled swap area, or a
- * living process (command only; else pid alone). Empty when nothing. Static. */
+/* Whether there is swap in zram that the supervisor of that pid made. */
+bool zram_of(pid_t pid);
+
+/* What the supervisor of that pid left behind: a group, a swap file, an enabled swap area, zram, or
+ * a living process (command only; else pid alone). Empty when nothing. Static. */
 const char *left_behind(pid_t pid);
 const char *command_left_behind(const struct command *command);
 

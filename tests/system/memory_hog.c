@@ -1,7 +1,8 @@
 /* A process with a known appetite, for tests of limits:
- *   memory_hog MIB [ROUNDS [FILE [buffered]]]
+ *   memory_hog MIB [ROUNDS [FILE [buffered|write]]]
  * allocates MIB MiB, writes every page ROUNDS times (default 1), reads FILE from its start to its
- * end with O_DIRECT, or through the page cache, and prints "done <bytes read>". ROUNDS 0: touches
+ * end with O_DIRECT, or through the page cache, and prints "done <bytes read>"; write: writes over
+ * it with O_DIRECT instead, and prints "done <bytes written>". ROUNDS 0: touches
  * once, then waits for a signal. */
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,6 +37,21 @@ static long long read_all(const char *path, int flags)
     return total;
 }
 
+static long long write_over(const char *path)
+{
+    void *buffer;
+    int fd = open(path, O_WRONLY | O_DIRECT);
+    if (fd < 0 || posix_memalign(&buffer, PAGE, READ_BYTES))
+        return -1;
+    memset(buffer, 'y', READ_BYTES);
+    long long total = 0, size = lseek(fd, 0, SEEK_END);
+    for (ssize_t put; total < size && (put = pwrite(fd, buffer, READ_BYTES, total)) > 0;)
+        total += put;
+    free(buffer);
+    close(fd);
+    return total;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -56,7 +72,11 @@ int main(int argc, char **argv)
         fflush(stdout);
         pause();
     }
-    long long total = argc > 3 ? read_all(argv[3], argc > 4 ? 0 : O_DIRECT) : 0;
+    const char *how = argc > 4 ? argv[4] : "";
+    long long total = 0;
+    if (argc > 3)
+        total =
+            !strcmp(how, "write") ? write_over(argv[3]) : read_all(argv[3], *how ? 0 : O_DIRECT);
     if (total < 0)
         return EXIT_FAILED;
     printf("done %lld\n", total);

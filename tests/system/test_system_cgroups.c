@@ -85,12 +85,20 @@ static void expect_nothing_left_of(pid_t pid)
     cr_expect_str_empty(left_behind(pid));
 }
 
+static struct sl_limits no_swap(uint64_t memory_bytes)
+{
+    struct sl_limits limits = SL_LIMITS_NONE;
+    limits.memory_bytes = memory_bytes;
+    limits.swap_bytes = 0;
+    return limits;
+}
+
 /* A cell that runs the hog; arguments end with NULL. */
 static struct sl_cell hog(char **argv)
 {
     argv[0] = hog_path;
     return (struct sl_cell){.argv = argv,
-                            .limits = {SL_NO_LIMIT, 0, SL_NO_LIMIT, NULL, 0},
+                            .limits = no_swap(SL_NO_LIMIT),
                             .make_swapfile = true,
                             .swap_directory = "/var/tmp",
                             .timeout_ns = UINT64_C(60000000000)};
@@ -331,7 +339,7 @@ Test(system_cgroups, nothing_is_left_after_errors)
 Test(system_cgroups, limits_of_a_living_group_change_in_both_directions)
 {
     require_groups();
-    struct sl_limits limits = {64 * SL_MIB, 0, SL_NO_LIMIT, NULL, 0};
+    struct sl_limits limits = no_swap(64 * SL_MIB);
     struct sl_cgroup *group;
     struct sl_error error;
     cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
@@ -355,7 +363,8 @@ Test(system_cgroups, limits_of_a_living_group_change_in_both_directions)
 Test(system_cgroups, own_limit_is_seen_from_inside)
 {
     require_groups();
-    struct sl_limits limits = {32 * SL_MIB, SL_NO_LIMIT, SL_NO_LIMIT, NULL, 0};
+    struct sl_limits limits = SL_LIMITS_NONE;
+    limits.memory_bytes = 32 * SL_MIB;
     struct sl_cgroup *group;
     struct sl_error error;
     cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
@@ -437,11 +446,11 @@ Test(system_cgroups, next_run_removes_what_a_killed_one_left)
     require_swap_files();
     pid_t supervisor = fork();
     if (!supervisor) {
-        struct sl_limits limits = {64 * SL_MIB, 0, SL_NO_LIMIT, NULL, 0};
+        struct sl_limits limits = no_swap(64 * SL_MIB);
         struct sl_cgroup *group;
         struct sl_swapfile *swapfile;
         bool made = !sl_cgroup_create(&limits, &group, NULL) &&
-                    !sl_swapfile_create("/var/tmp", SL_MIB, &swapfile, NULL);
+                    !sl_swapfile_create("/var/tmp", SL_MIB, false, &swapfile, NULL);
         _exit(made ? 0 : 1); /* with neither removed */
     }
     int status;
@@ -466,7 +475,7 @@ Test(system_cgroups, swap_file_is_enabled_and_removed)
     struct sl_error error = {0};
     char swaps[8192], name[64];
     uint64_t before = sl_swap_free_bytes(), lasting = sl_swap_lasting_free_bytes();
-    cr_assert_eq(sl_swapfile_create("/var/tmp", 64 * SL_MIB, &swapfile, &error), 0, "%s",
+    cr_assert_eq(sl_swapfile_create("/var/tmp", 64 * SL_MIB, false, &swapfile, &error), 0, "%s",
                  error.text);
     snprintf(name, sizeof(name), "/var/tmp/sluice-swap-%d-", getpid());
     cr_assert(sl_file_read_text("/proc/swaps", swaps, sizeof(swaps)) > 0);
@@ -483,7 +492,7 @@ Test(system_cgroups, users_without_rights_are_told_the_cure)
         cr_skip_test("skipped: only root can become somebody without rights");
     cr_assert_eq(setgid(65534), 0);
     cr_assert_eq(setuid(65534), 0);
-    struct sl_limits limits = {64 * SL_MIB, 0, SL_NO_LIMIT, NULL, 0};
+    struct sl_limits limits = no_swap(64 * SL_MIB);
     struct sl_cgroup *group = NULL;
     struct sl_swapfile *swapfile = NULL;
     struct sl_error error = {0};
@@ -493,7 +502,7 @@ Test(system_cgroups, users_without_rights_are_told_the_cure)
     sl_cgroup_probe(&rights);
     cr_expect_eq(rights.version, 0);
     cr_expect(rights.reason[0]);
-    int refused = sl_swapfile_create("/var/tmp", SL_MIB, &swapfile, &error);
+    int refused = sl_swapfile_create("/var/tmp", SL_MIB, false, &swapfile, &error);
     cr_expect(refused == -EPERM || refused == -EACCES, "%d", refused);
     cr_expect(strstr(error.text, "--swap 0"), "%s", error.text);
     cr_expect_null(swapfile);

@@ -45,7 +45,8 @@ for applet in sh cat echo sleep head mount mkdir grep setsid insmod chown chmod 
     ln -s busybox "$root/bin/$applet"
 done
 echo "root:x:0:0:root:/:/bin/sh" >"$root/etc/passwd"
-for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk; do
+for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk \
+    lzo lzo-rle lzo_compress lzo_decompress zsmalloc zram; do
     find "$work/kernel/lib/modules" -name "$module.ko" -exec cp {} "$root/modules" \;
 done
 
@@ -84,9 +85,9 @@ echo "--- root"
 # As systemd delegates to a user: an inner group that is the user's, with the session in a leaf.
 echo "--- user 1000 in a delegated group"
 user=/sys/fs/cgroup/user
-echo "+memory +cpu +io" >/sys/fs/cgroup/cgroup.subtree_control
+echo "+memory +cpu +io +cpuset" >/sys/fs/cgroup/cgroup.subtree_control
 mkdir \$user
-echo "+memory +cpu" >\$user/cgroup.subtree_control
+echo "+memory +cpu +cpuset" >\$user/cgroup.subtree_control
 mkdir \$user/session
 chown 1000 \$user \$user/cgroup.procs \$user/cgroup.subtree_control \$user/session \
     \$user/session/cgroup.procs

@@ -15,10 +15,7 @@
 #include "cgroups/version.h"
 #include "runtime/base/units.h"
 
-#define NONE                                                                                       \
-    {                                                                                              \
-        SL_NO_LIMIT, SL_NO_LIMIT, SL_NO_LIMIT, NULL, 0                                             \
-    }
+static const struct sl_limits unlimited = SL_LIMITS_NONE;
 
 Test(cgroup, control_numbers)
 {
@@ -105,7 +102,7 @@ Test(cgroup, owners_by_name)
 
 Test(cgroup, limits_that_make_no_sense_are_refused)
 {
-    struct sl_limits none = NONE;
+    struct sl_limits none = unlimited;
     struct sl_error error;
     cr_expect_eq(sl_limits_check(&none, &error), 0);
     struct sl_limits limits = none;
@@ -127,6 +124,23 @@ Test(cgroup, limits_that_make_no_sense_are_refused)
         limits.cpus = refused[i];
         cr_expect_eq(sl_limits_check(&limits, &error), -EINVAL, "%g", refused[i]);
     }
+    limits = none;
+    limits.write_bytes_per_s = 0;
+    cr_expect_eq(sl_limits_check(&limits, &error), -EINVAL);
+    limits.write_bytes_per_s = SL_MIB;
+    cr_expect_eq(sl_limits_check(&limits, &error), -EINVAL, "no file names the device");
+    limits = none;
+    limits.cores = -1;
+    cr_expect_eq(sl_limits_check(&limits, &error), -EINVAL);
+    limits = none;
+    limits.swap_place = SL_SWAP_ZRAM;
+    cr_expect_eq(sl_limits_check(&limits, &error), 0, "without a limit nothing is swapped");
+    limits.memory_bytes = SL_MIB;
+    cr_expect_eq(sl_limits_check(&limits, &error), -EINVAL, "how much swap?");
+    limits.swap_bytes = SL_MIB;
+    cr_expect_eq(sl_limits_check(&limits, &error), 0);
+    limits.swap_bytes = 0;
+    cr_expect_eq(sl_limits_check(&limits, &error), 0, "nothing lies there");
     struct sl_cgroup *group = NULL;
     limits = none;
     limits.memory_bytes = 1;
@@ -136,7 +150,7 @@ Test(cgroup, limits_that_make_no_sense_are_refused)
 
 Test(cgroup, effective_limits)
 {
-    struct sl_limits limits = NONE;
+    struct sl_limits limits = unlimited;
     cr_expect_not(sl_limits_any(&limits));
     limits.swap_bytes = 0;
     cr_expect_not(sl_limits_any(&limits), "swap counts beside a memory limit only");
@@ -146,6 +160,26 @@ Test(cgroup, effective_limits)
     cr_expect_eq(sl_limits_effective(&limits).swap_bytes, 0);
     limits.swap_bytes = SL_NO_LIMIT - 5;
     cr_expect_eq(sl_limits_effective(&limits).swap_bytes, SL_NO_LIMIT, "the sum overflows");
+}
+
+Test(cgroup, lists_of_the_first_processors)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    const int processors[] = {0, 1, 2, 5, 7, 8, 1023};
+    for (size_t i = 0; i < sizeof(processors) / sizeof(processors[0]); i++)
+        CPU_SET(processors[i], &set);
+    const char *const lists[] = {"",      "0",       "0-1",       "0-2",
+                                 "0-2,5", "0-2,5,7", "0-2,5,7-8", "0-2,5,7-8,1023"};
+    char text[SL_CORE_LIST_BYTES];
+    for (int count = 0; count < 8; count++) {
+        cr_expect_eq(sl_core_list(&set, count, text), 0);
+        cr_expect_str_eq(text, lists[count]);
+    }
+    cr_expect_eq(sl_core_list(&set, 8, text), -EINVAL);
+    for (int i = 0; i < 1024; i += 2)
+        CPU_SET(i, &set);
+    cr_expect_eq(sl_core_list(&set, 500, text), -ENAMETOOLONG);
 }
 
 Test(cgroup, cpu_quota)
@@ -166,7 +200,8 @@ static void apply_v1(const struct sl_limits *now, const struct sl_limits *wanted
     if (now->swap_bytes == SL_NO_LIMIT || now->memory_bytes == SL_NO_LIMIT)
         sum = SL_NO_LIMIT;
     struct sl_cgroup_setting settings[SL_SETTINGS_MOST];
-    size_t count = sl_cgroup_v1.plan(now, wanted, &(struct sl_device){1, 2}, settings);
+    size_t count =
+        sl_cgroup_v1.plan(now, wanted, &(struct sl_hardware){.device = {1, 2}}, settings);
     for (size_t i = 0; i < count; i++) {
         bool is_sum = !strcmp(settings[i].file, "memory.memsw.limit_in_bytes");
         *(is_sum ? &sum : &memory) = sl_control_number(settings[i].value);
@@ -183,7 +218,7 @@ Test(cgroup, v1_order_of_writes_for_every_change)
     const uint64_t sizes[] = {SL_MIB, 64 * SL_MIB, 128 * SL_MIB, SL_GIB, SL_NO_LIMIT};
     const uint64_t swaps[] = {0, 64 * SL_MIB, SL_GIB, SL_NO_LIMIT};
     for (size_t i = 0; i < 5 * 4 * 5 * 4; i++) {
-        struct sl_limits now = NONE, wanted = NONE;
+        struct sl_limits now = unlimited, wanted = unlimited;
         now.memory_bytes = sizes[i % 5];
         now.swap_bytes = swaps[i / 5 % 4];
         wanted.memory_bytes = sizes[i / 20 % 5];
@@ -198,7 +233,8 @@ static void expect_plan(const struct sl_cgroup_version *version, const struct sl
                         const struct sl_limits *wanted, const char *expected)
 {
     struct sl_cgroup_setting settings[SL_SETTINGS_MOST];
-    size_t count = version->plan(now, wanted, &(struct sl_device){254, 16}, settings);
+    const struct sl_hardware hardware = {.device = {254, 16}, .cores = "0,2", .all_cores = "0,2-3"};
+    size_t count = version->plan(now, wanted, &hardware, settings);
     char text[1024] = "";
     for (size_t i = 0; i < count; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s/%s=%s;",
@@ -208,23 +244,31 @@ static void expect_plan(const struct sl_cgroup_version *version, const struct sl
 
 Test(cgroup, plans)
 {
-    struct sl_limits none = NONE, all = {64 * SL_MIB, 0, SL_MIB, "/", 0.5};
+    struct sl_limits none = unlimited, all = {.memory_bytes = 64 * SL_MIB,
+                                              .swap_bytes = 0,
+                                              .read_bytes_per_s = SL_MIB,
+                                              .throttle_path = "/",
+                                              .cpus = 0.5,
+                                              .write_bytes_per_s = 2 * SL_MIB,
+                                              .cores = 2};
     expect_plan(&sl_cgroup_v1, &none, &none, "");
     expect_plan(&sl_cgroup_v2, &none, &none, "");
     expect_plan(&sl_cgroup_v1, &none, &all,
                 "memory/memory.limit_in_bytes=67108864;memory/memory.memsw.limit_in_bytes=67108864;"
                 "blkio/blkio.throttle.read_bps_device=254:16 1048576;"
-                "cpu/cpu.cfs_period_us=10000;cpu/cpu.cfs_quota_us=5000;");
+                "blkio/blkio.throttle.write_bps_device=254:16 2097152;"
+                "cpu/cpu.cfs_period_us=10000;cpu/cpu.cfs_quota_us=5000;cpuset/cpuset.cpus=0,2;");
     expect_plan(&sl_cgroup_v1, &all, &none,
                 "memory/memory.memsw.limit_in_bytes=-1;memory/memory.limit_in_bytes=-1;"
                 "blkio/blkio.throttle.read_bps_device=254:16 0;"
-                "cpu/cpu.cfs_period_us=10000;cpu/cpu.cfs_quota_us=-1;");
+                "blkio/blkio.throttle.write_bps_device=254:16 0;"
+                "cpu/cpu.cfs_period_us=10000;cpu/cpu.cfs_quota_us=-1;cpuset/cpuset.cpus=0,2-3;");
     expect_plan(&sl_cgroup_v2, &none, &all,
                 "memory/memory.swap.max=0;memory/memory.max=67108864;io/io.max=254:16 rbps=1048576;"
-                "cpu/cpu.max=5000 10000;");
+                "io/io.max=254:16 wbps=2097152;cpu/cpu.max=5000 10000;cpuset/cpuset.cpus=0,2;");
     expect_plan(&sl_cgroup_v2, &all, &none,
                 "memory/memory.swap.max=max;memory/memory.max=max;io/io.max=254:16 rbps=max;"
-                "cpu/cpu.max=max 10000;");
+                "io/io.max=254:16 wbps=max;cpu/cpu.max=max 10000;cpuset/cpuset.cpus=0,2-3;");
 }
 
 Test(cgroup, v1_usage)

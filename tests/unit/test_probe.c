@@ -81,3 +81,23 @@ Test(probe, refuses_what_cannot_be_measured, .fini = remove_file)
     cr_assert_eq(sl_device_probe("/no/such/file", 1000000, &probe, &error), -ENOENT);
     cr_assert_eq(probe.best_depth, 77);
 }
+
+Test(probe, cells_of_the_callers_choice, .fini = remove_file)
+{
+    struct sl_device_rate rates[] = {{.block_bytes = 64 * SL_KIB, .depth = 1},
+                                     {.block_bytes = 4 * SL_MIB, .depth = 3}};
+    struct sl_device_probe probe;
+    struct sl_error error = {0};
+
+    make_file(16 * SL_MIB);
+    cr_assert_eq(sl_device_rates(path, 100000000, rates, 2, &probe, &error), 0, "%s", error.text);
+    cr_assert_gt(rates[0].bytes_per_s, 0, "the first cell always has time");
+    for (int i = 0; i < 2 && rates[i].bytes_per_s; i++) {
+        cr_assert_leq(rates[i].bytes_per_s, probe.best_bytes_per_s);
+        double bytes_in_flight = (double)rates[i].block_bytes * rates[i].depth;
+        double expected_ns = bytes_in_flight * 1e9 / (double)rates[i].bytes_per_s;
+        cr_expect((double)rates[i].latency_ns > expected_ns * 0.99 &&
+                      (double)rates[i].latency_ns < expected_ns * 1.01,
+                  "%llu ns", (unsigned long long)rates[i].latency_ns);
+    }
+}

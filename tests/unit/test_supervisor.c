@@ -20,7 +20,7 @@ static struct sl_cell shell(const char *command)
     static char program[] = "/bin/sh", option[] = "-c";
     static char *argv[4] = {program, option};
     argv[2] = (char *)command;
-    return (struct sl_cell){.argv = argv, .limits = {SL_NO_LIMIT, 0, SL_NO_LIMIT, NULL, 0}};
+    return (struct sl_cell){.argv = argv, .limits = SL_LIMITS_NONE};
 }
 
 static struct sl_outcome run(const struct sl_cell *cell)
@@ -252,12 +252,13 @@ Test(swapfile, places_and_sizes_that_cannot_work)
 {
     struct sl_swapfile *swapfile = NULL;
     struct sl_error error;
-    cr_expect_eq(sl_swapfile_create("/nowhere", SL_MIB, &swapfile, &error), -ENOENT);
-    cr_expect_eq(sl_swapfile_create("/dev/shm", SL_MIB, &swapfile, &error), -EOPNOTSUPP);
+    cr_expect_eq(sl_swapfile_create("/nowhere", SL_MIB, false, &swapfile, &error), -ENOENT);
+    cr_expect_eq(sl_swapfile_create("/dev/shm", SL_MIB, false, &swapfile, &error), -EOPNOTSUPP);
     cr_expect(strstr(error.text, "/dev/shm") && strstr(error.text, "ext4"), "%s", error.text);
-    cr_expect_eq(sl_swapfile_create("/var/tmp", 0, &swapfile, &error), -EINVAL);
-    cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_MAX, &swapfile, &error), -EINVAL);
-    cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_C(1) << 43, &swapfile, &error), -ENOSPC);
+    cr_expect_eq(sl_swapfile_create("/var/tmp", 0, false, &swapfile, &error), -EINVAL);
+    cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_MAX, false, &swapfile, &error), -EINVAL);
+    cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_C(1) << 43, false, &swapfile, &error),
+                 -ENOSPC);
     cr_expect(strstr(error.text, "free"), "%s", error.text);
     cr_expect_null(swapfile);
     sl_swapfile_remove(NULL);

@@ -1,0 +1,191 @@
+#include "runtime/cli/device_profile.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/base/suggest.h"
+#include "runtime/base/units.h"
+#include "runtime/cli/yaml_reader.h"
+
+#define CORES_MOST 1024
+
+/* One key of a profile: how its text becomes a limit. */
+struct device_key {
+    const char *name;
+    int (*read)(const char *text, struct sl_limits *limits, struct sl_error *error);
+};
+
+static int read_memory(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    return sl_parse_size(text, &limits->memory_bytes, error);
+}
+
+static int read_swap(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    return sl_parse_size(text, &limits->swap_bytes, error);
+}
+
+static int read_place(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    if (!strcmp(text, "file"))
+        limits->swap_place = SL_SWAP_FILE;
+    else if (!strcmp(text, "zram"))
+        limits->swap_place = SL_SWAP_ZRAM;
+    else
+        return sl_error_set(error, -EINVAL, "'%s' is neither file nor zram", text);
+    return 0;
+}
+
+static int read_rate(const char *text, uint64_t *rate, struct sl_error *error)
+{
+    uint64_t bytes;
+    int code = sl_parse_size(text, &bytes, error);
+    if (code == 0 && bytes == 0)
+        code = sl_error_set(error, -EINVAL, "a rate of 0 would let nothing through");
+    if (code == 0)
+        *rate = bytes;
+    return code;
+}
+
+static int read_read_rate(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    return read_rate(text, &limits->read_bytes_per_s, error);
+}
+
+static int read_write_rate(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    return read_rate(text, &limits->write_bytes_per_s, error);
+}
+
+static int read_cpus(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    return sl_parse_real(text, 0.01, CORES_MOST, &limits->cpus, error);
+}
+
+static int read_cores(const char *text, struct sl_limits *limits, struct sl_error *error)
+{
+    int64_t cores;
+    int code = sl_parse_integer(text, 1, CORES_MOST, &cores, error);
+    if (code == 0)
+        limits->cores = (int)cores;
+    return code;
+}
+
+static const struct device_key keys[] = {
+    {"memory", read_memory},         {"swap", read_swap},
+    {"swap-place", read_place},      {"read-rate", read_read_rate},
+    {"write-rate", read_write_rate}, {"cpus", read_cpus},
+    {"cores", read_cores},
+};
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+/* The first ones are read in another way on a command line. */
+#define OWN_KEYS 2
+
+static int read_values(const struct yaml_document *document, struct device_profile *profile,
+                       struct sl_error *error)
+{
+    struct sl_limits *limits = &profile->limits;
+    *limits = (struct sl_limits)SL_LIMITS_NONE;
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct yaml_entry *entry = yaml_find(document, keys[i].name);
+        if (entry && keys[i].read(entry->values[0].text, limits, error) < 0)
+            return yaml_fault(document, entry, &entry->values[0], error);
+    }
+    const struct yaml_entry *place = yaml_find(document, "swap-place");
+    if (place && (limits->swap_bytes == SL_NO_LIMIT || limits->swap_bytes == 0)) {
+        sl_error_set(error, -EINVAL, "of how much? give swap a size, or leave this line out");
+        return yaml_fault(document, place, &place->values[0], error);
+    }
+    const struct yaml_entry *description = yaml_find(document, "description");
+    snprintf(profile->description, sizeof(profile->description), "%s",
+             description ? description->values[0].text : "");
+    return 0;
+}
+
+static bool is_file(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return strchr(name, '/') || (dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml")));
+}
+
+static int unknown_device(const char *name, struct sl_error *error)
+{
+    struct sl_suggestion suggestion = {.wanted = name};
+    const struct device_text *text;
+    for (int i = 0; (text = device_text_at(i)); i++)
+        sl_suggest(&suggestion, text->name);
+    if (suggestion.best)
+        return sl_error_set(error, -ENOENT, "unknown device '%s'; did you mean '%s'?", name,
+                            suggestion.best);
+    return sl_error_set(error, -ENOENT,
+                        "unknown device '%s'; `sluice list devices` names them; a profile of your "
+                        "own is FILE.yaml",
+                        name);
+}
+
+int device_profile_read(const char *name, struct device_profile *profile, struct sl_error *error)
+{
+    struct yaml_key known[KEYS + 2] = {{"description", false}};
+    for (size_t i = 0; i < KEYS; i++)
+        known[i + 1].name = keys[i].name;
+    bool file = is_file(name);
+    const struct device_text *text = file ? NULL : device_text_find(name);
+    if (!file && !text)
+        return unknown_device(name, error);
+    SL_AUTO(yaml_free) struct yaml_document document = {0};
+    int code = file ? yaml_read_file(name, known, &document, error)
+                    : yaml_read_text(name, text->text, known, &document, error);
+    if (code < 0)
+        return code;
+    struct device_profile made;
+    const char *slash = strrchr(name, '/');
+    snprintf(made.name, sizeof(made.name), "%s", slash ? slash + 1 : name);
+    char *dot = file ? strrchr(made.name, '.') : NULL;
+    if (dot && dot != made.name)
+        *dot = '\0';
+    code = read_values(&document, &made, error);
+    if (code == 0)
+        *profile = made;
+    return code;
+}
+
+int device_read_value(const char *key, const char *text, struct sl_limits *limits,
+                      struct sl_error *error)
+{
+    size_t i = 0;
+    while (i + 1 < KEYS && strcmp(keys[i].name, key) != 0)
+        i++;
+    assert(!strcmp(keys[i].name, key));
+    return keys[i].read(text, limits, error);
+}
+
+static bool has_option(const struct cli_command *command, const char *name)
+{
+    for (const struct cli_option *option = command->options; option->name; option++)
+        if (!strcmp(option->name, name))
+            return true;
+    return false;
+}
+
+int device_read_limits(const struct cli_arguments *arguments, struct device_profile *profile,
+                       struct sl_limits *limits, struct sl_error *error)
+{
+    const char *name = cli_text(arguments, "device");
+    struct sl_limits made = SL_LIMITS_NONE;
+    if (name && device_profile_read(name, profile, error) < 0)
+        return sl_error_wrap(error, "--device");
+    if (name)
+        made = profile->limits;
+    made.throttle_path = limits->throttle_path;
+    for (size_t i = OWN_KEYS; i < KEYS; i++) {
+        if (!has_option(arguments->command, keys[i].name))
+            continue;
+        const char *text = cli_text(arguments, keys[i].name);
+        if (text && keys[i].read(text, &made, error) < 0)
+            return sl_error_wrap(error, "--%s", keys[i].name);
+    }
+    *limits = made;
+    return 0;
+}
