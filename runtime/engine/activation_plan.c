@@ -203,13 +203,20 @@ static int make_plan(const struct sl_network *network, const struct sl_chain *ch
     return 0;
 }
 
+int sl_activation_plan_chained(const struct sl_network *network, const struct sl_chain *chains,
+                               int chain_count, struct sl_activation_plan *plan,
+                               struct sl_error *error)
+{
+    int result = make_plan(network, chains, chain_count, plan);
+    if (result)
+        sl_error_set(error, result, "no memory to plan the activations of %s", network->name);
+    return result;
+}
+
 int sl_activation_plan_create(const struct sl_network *network, struct sl_activation_plan *plan,
                               struct sl_error *error)
 {
-    int result = make_plan(network, NULL, 0, plan);
-    return result ? sl_error_set(error, result, "no memory to plan the activations of %s",
-                                 network->name)
-                  : 0;
+    return sl_activation_plan_chained(network, NULL, 0, plan, error);
 }
 
 /* The search for chains: greedy, at the layer where most is alive. */

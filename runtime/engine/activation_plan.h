@@ -24,6 +24,11 @@ struct sl_activation_plan {
 int sl_activation_plan_create(const struct sl_network *network, struct sl_activation_plan *plan,
                               struct sl_error *error);
 
+/* The same with these layers in chains: measured, by first layer, none overlapping. */
+int sl_activation_plan_chained(const struct sl_network *network, const struct sl_chain *chains,
+                               int chain_count, struct sl_activation_plan *plan,
+                               struct sl_error *error);
+
 /* The same in less memory where it takes more than most_bytes: layers around the peak become chains
  * that compute in row bands, until the arena is small enough or no chain makes it smaller. A chain
  * computes at most a quarter of its operations twice, and its bands need at most scratch_bytes of
