@@ -40,6 +40,7 @@ int sl_activation_plan_bounded(const struct sl_pack *pack, uint64_t most_bytes, 
 /* The chain that a layer is in; NULL: none. */
 const struct sl_chain *sl_activation_plan_chain(const struct sl_activation_plan *plan, int layer);
 
+/* Frees what the plan owns. */
 void sl_activation_plan_free(struct sl_activation_plan *plan);
 
 #endif
