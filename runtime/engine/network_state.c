@@ -289,7 +289,7 @@ static char *chain_shard(const struct sl_network_state *state, const struct sl_c
 
 static void run_band(const struct sl_network_state *state, const struct sl_chain *chain,
                      const struct sl_band *band, float *const buffers[2],
-                     struct sl_kernel_call *call)
+                     const struct sl_kernel_call *shared)
 {
     const int *first_shard = state->pack->layer_first_shard;
     for (int n = 0; n < band->network.layer_count; n++) {
@@ -297,15 +297,14 @@ static void run_band(const struct sl_network_state *state, const struct sl_chain
         const struct sl_kernel *kernel = state->kernels[layer];
         const float *bottom = buffers[n % 2];
         float *top = buffers[(n + 1) % 2];
-        call->layer = &band->layers[n];
-        call->bottoms = &bottom;
-        call->tops = &top;
-        call->row_begin = call->row_end = 0;
-        call->scratch_kept = false;
+        struct sl_kernel_call call = *shared;
+        call.layer = &band->layers[n];
+        call.bottoms = &bottom;
+        call.tops = &top;
         if (first_shard[layer] == first_shard[layer + 1])
-            kernel->run(call);
+            kernel->run(&call);
         for (int s = first_shard[layer]; s < first_shard[layer + 1]; s++) {
-            struct sl_kernel_call rows = *call;
+            struct sl_kernel_call rows = call;
             rows.scratch_kept = s > first_shard[layer];
             run_shard(kernel, &rows, state->network, &state->pack->shards[s],
                       chain_shard(state, chain, s));
@@ -334,7 +333,7 @@ static void run_chain_unit(struct sl_network_state *state, const struct sl_chain
     for (int64_t row = 0; row < height; row += chain->rows) {
         struct sl_band band;
         sl_band_make(network, chain, row, &band);
-        struct sl_kernel_call call = {
+        const struct sl_kernel_call call = {
             .network = &band.network, .scratch = scratch, .threads = threads};
         sl_band_gather(network, chain, &band, bottom, buffers[0]);
         run_band(state, chain, &band, buffers, &call);
