@@ -25,7 +25,8 @@ static bool is_around(const struct pooling *work)
 {
     const struct sl_pooling_parameters *p = &work->parameters;
     return p->kernel_h == 3 && p->kernel_w == 3 && p->stride_h == 1 && p->stride_w == 1 &&
-           p->pad_h == 1 && p->pad_w == 1 && work->height * work->width <= AROUND_MOST_ELEMENTS;
+           p->pad_h == 1 && p->pad_w == 1 && work->top_height == work->height &&
+           work->height * work->width <= AROUND_MOST_ELEMENTS;
 }
 
 static int64_t around_buffer(const struct pooling *work)

@@ -30,6 +30,14 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
            budget->reserve_bytes;
 }
 
+uint64_t sl_budget_arena(const struct sl_budget *budget, uint64_t least_bytes, uint64_t arena_bytes)
+{
+    if (budget->shard_bytes >= least_bytes)
+        return UINT64_MAX;
+    uint64_t missing = sl_budget_overhead(budget) + least_bytes - budget->total_bytes;
+    return arena_bytes > missing ? arena_bytes - missing : 0;
+}
+
 void sl_budget_rest(struct sl_budget *budget)
 {
     uint64_t total = budget->total_bytes, overhead = sl_budget_overhead(budget);

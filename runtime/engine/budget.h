@@ -33,4 +33,9 @@ uint64_t sl_budget_networks(const struct sl_budget *budget);
 /* Everything but shards. */
 uint64_t sl_budget_overhead(const struct sl_budget *budget);
 
+/* What the largest activation arena may take so that shards get least_bytes of the budget, when it
+ * takes arena_bytes now; UINT64_MAX: they get them already. */
+uint64_t sl_budget_arena(const struct sl_budget *budget, uint64_t least_bytes,
+                         uint64_t arena_bytes);
+
 #endif

@@ -58,6 +58,16 @@ bool sl_engine_budget_changed(const struct sl_engine *engine)
     return engine->shrunk || total_bytes(engine) != engine->budget.total_bytes;
 }
 
+static uint64_t arena_bytes(const struct sl_engine *engine)
+{
+    uint64_t most = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        uint64_t bytes = engine->networks[n]->plan.bytes;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 /* What slots may take of the budget, or of the limit that this process runs under. The policies
  * with a budget have one request active at a time. */
 static int divide_budget(struct sl_engine *engine, struct sl_error *error)
@@ -65,16 +75,31 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
     struct sl_budget *budget = &engine->budget;
     *budget = (struct sl_budget){.total_bytes = total_bytes(engine)};
     budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
-    for (int n = 0; n < engine->network_count; n++) {
-        uint64_t bytes = engine->networks[n]->plan.bytes;
-        budget->activation_bytes =
-            bytes > budget->activation_bytes ? bytes : budget->activation_bytes;
-    }
     const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
-    budget->activation_bytes += kept;
+    budget->activation_bytes = arena_bytes(engine) + kept;
     bool group = engine->options.budget_bytes == UINT64_MAX;
     return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
                             kept + sl_pool_used(engine->pool, SL_POOL_SCRATCH), error);
+}
+
+/* Whole activations when the policy can run with what they leave of the budget, else row bands. */
+static int bound_activations(struct sl_engine *engine, struct sl_error *error)
+{
+    uint64_t least = 0, most = UINT64_MAX;
+    int result = 0;
+    if (engine->policy->budgeted)
+        result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
+                                          engine->policy, &least, error);
+    for (int round = 0; round < 2 && !result; round++) {
+        result = sl_workload_bound_activations(&engine->workload, engine->networks, most,
+                                               engine->threads, error);
+        if (!result)
+            result = divide_budget(engine, error);
+        most = sl_budget_arena(&engine->budget, least, arena_bytes(engine));
+        if (most == UINT64_MAX)
+            break;
+    }
+    return result;
 }
 
 static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
@@ -160,15 +185,17 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         .depth = engine->options.depth,
         .reads_most = engine->reader.options.depth,
     };
-    int result = divide_budget(engine, error);
+    int result = 0;
+    if (!engine->workload.networks)
+        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
+                                    &engine->workload, error);
+    if (!result)
+        result = bound_activations(engine, error);
+    if (result)
+        return result;
     engine->schedule_options.memory_bytes = sl_budget_networks(&engine->budget);
     if (engine->policy->budgeted)
         engine->schedule_options.budget_bytes = engine->budget.shard_bytes;
-    if (!result && !engine->workload.networks)
-        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
-                                    &engine->workload, error);
-    if (result)
-        return result;
     engine->reader.contents = engine->workload.contents;
     result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
                                 &engine->schedule_options, &engine->schedule, error);

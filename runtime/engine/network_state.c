@@ -129,6 +129,19 @@ int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
     return state->arena ? 0 : sl_error_wrap(error, "activations of %s", state->network->name);
 }
 
+int sl_network_state_bound(struct sl_network_state *state, uint64_t most_bytes, int threads,
+                           struct sl_error *error)
+{
+    struct sl_activation_plan plan;
+    int result = sl_activation_plan_bounded(state->pack, most_bytes, threads,
+                                            sl_network_state_scratch(state, threads), &plan, error);
+    if (result)
+        return result;
+    sl_activation_plan_free(&state->plan);
+    state->plan = plan;
+    return 0;
+}
+
 void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool)
 {
     sl_pool_give(pool, SL_POOL_ACTIVATIONS, state->arena, state->plan.bytes);
@@ -163,6 +176,8 @@ void sl_network_state_learn(struct sl_network_state *state)
 {
     for (int l = 0; l < state->network->layer_count; l++) {
         const struct sl_layer_time *time = &state->times[l];
+        if (sl_activation_plan_chain(&state->plan, l))
+            continue; /* the last layer ran for all */
         if (!time->major_faults && time->run_ns < state->least_run_ns[l])
             state->least_run_ns[l] = time->run_ns;
     }
@@ -228,13 +243,15 @@ static void run_encoded(const struct sl_kernel *kernel, struct sl_kernel_call *c
     }
 }
 
+/* network: the shard's, of which the call's may be a band. */
 static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *call,
-                      const struct sl_shard *shard, const void *slot)
+                      const struct sl_network *network, const struct sl_shard *shard,
+                      const void *slot)
 {
     struct sl_decode decode = {.encoding = SL_ENCODING_F32};
     for (int w = 0; w < call->layer->weight_count; w++) {
         struct sl_segment segment;
-        sl_shard_segment(call->network, shard, w, &segment);
+        sl_shard_segment(network, shard, w, &segment);
         const void *values = (const char *)slot + segment.offset_bytes;
         call->weights[w] = values;
         if (segment.encoding == SL_ENCODING_F32)
@@ -260,12 +277,81 @@ static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *cal
     }
 }
 
+/* Where the copy of a chain's shard lies in its workspace. */
+static char *chain_shard(const struct sl_network_state *state, const struct sl_chain *chain,
+                         int shard)
+{
+    char *copy = (char *)state->arena + chain->offset_bytes;
+    for (int s = state->pack->layer_first_shard[chain->first_layer]; s < shard; s++)
+        copy += sl_shard_memory(&state->pack->shards[s]);
+    return copy;
+}
+
+static void run_band(const struct sl_network_state *state, const struct sl_chain *chain,
+                     const struct sl_band *band, float *const buffers[2],
+                     const struct sl_kernel_call *shared)
+{
+    const int *first_shard = state->pack->layer_first_shard;
+    for (int n = 0; n < band->network.layer_count; n++) {
+        const int layer = chain->first_layer + n;
+        const struct sl_kernel *kernel = state->kernels[layer];
+        const float *bottom = buffers[n % 2];
+        float *top = buffers[(n + 1) % 2];
+        struct sl_kernel_call call = *shared;
+        call.layer = &band->layers[n];
+        call.bottoms = &bottom;
+        call.tops = &top;
+        if (first_shard[layer] == first_shard[layer + 1])
+            kernel->run(&call);
+        for (int s = first_shard[layer]; s < first_shard[layer + 1]; s++) {
+            struct sl_kernel_call rows = call;
+            rows.scratch_kept = s > first_shard[layer];
+            run_shard(kernel, &rows, state->network, &state->pack->shards[s],
+                      chain_shard(state, chain, s));
+        }
+    }
+}
+
+/* A unit of a chain: its shard is kept, as it is dropped after the run; the last one computes. */
+static void run_chain_unit(struct sl_network_state *state, const struct sl_chain *chain,
+                           int layer_index, int shard_index, struct sl_threads *threads,
+                           void *scratch)
+{
+    const struct sl_network *network = state->network;
+    const int *first_shard = state->pack->layer_first_shard;
+    if (shard_index >= 0)
+        memcpy(chain_shard(state, chain, shard_index), state->slots[shard_index],
+               state->pack->shards[shard_index].bytes);
+    if (layer_index < chain->last_layer ||
+        (shard_index >= 0 && shard_index + 1 < first_shard[layer_index + 1]))
+        return;
+    char *workspace = (char *)state->arena + chain->offset_bytes + chain->shard_bytes;
+    float *const buffers[2] = {(void *)workspace, (void *)(workspace + chain->buffer_bytes[0])};
+    const float *bottom = blob_memory(state, network->layers[chain->first_layer].bottoms[0]);
+    float *top = blob_memory(state, network->layers[chain->last_layer].tops[0]);
+    const int64_t height = sl_chain_height(network, chain);
+    for (int64_t row = 0; row < height; row += chain->rows) {
+        struct sl_band band;
+        sl_band_make(network, chain, row, &band);
+        const struct sl_kernel_call call = {
+            .network = &band.network, .scratch = scratch, .threads = threads};
+        sl_band_gather(network, chain, &band, bottom, buffers[0]);
+        run_band(state, chain, &band, buffers, &call);
+        sl_band_scatter(network, chain, &band, buffers[band.network.layer_count % 2], top);
+    }
+}
+
 void sl_network_state_run(struct sl_network_state *state, int layer_index, int shard_index,
                           struct sl_threads *threads, void *scratch, bool scratch_kept)
 {
     const struct sl_network *network = state->network;
     const struct sl_layer *layer = &network->layers[layer_index];
     const struct sl_kernel *kernel = state->kernels[layer_index];
+    const struct sl_chain *chain = sl_activation_plan_chain(&state->plan, layer_index);
+    if (chain) {
+        run_chain_unit(state, chain, layer_index, shard_index, threads, scratch);
+        return;
+    }
     if (!kernel || kernel->memory == SL_KERNEL_VIEW)
         return;
     for (int b = 0; b < layer->bottom_count; b++)
@@ -282,7 +368,8 @@ void sl_network_state_run(struct sl_network_state *state, int layer_index, int s
         .threads = threads,
     };
     if (shard_index >= 0)
-        run_shard(kernel, &call, &state->pack->shards[shard_index], state->slots[shard_index]);
+        run_shard(kernel, &call, network, &state->pack->shards[shard_index],
+                  state->slots[shard_index]);
     else
         kernel->run(&call);
 }

@@ -36,6 +36,11 @@ int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
                             struct sl_network_state **state, struct sl_error *error);
 void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool);
 
+/* Plans the activations anew, in row bands where they would take more than most_bytes (UINT64_MAX:
+ * whole blobs). No request is active and the arena was given back. */
+int sl_network_state_bound(struct sl_network_state *state, uint64_t most_bytes, int threads,
+                           struct sl_error *error);
+
 /* Activations of a request. */
 int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
                            struct sl_error *error);

@@ -95,6 +95,40 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
                             error);
 }
 
+/* The same with activations of at most most_bytes, if they can be had so small. */
+static int divide_bounded(struct sl_predictor *predictor, const struct sl_policy *policy,
+                          uint64_t limit_bytes, uint64_t most_bytes, struct sl_budget *budget,
+                          struct sl_error *error)
+{
+    int result = sl_workload_bound_activations(&predictor->workload, predictor->states, most_bytes,
+                                               predictor->threads, error);
+    return result ? result : divide(predictor, policy, limit_bytes, budget, error);
+}
+
+/* As the engine does: whole activations when the policy can run so, else row bands. *least: bytes
+ * of shards that the policy needs; *least_limit: of memory for all, in row bands. */
+static int divide_for_budgeted(struct sl_predictor *predictor, const struct sl_policy *policy,
+                               uint64_t limit_bytes, struct sl_budget *budget, uint64_t *least,
+                               uint64_t *least_limit, struct sl_error *error)
+{
+    int result = sl_schedule_least_budget(predictor->workload.networks, predictor->count, policy,
+                                          least, error);
+    if (!result)
+        result = divide_bounded(predictor, policy, limit_bytes, 0, budget, error);
+    if (result)
+        return result;
+    *least_limit = *least + sl_budget_overhead(budget);
+    result = divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, budget, error);
+    uint64_t arena = 0;
+    for (int n = 0; n < predictor->count; n++)
+        if (predictor->states[n]->plan.bytes > arena)
+            arena = predictor->states[n]->plan.bytes;
+    uint64_t most = sl_budget_arena(budget, *least, arena);
+    if (result || most == UINT64_MAX)
+        return result;
+    return divide_bounded(predictor, policy, limit_bytes, most, budget, error);
+}
+
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
                     const struct sl_schedule_options *options, struct sl_prediction *prediction,
                     struct sl_error *error)
@@ -144,22 +178,20 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
 {
     struct sl_budget budget;
     struct sl_prediction made = {0};
-    int result = divide(predictor, policy, limit_bytes, &budget, error);
+    uint64_t least = 0;
+    int result = policy->budgeted
+                     ? divide_for_budgeted(predictor, policy, limit_bytes, &budget, &least,
+                                           &made.least_limit_bytes, error)
+                     : divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, &budget, error);
     if (result)
         return result;
-    uint64_t overhead = sl_budget_overhead(&budget), least = 0;
+    uint64_t overhead = sl_budget_overhead(&budget);
     struct sl_schedule_options options = {
         .budget_bytes = UINT64_MAX, .depth = depth, .reads_most = predictor->device.depth};
     if (limit_bytes != UINT64_MAX)
         options.memory_bytes = sl_budget_networks(&budget);
-    if (policy->budgeted) {
+    if (policy->budgeted)
         options.budget_bytes = budget.shard_bytes;
-        result = sl_schedule_least_budget(predictor->workload.networks, predictor->count, policy,
-                                          &least, error);
-        if (result)
-            return result;
-        made.least_limit_bytes = least + overhead;
-    }
     made.fits = !policy->budgeted || budget.shard_bytes >= least;
     if (made.fits) {
         result = simulate(predictor, policy, &options, &made, error);

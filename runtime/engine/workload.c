@@ -87,6 +87,18 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
     return 0;
 }
 
+int sl_workload_bound_activations(struct sl_workload *workload,
+                                  struct sl_network_state *const *states, uint64_t most_bytes,
+                                  int threads, struct sl_error *error)
+{
+    int result = 0;
+    for (int n = 0; n < workload->network_count && !result; n++) {
+        result = sl_network_state_bound(states[n], most_bytes, threads, error);
+        workload->networks[n].activation_bytes = states[n]->plan.bytes;
+    }
+    return result;
+}
+
 void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states)
 {
     struct sl_schedule_layer *layer = workload->layers;

@@ -24,6 +24,11 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
                        struct sl_workload *workload, struct sl_error *error);
 void sl_workload_free(struct sl_workload *workload);
 
+/* Plans the activations of every network anew (sl_network_state_bound). */
+int sl_workload_bound_activations(struct sl_workload *workload,
+                                  struct sl_network_state *const *states, uint64_t most_bytes,
+                                  int threads, struct sl_error *error);
+
 /* Takes the least run times seen so far over. */
 void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states);
 

@@ -134,6 +134,30 @@ Test(system_limits, mapped_packs_stay_within_the_limit)
     json_decref(free_run);
 }
 
+/* The first two blobs of VGG-19 are 24.5 MiB: with them the least limit is 38 MiB. */
+Test(system_limits, row_bands_run_where_whole_blobs_do_not_fit)
+{
+    require_limits();
+    struct command command;
+    command_run(&command, "synth vgg19 -o %s", pack);
+    cr_assert_eq(command.exit_code, 0, "%s", command.errors);
+    command_free(&command);
+    json_t *free_run = run("--policy window --memory none --timeout 60s", "ok");
+    cr_expect_gt(record_number(free_run, "activation_bytes"), 24.0 * SL_MIB);
+    const char *const policies[] = {"window", "auto"};
+    for (int p = 0; p < 2; p++) {
+        char words[128];
+        snprintf(words, sizeof(words), "--policy %s --memory 28M --swap 0 --runs 2", policies[p]);
+        json_t *record = run(words, "ok");
+        cr_expect_str_eq(record_text(record, "digest"), record_text(free_run, "digest"));
+        cr_expect_lt(record_number(record, "activation_bytes"), 14.0 * SL_MIB);
+        cr_expect_leq(record_number(record, "peak_bytes"), 28.0 * SL_MIB);
+        cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
+        json_decref(record);
+    }
+    json_decref(free_run);
+}
+
 Test(system_limits, timeout_is_a_result)
 {
     require_limits();
