@@ -150,8 +150,10 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
         sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
-    if (!result && !engine->reader.maps)
+    if (!result && !engine->reader.maps) {
+        sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
         sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
+    }
     engine->shrunk = true;
     return result;
 }

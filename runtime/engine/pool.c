@@ -26,7 +26,6 @@ struct sl_pool {
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
      * free extents hold no pages, so that the bound holds. */
     uint64_t outside_bytes;
-    bool lean;                        /* free extents hold no pages either */
     struct kept kept[POOL_KEPT_MOST]; /* oldest first */
     int kept_count;
     uint64_t kept_bytes;
@@ -49,14 +48,12 @@ void sl_pool_release_slots(struct sl_pool *pool)
     pool->kept_bytes = 0;
     sl_region_destroy(&pool->region);
     pool->slots_bound = UINT64_MAX;
-    pool->lean = false;
 }
 
 void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
     pool->slots_bound = bytes / POOL_PAGE * POOL_PAGE;
-    pool->lean = true;
-    sl_region_trim(&pool->region);
+    sl_region_cut(&pool->region, pool->slots_bound, POOL_HUGE_PAGE);
 }
 
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
@@ -191,15 +188,13 @@ int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t 
         pieces[inside++].bytes = sl_align_up(pieces[k].bytes, POOL_PAGE);
     }
     int result = sl_region_compact(&pool->region, pieces, inside);
-    if (pool->lean)
-        sl_region_trim(&pool->region);
     return result ? result : (int)inside;
 }
 
 static void give_slot(struct sl_pool *pool, void *memory, uint64_t bytes)
 {
     if (sl_region_owns(&pool->region, memory)) {
-        if (pool->outside_bytes || pool->lean)
+        if (pool->outside_bytes)
             madvise(memory, bytes, MADV_DONTNEED);
         sl_region_give(&pool->region, memory, bytes);
         return;

@@ -28,8 +28,8 @@ void sl_pool_free(struct sl_pool *pool);
  * be mapped is no error: slots are then mapped one by one. */
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
-/* A lower bound, which the slots taken now fit: every page of the region that no slot holds goes
- * back to the kernel, now and whenever a slot is given back, until the next sl_pool_bound_slots. */
+/* A lower bound, which the slots taken now fit: what the region has beyond it goes back to the
+ * kernel, as far as no slot lies there; sl_pool_compact_slots moves them out of the way. */
 void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
 
 /* Gives all memory of slots back to the kernel and lifts the bound. No slot is taken. */

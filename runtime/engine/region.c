@@ -150,6 +150,26 @@ int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t 
     return 0;
 }
 
+void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
+{
+    struct sl_extent *lowest = region->free;
+    if (!region->base || bytes >= region->bytes || !region->free_count || lowest->offset)
+        return;
+    uint64_t least = region->bytes - bytes;
+    uint64_t end = (uint64_t)(uintptr_t)region->base + least;
+    uint64_t cut = least + (granule - end % granule) % granule;
+    if (cut > lowest->bytes)
+        cut = least < lowest->bytes ? least : lowest->bytes;
+    munmap(region->base, cut);
+    region->base += cut;
+    region->bytes -= cut;
+    for (size_t k = 1; k < region->free_count; k++)
+        region->free[k].offset -= cut;
+    lowest->bytes -= cut;
+    if (!lowest->bytes)
+        remove_extent(region, 0);
+}
+
 void sl_region_trim(struct sl_region *region)
 {
     for (size_t k = 0; k < region->free_count; k++)

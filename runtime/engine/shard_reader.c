@@ -183,7 +183,7 @@ static size_t list_slots(const struct sl_shard_reader *reader,
     return count;
 }
 
-static void compact(struct sl_shard_reader *reader, const struct sl_policy_network *views)
+void sl_shard_reader_compact(struct sl_shard_reader *reader, const struct sl_policy_network *views)
 {
     size_t shards = 0;
     for (int n = 0; n < reader->network_count; n++)
@@ -205,7 +205,7 @@ bool sl_shard_reader_make_room(struct sl_shard_reader *reader, int network, int 
     uint64_t bytes = shard_memory(reader->networks[network], shard);
     if (reader->maps || sl_pool_slot_fits(reader->pool, bytes))
         return true;
-    compact(reader, views);
+    sl_shard_reader_compact(reader, views);
     return !reader->in_flight || sl_pool_slot_fits(reader->pool, bytes);
 }
 

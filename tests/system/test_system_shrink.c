@@ -79,9 +79,12 @@ static void find_files(const struct command *command, struct group_files *files)
 /* Until the worker holds more than that. */
 static void wait_for_usage(const struct group_files *files, uint64_t bytes)
 {
-    for (int tries = 0; tries < 2000 && read_number(files->usage) < bytes; tries++)
+    for (int tries = 0; tries < 2000; tries++) {
+        if (read_number(files->usage) >= bytes)
+            return;
         poll(NULL, 0, 10); /* the kernel tells nobody */
-    cr_assert_geq(read_number(files->usage), bytes);
+    }
+    cr_assert_fail("it never held %llu bytes", (unsigned long long)bytes);
 }
 
 /* Lowers the limit of a running command as its manual says. */
@@ -136,7 +139,8 @@ Test(system_shrink, between_and_within_requests)
 {
     require_limits();
     shrink("--policy auto --runs 30", 100 * SL_MIB, 60 * SL_MIB);
-    shrink("--policy window --runs 30", 100 * SL_MIB, 60 * SL_MIB);
+    /* However fast the runs are, 32 reads of 1 MiB are under way. */
+    shrink("--policy window --runs 30", 26 * SL_MIB, 18 * SL_MIB);
     shrink("--policy auto --runs 30 --loader mmap", 100 * SL_MIB, 60 * SL_MIB);
     shrink("--policy auto --runs 30", 100 * SL_MIB, 24 * SL_MIB);
 }

@@ -93,6 +93,30 @@ Test(region, compacts_around_what_may_not_move)
     }
 }
 
+Test(region, is_cut_from_its_low_end_as_far_as_that_is_free)
+{
+    struct sl_region region = {0};
+    cr_assert_eq(sl_region_create(&region, 64 * PAGE), 0);
+    char *high = sl_region_take(&region, 8 * PAGE, true);
+    memset(high, 7, 8 * PAGE);
+    sl_region_cut(&region, 16 * PAGE, PAGE);
+    cr_expect_eq(region.bytes, 16 * PAGE);
+    cr_expect(sl_region_owns(&region, high) && high[0] == 7 && high[8 * PAGE - 1] == 7);
+    char *low = sl_region_take(&region, 8 * PAGE, false);
+    cr_expect_eq(low, region.base);
+    memset(low, 8, 8 * PAGE);
+    sl_region_cut(&region, 8 * PAGE, PAGE);
+    cr_expect_eq(region.bytes, 16 * PAGE, "what is in use stays");
+    sl_region_give(&region, low, 8 * PAGE);
+    sl_region_cut(&region, 12 * PAGE, 1024 * PAGE);
+    cr_expect_leq(region.bytes, 12 * PAGE);
+    cr_expect_eq(high[0], 7);
+    sl_region_give(&region, high, 8 * PAGE);
+    cr_expect_eq(region.free_count, 1);
+    cr_expect_eq(region.free[0].bytes, region.bytes);
+    sl_region_destroy(&region);
+}
+
 Test(region, an_empty_one_gives_nothing)
 {
     struct sl_region region = {0};
