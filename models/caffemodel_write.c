@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "models/import.h"
-#include "models/output_file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 

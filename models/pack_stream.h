@@ -2,7 +2,7 @@
 #ifndef SLUICE_MODELS_PACK_STREAM_H
 #define SLUICE_MODELS_PACK_STREAM_H
 
-#include "models/output_file.h"
+#include "runtime/base/output_file.h"
 #include "models/pack.h"
 #include "models/weights.h"
 

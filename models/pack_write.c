@@ -12,7 +12,7 @@
 #include "models/caffe_normalize.h"
 #include "models/encoding.h"
 #include "models/fold.h"
-#include "models/output_file.h"
+#include "runtime/base/output_file.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"
 #include "models/pack_stream.h"

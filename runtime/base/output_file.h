@@ -1,8 +1,8 @@
 /* A file that appears under its name only when it is complete and on the disk. Until then it has no
  * name at all where the file system can do that (O_TMPFILE), so that not even a killed process
  * leaves anything behind; elsewhere it is ".<name>.sluice-tmp-<pid>-<n>" beside the output. */
-#ifndef SLUICE_MODELS_OUTPUT_FILE_H
-#define SLUICE_MODELS_OUTPUT_FILE_H
+#ifndef SLUICE_BASE_OUTPUT_FILE_H
+#define SLUICE_BASE_OUTPUT_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
