@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "iouring/probe.h"
-#include "models/output_file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/api.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"

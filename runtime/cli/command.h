@@ -14,6 +14,7 @@ enum cli_exit {
     CLI_FAILED = 1,
     CLI_USAGE = 2,
     CLI_CELLS_FAILED = 3, /* some cells ended oom, timeout or error */
+    CLI_REGRESSION = 4,   /* compare --fail-above found one */
     CLI_UNFIT = 5,        /* the environment cannot run sluice */
     CLI_INTERRUPTED = 130,
 };
@@ -47,8 +48,8 @@ struct cli_command {
 };
 
 extern const struct cli_command command_import, command_synth, command_inspect, command_run,
-    command_sweep, command_plan, command_list, command_doctor, command_worker, command_man,
-    command_completion;
+    command_sweep, command_report, command_compare, command_plan, command_list, command_doctor,
+    command_worker, command_man, command_completion;
 
 /* Iterate with index from 0 until NULL; hidden commands included. */
 const struct cli_command *cli_command_at(int index);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "kernels/kernel.h"
-#include "models/output_file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
 #include "runtime/base/text.h"
