@@ -9,6 +9,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/observation.h"
+#include "runtime/report/conditions.h"
 #include "runtime/report/record.h"
 #include "runtime/report/results_file.h"
 
@@ -105,10 +106,13 @@ int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool
         .sampled_context = observed,
     };
     struct sl_outcome outcome = {0};
+    struct sl_conditions before;
+    sl_conditions_read(&before);
     code = sl_supervise(&watched, &outcome, error);
     if (code < 0)
         return code;
     *records = read_records(cell, &outcome);
+    sl_conditions_add(*records, &before);
     observed_cell_add(observed, *records);
     sl_outcome_free(&outcome);
     return *records ? 0 : sl_error_set(error, -ENOMEM, "out of memory");

@@ -10,6 +10,8 @@
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/observation.h"
 #include "runtime/cli/run_output.h"
+#include "runtime/report/conditions.h"
+#include "runtime/report/noise.h"
 #include "runtime/report/record.h"
 #include "runtime/sluice.h"
 
@@ -80,7 +82,12 @@ static int run_cell(const struct cell_request *request, bool apart, json_t **rec
     if (apart)
         return cell_supervise(&request->cell, &request->limits, request->make_swapfile,
                               request->timeout_ns, records, error);
-    return cell_execute(&request->cell, records, error);
+    struct sl_conditions before;
+    sl_conditions_read(&before);
+    int code = cell_execute(&request->cell, records, error);
+    if (*records)
+        sl_conditions_add(*records, &before);
+    return code;
 }
 
 static void show_progress(const struct run_request *request, int cell, int cells,
@@ -180,6 +187,21 @@ static int print_results(const struct run_request *request, int status, const js
     return code ? code : run_print_profiles(cells, request->format, stdout);
 }
 
+/* What makes the measurements doubtful; one request alone tells nothing of that. */
+static void print_noise(const struct run_request *request, const json_t *cells)
+{
+    if (request->quiet || (request->set.count == 1 && request->set.points[0].request.cell.runs < 2))
+        return;
+    struct sl_result_cells grouped = {0};
+    size_t i;
+    json_t *records, *all = json_array();
+    json_array_foreach(cells, i, records) json_array_extend(all, records);
+    if (sl_result_cells_group(all, &grouped, NULL) == 0)
+        sl_noise_print(&grouped, "", stderr);
+    sl_result_cells_free(&grouped);
+    json_decref(all);
+}
+
 static int run_request(struct run_request *request)
 {
     interrupt_install();
@@ -199,6 +221,7 @@ static int run_request(struct run_request *request)
     int status = judge(run_cells(request, cells, context), cells);
     int failed = print_results(request, status, cells);
     run_print_errors(cells, stderr);
+    print_noise(request, cells);
     if (request->format == SL_FORMAT_TABLE && !request->quiet && isatty(STDERR_FILENO))
         run_print_advice(cells, stderr);
     if (observation_close(&request->observation, &error))

@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "runtime/base/cleanup.h"
 #include "runtime/report/noise.h"
 #include "runtime/report/results_file.h"
 
@@ -55,8 +53,7 @@ void result_files_free(struct result_files *files)
 
 void result_files_print_noise(const struct result_files *files)
 {
-    SL_AUTO(sl_noise_free) struct sl_noise noise = {0};
-    sl_noise_find(&files->cells, &noise);
-    for (size_t i = 0; i < noise.count; i++)
-        fprintf(stderr, "sluice: hint: %s: %s\n", files->paths, noise.lines[i]);
+    char prefix[256];
+    snprintf(prefix, sizeof(prefix), "%.250s: ", files->paths);
+    sl_noise_print(&files->cells, prefix, stderr);
 }

@@ -19,7 +19,11 @@ static enum sl_verdict judge(const struct sl_comparison_row *row)
         return SL_VERDICT_NO_SAMPLES;
     if (row->low < 0)
         return SL_VERDICT_TOO_FEW;
-    return row->low > 1 ? SL_VERDICT_WORSE : row->high < 1 ? SL_VERDICT_BETTER : SL_VERDICT_SAME;
+    if (row->low > 1)
+        return SL_VERDICT_WORSE;
+    if (row->high < 1)
+        return SL_VERDICT_BETTER;
+    return row->low > 0.95 && row->high < 1.05 ? SL_VERDICT_SAME : SL_VERDICT_UNDECIDED;
 }
 
 static int compare_cells(struct sl_comparison_row *row, const struct sl_metric *metric)
@@ -116,7 +120,10 @@ bool sl_comparison_regressed(const struct sl_comparison_row *row, double thresho
 
 const char *sl_verdict_name(enum sl_verdict verdict)
 {
-    static const char *const names[] = {"failed", "worse",   "better",    "recovered",
-                                        "same",   "too few", "no samples"};
+    static const char *const names[] = {
+        [SL_VERDICT_FAILED] = "failed",       [SL_VERDICT_WORSE] = "worse",
+        [SL_VERDICT_BETTER] = "better",       [SL_VERDICT_RECOVERED] = "recovered",
+        [SL_VERDICT_UNDECIDED] = "undecided", [SL_VERDICT_SAME] = "same",
+        [SL_VERDICT_TOO_FEW] = "too few",     [SL_VERDICT_NO_SAMPLES] = "no samples"};
     return names[verdict];
 }

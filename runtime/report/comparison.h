@@ -9,7 +9,8 @@ enum sl_verdict {
     SL_VERDICT_WORSE,      /* the interval lies above 1 */
     SL_VERDICT_BETTER,     /* the interval lies below 1 */
     SL_VERDICT_RECOVERED,  /* failed sometimes before, and never now */
-    SL_VERDICT_SAME,       /* the interval holds 1 */
+    SL_VERDICT_UNDECIDED,  /* the interval holds 1 */
+    SL_VERDICT_SAME,       /* the same, and it lies between 0.95 and 1.05 */
     SL_VERDICT_TOO_FEW,    /* fewer than SL_COMPARISON_LEAST samples on a side */
     SL_VERDICT_NO_SAMPLES, /* a side has none: it failed in both, or the metric is not told */
 };

@@ -63,6 +63,19 @@ static int compare_limits(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
+/* Whether the networks have figures under other settings too, which titles must then tell. */
+static bool is_ambiguous(const struct sl_result_cells *cells, const struct sl_result_cell *lead)
+{
+    const char *network = sl_record_text(sl_result_cell_record(lead), "network");
+    for (size_t i = 0; i < cells->count; i++) {
+        const struct sl_result_cell *cell = &cells->cells[i];
+        if (!strcmp(cell->set, lead->set) && !sl_result_cell_same_figure(cell, lead) &&
+            !strcmp(sl_record_text(sl_result_cell_record(cell), "network"), network))
+            return true;
+    }
+    return false;
+}
+
 int sl_axis_make(const struct sl_result_cells *cells, size_t first, struct sl_axis *axis)
 {
     const struct sl_result_cell *lead = &cells->cells[first];
@@ -86,8 +99,9 @@ int sl_axis_make(const struct sl_result_cells *cells, size_t first, struct sl_ax
     }
     qsort(axis->limits, axis->limit_count, sizeof(*axis->limits), compare_limits);
     const char *network = sl_record_text(sl_result_cell_record(lead), "network");
-    char settings[384];
-    sl_result_cell_name(lead, false, settings, sizeof(settings));
+    char settings[384] = "";
+    if (is_ambiguous(cells, lead))
+        sl_result_cell_name(lead, false, settings, sizeof(settings));
     axis->leads = !strncmp(lead->set, network, strlen(network));
     bool alone = !strcmp(lead->set, network);
     if (asprintf(&axis->title, "%s%s%s%s%s", axis->leads ? lead->set : network,

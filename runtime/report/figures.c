@@ -69,11 +69,27 @@ static void begin(struct sl_text *script, const char *x, const char *y)
 {
     sl_text_add(script, "set border 3 lw 1\nset xtics nomirror\nset ytics nomirror\n"
                         "set grid ytics lt 1 lc rgb '#808080' lw 0.5 dt 3\n"
-                        "set key outside bottom center horizontal samplen 3\nset xlabel ");
+                        "set key tmargin center horizontal samplen 3 maxrows 3\nset xlabel ");
     sl_gnuplot_quote(script, x);
     sl_text_add(script, "\nset ylabel ");
     sl_gnuplot_quote(script, y);
     sl_text_add(script, "\n");
+}
+
+/* A logarithmic y axis with ticks at 1, 2 and 5 of each power of ten: less than two decades would
+ * have a label or two otherwise. */
+static void add_log_axis(struct sl_text *script, double least, double most)
+{
+    sl_text_add(script, "set logscale y\nset yrange [%g:%g]\nset ytics (", least, most);
+    bool any = false;
+    for (double power = pow(10, floor(log10(least))); power <= most; power *= 10)
+        for (int digit = 1; digit <= 5; digit += digit == 1 ? 1 : 3) {
+            if (power * digit < least || power * digit > most)
+                continue;
+            sl_text_add(script, "%s'%g' %g", any ? ", " : "", power * digit, power * digit);
+            any = true;
+        }
+    sl_text_add(script, ") nomirror\n");
 }
 
 /* ---- A quantity against the limit ---------------------------------------------------------- */
@@ -211,7 +227,7 @@ static void add_limit_plot(struct sl_text *script, const struct sl_axis *axis)
     }
     if (failed)
         sl_text_add(script, ", 1/0 with points pt 2 ps 1.3 lw 3 lc rgb '#000000' title "
-                            "'failed (oom, timeout, error)'");
+                            "'failed'");
     sl_text_add(script, "\n");
 }
 
@@ -234,8 +250,7 @@ static int add_limit_figure(struct sl_figures *figures, enum sl_figure_kind kind
     sl_text_add(&y, "%s (%s)", chart->what, shown.unit);
     begin(&figure->script, "memory limit", y.bytes ? y.bytes : "");
     if (logarithmic)
-        sl_text_add(&figure->script, "set logscale y\nset yrange [%g:%g]\n", least / scale * 0.8,
-                    top * 1.2);
+        add_log_axis(&figure->script, least / scale * 0.8, top * 1.2);
     else
         sl_text_add(&figure->script, "set yrange [0:%g]\n", top * 1.05);
     sl_text_add(&description, "%s against the memory limit, median of each cell. ", chart->what);
@@ -285,7 +300,7 @@ static int add_pareto(struct sl_figures *figures, const struct sl_axis *axis)
     double scale = most < 1e9 ? 1e6 : 1e9;
     begin(script, "peak memory (MiB)", most < 1e9 ? "time (ms)" : "time (s)");
     if (most > LOG_LEAST * least)
-        sl_text_add(script, "set logscale y\n");
+        add_log_axis(script, least / scale * 0.8, most / scale * 1.2);
     for (size_t p = 0; p < axis->policy_count; p++) {
         sl_text_add(script, "$d%zu << EOD\n", p);
         for (size_t l = 0; l < axis->limit_count; l++) {

@@ -227,3 +227,11 @@ void sl_noise_free(struct sl_noise *noise)
         free(noise->lines[i]);
     *noise = (struct sl_noise){0};
 }
+
+void sl_noise_print(const struct sl_result_cells *cells, const char *prefix, FILE *stream)
+{
+    SL_AUTO(sl_noise_free) struct sl_noise noise = {0};
+    sl_noise_find(cells, &noise);
+    for (size_t i = 0; i < noise.count; i++)
+        fprintf(stream, "sluice: hint: %s%s\n", prefix, noise.lines[i]);
+}

@@ -2,6 +2,8 @@
 #ifndef SLUICE_REPORT_NOISE_H
 #define SLUICE_REPORT_NOISE_H
 
+#include <stdio.h>
+
 #include "runtime/report/result_cells.h"
 
 enum sl_noise_kind {
@@ -26,5 +28,8 @@ struct sl_noise {
  * reason. Pure: reads no clock and no file. Lines that memory lacks for are left out. */
 void sl_noise_find(const struct sl_result_cells *cells, struct sl_noise *noise);
 void sl_noise_free(struct sl_noise *noise);
+
+/* Prints the findings, one line "sluice: hint: <prefix>..." each; it is for the command line. */
+void sl_noise_print(const struct sl_result_cells *cells, const char *prefix, FILE *stream);
 
 #endif

@@ -331,15 +331,20 @@ const char *sl_result_cell_name(const struct sl_result_cell *cell, bool with_pla
     size_t length = 0;
     *text = '\0';
     if (with_place) {
-        snprintf(text, size, "%s%s%s%s %s %s", network, strcmp(cell->set, network) ? " (of " : "",
-                 strcmp(cell->set, network) ? cell->set : "", strcmp(cell->set, network) ? ")" : "",
-                 sl_record_text(record, "policy"), sl_result_cell_limit(cell, limit));
+        bool alone = !strcmp(cell->set, network);
+        sl_result_cell_limit(cell, limit);
+        snprintf(text, size, "%s%s%s%s %s, %s%s", network, alone ? "" : " (of ",
+                 alone ? "" : cell->set, alone ? "" : ")", sl_record_text(record, "policy"),
+                 strcmp(limit, "none") ? "limit " : "no limit", strcmp(limit, "none") ? limit : "");
         length = strlen(text);
     }
     for (size_t i = PLACE; i < SETTINGS; i++) {
         const json_t *value = told(record, settings[i].field);
         char number[32];
         if (!settings[i].word || !value || length + 1 >= size)
+            continue;
+        /* The loader of every system that has it. */
+        if (json_is_string(value) && !strcmp(json_string_value(value), "uring"))
             continue;
         if (json_is_number(value) && settings[i].bytes)
             sl_format_size((uint64_t)json_number_value(value), number);
