@@ -1,16 +1,20 @@
 #!/bin/sh
 # Names, and installs, the Debian packages that building and testing need.
-# usage: deps.sh [lint]
-#   (nothing)  what `make` and `make test` need;  lint: what `make lint` needs besides
+# usage: deps.sh [lint|report]
+#   (nothing)  what `make` and `make test` need;  lint: what `make lint` needs besides;
+#   report: a browser, for the test that opens a report in it
 # SLUICE_NO_INSTALL=1  install nothing: name what is missing and exit 1
 set -eu
 
 build='gcc g++ libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev liburing-dev
-libcgroup-dev libopenblas0 libjansson-dev libyaml-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev libcriterion-dev'
+libcgroup-dev libopenblas0 libjansson-dev libyaml-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev libcriterion-dev
+gnuplot-nox'
+report=chromium
 lint='clang-format clang-tidy cppcheck shellcheck'
 
 wanted=$build
 [ "${1:-}" = lint ] && wanted="$build $lint"
+[ "${1:-}" = report ] && wanted="$build $report"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "deps: not a Debian system; install the equivalents of:" $wanted >&2

@@ -108,8 +108,6 @@ static int write_pictures(const struct result_files *files, enum report_format f
             return sl_error_set(error, -ENOMEM, "out of memory");
         code = write_file(path, &pictures.drawn[i], error);
     }
-    if (code == 0)
-        fprintf(stderr, "sluice: %s: %zu figures\n", directory, pictures.figures.count);
     return code;
 }
 
@@ -164,11 +162,7 @@ static int run(const struct cli_arguments *arguments)
         code = tables ? write_tables(&files, format, output, &error)
                       : write_pictures(&files, format, output, &error);
     if (code < 0)
-        return cli_fail(code == -ENOENT && !tables && files.records &&
-                                json_array_size(files.records)
-                            ? CLI_UNFIT
-                            : CLI_FAILED,
-                        &error);
+        return cli_fail(code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
     if (format != HTML && !cli_flag(arguments, "quiet"))
         result_files_print_noise(&files);
     return CLI_OK;

@@ -109,7 +109,7 @@ void cli_help_overview(FILE *stream)
             fprintf(stream, "  %-10s %s\n", command->name, command->summary);
     fputs("\n`sluice COMMAND --help` tells more. Every option can be set in the environment too: "
           "--memory is\nSLUICE_MEMORY. Exit codes: 0 ok, 1 failed, 2 usage, 3 some cells ended "
-          "oom, timeout or error,\n5 environment unfit, 130 interrupted.\n\n"
+          "oom, timeout or error,\n4 regression found, 5 environment unfit, 130 interrupted.\n\n"
           "Try:\n"
           "  sluice synth lenet -o lenet.sluice && sluice run lenet.sluice\n",
           stream);

@@ -131,7 +131,8 @@ static void print_overview_page(void)
     puts(".SH ENVIRONMENT\nEvery option can be set as a variable: \\-\\-memory is SLUICE_MEMORY, "
          "\\-\\-read\\-rate is SLUICE_READ_RATE; a flag is set by 1. The command line wins.\n"
          ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailed\n.TP\n.B 2\nmistake in the command "
-         "line\n.TP\n.B 3\nsome cells ended oom, timeout or error\n.TP\n.B 5\nthe environment "
+         "line\n.TP\n.B 3\nsome cells ended oom, timeout or error\n.TP\n.B 4\ncompare found a "
+         "regression\n.TP\n.B 5\nthe environment "
          "cannot run sluice\n.TP\n.B 130\ninterrupted; results so far were printed");
 }
 

@@ -132,7 +132,7 @@ int sl_gnuplot_draw(const struct sl_text *scripts, size_t count, enum sl_picture
     close(ends[1]);
     SL_AUTO_FD int output = ends[0];
     if (code == ENOENT)
-        return sl_error_set(error, -ENOENT,
+        return sl_error_set(error, -ENOSYS,
                             "figures need gnuplot: apt-get install gnuplot-nox; `--format md`, csv "
                             "and latex work without it");
     if (code) {

@@ -10,7 +10,7 @@
 enum sl_picture { SL_PICTURE_SVG, SL_PICTURE_PNG };
 
 /* Runs the `count` scripts in one gnuplot, each beginning from gnuplot's defaults, and appends what
- * each draws to its output. Scripts must not set terminal or output. Blocks. -ENOENT, with the
+ * each draws to its output. Scripts must not set terminal or output. Blocks. -ENOSYS, with the
  * package to install, when there is no gnuplot; -EIO, with gnuplot's first complaint, when a script
  * fails. Any thread. */
 int sl_gnuplot_draw(const struct sl_text *scripts, size_t count, enum sl_picture picture,

@@ -14,7 +14,7 @@ static void add_escaped(struct sl_text *text, const char *words, enum sl_paper_f
 {
     for (; *words; words++) {
         bool special = strchr(format == SL_PAPER_LATEX ? "&%$#_{}" : "|*_`<\\", *words) != NULL;
-        if (format == SL_PAPER_LATEX && strchr("\\~^", *words))
+        if (format == SL_PAPER_LATEX && strchr("\\~^<>|", *words))
             sl_text_add(text, "\\char%d{}", *words);
         else
             sl_text_add(text, "%s%c", special ? "\\" : "",

@@ -67,7 +67,7 @@ int sl_metric_find(const char *name, const struct sl_metric **metric, struct sl_
             return 0;
         sl_suggest(&suggestion, (*metric)->name);
     }
-    return sl_error_set(error, -EINVAL, "unknown metric '%s'%s%s%s; `sluice compare --help`", name,
+    return sl_error_set(error, -EINVAL, "unknown metric '%s'%s%s%s", name,
                         suggestion.best ? "; did you mean '" : "",
                         suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
 }
