@@ -35,9 +35,11 @@ static size_t style_of(const struct sl_result_cells *cells, const char *policy)
 static void add_policy(struct sl_axis *axis, const struct sl_result_cells *cells,
                        const char *policy)
 {
-    for (size_t p = 0; p < axis->policy_count; p++)
-        if (!strcmp(axis->policies[p], policy))
+    for (size_t p = 0; p < axis->policy_count; p++) {
+        const char *known = axis->policies[p];
+        if (known && !strcmp(known, policy))
             return;
+    }
     axis->styles[axis->policy_count] = style_of(cells, policy);
     axis->policies[axis->policy_count++] = policy;
 }

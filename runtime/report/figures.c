@@ -82,11 +82,13 @@ static void add_log_axis(struct sl_text *script, double least, double most)
 {
     sl_text_add(script, "set logscale y\nset yrange [%g:%g]\nset ytics (", least, most);
     bool any = false;
-    for (double power = pow(10, floor(log10(least))); power <= most; power *= 10)
+    int first = (int)floor(log10(least)), last = (int)ceil(log10(most));
+    for (int exponent = first; exponent <= last; exponent++)
         for (int digit = 1; digit <= 5; digit += digit == 1 ? 1 : 3) {
-            if (power * digit < least || power * digit > most)
+            double value = digit * pow(10, exponent);
+            if (value < least || value > most)
                 continue;
-            sl_text_add(script, "%s'%g' %g", any ? ", " : "", power * digit, power * digit);
+            sl_text_add(script, "%s'%g' %g", any ? ", " : "", value, value);
             any = true;
         }
     sl_text_add(script, ") nomirror\n");

@@ -62,7 +62,6 @@ static int write_script(const struct sl_text *scripts, size_t count, enum sl_pic
 
 static int spawn(int input, int output, int complaints, pid_t *pid)
 {
-    extern char **environ;
     char program[] = "gnuplot", fresh[] = "--default-settings";
     char *const words[] = {program, fresh, NULL};
     posix_spawn_file_actions_t actions;
