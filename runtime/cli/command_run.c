@@ -221,7 +221,8 @@ static int run_request(struct run_request *request)
     int status = judge(run_cells(request, cells, context), cells);
     int failed = print_results(request, status, cells);
     run_print_errors(cells, stderr);
-    print_noise(request, cells);
+    if (status != CLI_INTERRUPTED)
+        print_noise(request, cells);
     if (request->format == SL_FORMAT_TABLE && !request->quiet && isatty(STDERR_FILENO))
         run_print_advice(cells, stderr);
     if (observation_close(&request->observation, &error))
