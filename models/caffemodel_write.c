@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "models/import.h"
-#include "runtime/base/output_file.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 
 /* Protobuf readers, Caffe's included, take no message longer than this. */

@@ -2,9 +2,9 @@
 #ifndef SLUICE_MODELS_PACK_STREAM_H
 #define SLUICE_MODELS_PACK_STREAM_H
 
-#include "runtime/base/output_file.h"
 #include "models/pack.h"
 #include "models/weights.h"
+#include "runtime/base/output_file.h"
 
 struct sl_pack_stream {
     const struct sl_network *network; /* its layers say how weights are encoded */

@@ -12,11 +12,11 @@
 #include "models/caffe_normalize.h"
 #include "models/encoding.h"
 #include "models/fold.h"
-#include "runtime/base/output_file.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"
 #include "models/pack_stream.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/units.h"
 
 /* Everything of one import; owns what is malloc'd. */

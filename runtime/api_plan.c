@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "iouring/probe.h"
-#include "runtime/base/output_file.h"
 #include "runtime/api.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/engine.h"

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 #include "kernels/kernel.h"
-#include "runtime/base/output_file.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 
 /* "sluice-times 1 <pack's identity>", then a line "<threads> <isa> <ns> <ns> ..." per setting. */
