@@ -246,7 +246,7 @@ const struct cli_command command_compare = {
         "machine and version, and signs of noise are told on stderr.\n\n"
         "A cell is worse when its interval lies above 1, better when it lies below, the same when "
         "it lies between 0.95 and 1.05, else undecided; with fewer "
-        "than 3 samples on a side there is no interval and no verdict. A cell that ended ok before "
+        "than 5 samples on a side there is no interval and no verdict. A cell that ended ok before "
         "and did not end ok every time now has failed. With --fail-above 5% the exit code is 4 "
         "when "
         "a cell has failed, or when it is worse and its ratio is above 1.05.",

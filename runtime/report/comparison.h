@@ -15,8 +15,9 @@ enum sl_verdict {
     SL_VERDICT_NO_SAMPLES, /* a side has none: it failed in both, or the metric is not told */
 };
 
-/* Samples below which a bootstrap says nothing of the spread. */
-#define SL_COMPARISON_LEAST 3
+/* Samples below which a percentile bootstrap is too narrow to judge by: 3 and 3 that are apart, as
+ * one pair in ten is by chance, would make a verdict. */
+#define SL_COMPARISON_LEAST 5
 
 struct sl_comparison_row {
     const struct sl_result_cell *before, *after; /* one of them NULL: not matched */
