@@ -14,6 +14,8 @@
 #define ENGINE_LIMIT_READ_EVERY_NS UINT64_C(20000000)
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
+/* What activations are brought down to for the sake of pins. */
+#define BANDED_ARENA_SHARE 4
 
 /* Until a batch has been measured, and when nobody told: an SSD of the middle kind. */
 struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
@@ -82,8 +84,46 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
                             kept + sl_pool_used(engine->pool, SL_POOL_SCRATCH), error);
 }
 
+/* Lays the activations out in at most that many bytes, where row bands can, and divides the budget
+ * anew. */
+static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
+{
+    int result = sl_workload_bound_activations(&engine->workload, engine->networks, most_bytes,
+                                               engine->threads, error);
+    return result ? result : divide_budget(engine, error);
+}
+
+/* Computing of halos, for all networks. */
+static double bands_cost_ns(const struct sl_engine *engine)
+{
+    double flops = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        const struct sl_activation_plan *plan = &engine->networks[n]->plan;
+        for (int c = 0; c < plan->chain_count; c++)
+            flops += plan->chains[c].recomputed_flops;
+    }
+    return sl_workload_estimate_ns(flops, engine->threads);
+}
+
+/* Row bands of activations that would fit whole leave more memory to pins: taken when reading that
+ * much in every request takes longer than twice what the halos cost. */
+static int band_for_pins(struct sl_engine *engine, struct sl_error *error)
+{
+    uint64_t weight_bytes = engine->workload.weight_bytes, whole = engine->budget.shard_bytes;
+    if (!engine->policy->planned || whole >= weight_bytes)
+        return 0;
+    int result = try_activations(engine, arena_bytes(engine) / BANDED_ARENA_SHARE, error);
+    if (result)
+        return result;
+    uint64_t banded = engine->budget.shard_bytes;
+    banded = banded < weight_bytes ? banded : weight_bytes;
+    double rate = (double)sl_engine_known_device(engine).bytes_per_s;
+    double saved_ns = banded > whole ? (double)(banded - whole) * 1e9 / rate : 0;
+    return saved_ns > 2 * bands_cost_ns(engine) ? 0 : try_activations(engine, UINT64_MAX, error);
+}
+
 /* Whole activations when the policy can run with what they leave of the budget, else row bands. */
-static int bound_activations(struct sl_engine *engine, struct sl_error *error)
+static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     uint64_t least = 0, most = UINT64_MAX;
     int result = 0;
@@ -91,13 +131,10 @@ static int bound_activations(struct sl_engine *engine, struct sl_error *error)
         result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
                                           engine->policy, &least, error);
     for (int round = 0; round < 2 && !result; round++) {
-        result = sl_workload_bound_activations(&engine->workload, engine->networks, most,
-                                               engine->threads, error);
-        if (!result)
-            result = divide_budget(engine, error);
+        result = try_activations(engine, most, error);
         most = sl_budget_arena(&engine->budget, least, arena_bytes(engine));
         if (most == UINT64_MAX)
-            break;
+            return result || !more ? result : band_for_pins(engine, error);
     }
     return result;
 }
@@ -192,7 +229,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
                                     &engine->workload, error);
     if (!result)
-        result = bound_activations(engine, error);
+        result = bound_activations(engine, more, error);
     if (result)
         return result;
     engine->schedule_options.memory_bytes = sl_budget_networks(&engine->budget);

@@ -19,6 +19,11 @@ void sl_workload_free(struct sl_workload *workload)
     *workload = (struct sl_workload){0};
 }
 
+double sl_workload_estimate_ns(double flops, int threads)
+{
+    return flops * 1e9 / (WORKLOAD_FLOPS_PER_THREAD * threads);
+}
+
 static void describe_layers(const struct sl_network_state *state, int threads,
                             struct sl_schedule_layer *layers)
 {
@@ -32,8 +37,7 @@ static void describe_layers(const struct sl_network_state *state, int threads,
         layers[l] = (struct sl_schedule_layer){
             .shard_count = shard_count,
             .fully_connected = connected,
-            .run_ns = (uint64_t)(state->network->layers[l].flops * 1e9 /
-                                 (WORKLOAD_FLOPS_PER_THREAD * threads)),
+            .run_ns = (uint64_t)sl_workload_estimate_ns(state->network->layers[l].flops, threads),
         };
     }
 }

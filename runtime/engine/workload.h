@@ -18,6 +18,9 @@ struct sl_workload {
     bool estimated; /* some layer's run time was never seen */
 };
 
+/* Time of so many operations on so many threads, before any run was measured. */
+double sl_workload_estimate_ns(double flops, int threads);
+
 /* Run times are those kept beside the packs (times.h), which also go into the states' least_run_ns;
  * layers without one are estimated from their FLOPs until sl_workload_learn. */
 int sl_workload_create(struct sl_network_state *const *states, int count, int threads,

@@ -64,6 +64,20 @@ static double slow_first(const struct sl_result_cell *cell)
     return worst;
 }
 
+/* Requests read less than all weights: later ones found some in memory, as the policy meant. */
+static bool keeps_weights(const struct sl_result_cell *cell)
+{
+    size_t i;
+    const json_t *record;
+    json_array_foreach(cell->records, i, record)
+    {
+        double read_bytes = sl_record_number(record, "read_bytes", -1);
+        if (read_bytes >= 0 && read_bytes < 0.99 * sl_record_number(record, "weights_bytes", 0))
+            return true;
+    }
+    return false;
+}
+
 /* Samples without the first request of each record, which has a finding of its own. */
 static size_t later_latencies(const struct sl_result_cell *cell, bool drop_first, double **values)
 {
@@ -145,7 +159,7 @@ static void look(const struct sl_result_cell *cell, struct finding findings[SL_N
 {
     double first = slow_first(cell);
     bool slow = first > FIRST_LEAST;
-    if (slow)
+    if (slow && !keeps_weights(cell))
         note(&findings[SL_NOISE_SLOW_FIRST], cell, first);
     double distance = outliers(cell, slow);
     if (distance > 0)

@@ -174,6 +174,9 @@ static unsigned noise_of(const char *fields)
 Test(noise, planted)
 {
     cr_expect_eq(noise_of("\"latency_ns\":[300,100,101,102,103,104]"), 1u << SL_NOISE_SLOW_FIRST);
+    cr_expect_eq(noise_of("\"latency_ns\":[300,100,101,102,103,104],\"weights_bytes\":1000,"
+                          "\"read_bytes\":400"),
+                 0, "a policy that keeps weights is slow at first by design");
     cr_expect_eq(noise_of("\"latency_ns\":[100,101,102,400,103,104]"), 1u << SL_NOISE_OUTLIERS);
     cr_expect_eq(noise_of("\"conditions\":{\"wall_ns\":1e9,\"others_cpu_share\":0.5}"),
                  1u << SL_NOISE_BUSY);
