@@ -182,44 +182,43 @@ cold_and_steady() {
     }
 }
 
-# Every policy in every cell, a first request and later ones of one process; beside it what `plan`
-# predicted. A cell that its limit killed has no times.
+# Every policy in every cell, a first request and later ones of one process, cells in another order in
+# every round; beside it what `plan` predicted. A cell that its limit killed has no times.
 matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
-matrix_cells() { # matrix_cells NETWORK RATE PERCENT
-    limit=none throttle="" runs=5
-    [ "$3" = none ] || limit=$(($(weights "$1") * $3 / 100 + 24000000))
+matrix_cells() { # matrix_cells NETWORK RATE
+    weights=$(weights "$1") limits=none throttle="" requests=5
+    for percent in 75 50 25; do limits=$limits,$((weights * percent / 100 + 24000000)); done
     [ "$2" = raw ] || throttle="--read-rate $2"
-    [ "$2" != 45M ] || runs=3
+    [ "$2" != 45M ] || requests=3
     # shellcheck disable=SC2086 # two words or none
-    "$sluice" plan "$work/$1.sluice" -p all --memory "$limit" $throttle -q -o json |
-        while read -r row; do
-            echo "plan $1 $2 $3 $(echo "$row" | grep -o '"policy":"[^"]*"' | cut -d '"' -f 4)" \
-                "$(echo "$row" | field latency_ns) $(echo "$row" | field steady_latency_ns)"
-        done
+    "$sluice" plan "$work/$1.sluice" -p all --memory $limits $throttle -q -o json >"$work/plan.jsonl"
     # shellcheck disable=SC2086
-    { "$sluice" run "$work/$1.sluice" -p all --memory "$limit" --swap 0 $throttle --runs $runs \
-        --top 0 -q -o json || [ $? = 3 ]; } | while read -r record; do
-        echo "run $1 $2 $3 $(echo "$record" | grep -o '"policy":"[^"]*"' | cut -d '"' -f 4)" \
-            "$(echo "$record" | cold_and_steady)"
+    "$sluice" sweep "$work/$1.sluice" -p all --memory $limits --swap 0 $throttle \
+        --requests $requests --runs "$rounds" --order shuffled --results "$work/matrix.jsonl" \
+        --overwrite -q >/dev/null || [ $? = 3 ]
+    for kind in plan run; do
+        [ $kind = plan ] && file=$work/plan.jsonl || file=$work/matrix.jsonl
+        while read -r record; do
+            limit=$(echo "$record" | field memory_limit)
+            percent=none
+            [ -z "$limit" ] || percent=$((((limit - 24000000) * 100 + weights / 2) / weights))
+            [ $kind = plan ] &&
+                times="$(echo "$record" | field latency_ns) $(echo "$record" | field steady_latency_ns)" ||
+                times=$(echo "$record" | cold_and_steady)
+            echo "$kind $1 $2 $percent" \
+                "$(echo "$record" | grep -o '"policy":"[^"]*"' | head -n 1 | cut -d '"' -f 4) $times"
+        done <"$file"
     done
 }
 
 part_matrix() {
     echo "== every policy x limit (per cent of W, + 24 MB) x rate: ms of a first request and of later ones"
     : >"$work/matrix"
-    for name in $matrix_networks; do pack "$name"; done
-    round=0
-    while [ "$round" -lt "$rounds" ]; do
-        fresh_device
-        for rate in $matrix_rates; do
-            for percent in none 75 50 25; do
-                for name in $matrix_networks; do
-                    matrix_cells "$name" "$rate" "$percent" >>"$work/matrix"
-                done
-            done
-        done
-        round=$((round + 1))
+    fresh_device
+    for name in $matrix_networks; do
+        pack "$name"
+        for rate in $matrix_rates; do matrix_cells "$name" "$rate" >>"$work/matrix"; done
     done
     awk -f "$(dirname "$script")/bench_matrix.awk" "$work/matrix"
 }
