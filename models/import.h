@@ -31,6 +31,12 @@ int sl_pack_write(struct Caffe__NetParameter *message, struct sl_weight_source *
                   const struct sl_import_options *options, struct sl_import_report *report,
                   struct sl_error *error);
 
+/* Writes the pack of that path again with shards of about shard_bytes (0: SL_SHARD_BYTES): the same
+ * bytes that import gives for that size, whatever the encoding. Every shard is verified on the way
+ * (-EBADMSG). Memory: the largest shard there is and some MiB. As sl_pack_write otherwise. */
+int sl_pack_recut(const char *path, uint64_t shard_bytes, const char *output,
+                  struct sl_import_report *report, struct sl_error *error);
+
 /* The reverse for synthetic networks: a caffemodel that Caffe itself reads (V2 layers, blobs with
  * shape and packed data, byte-equal to the documented generator for the same rule). */
 int sl_caffemodel_write(const struct Caffe__NetParameter *message, struct sl_weight_source *weights,

@@ -194,6 +194,44 @@ static int write_i8(struct writing *writing, const struct blob *blob, const stru
     return 0;
 }
 
+/* Part of what a pack stores of a layer, as it is. */
+static int copy_stored(struct writing *writing, const struct sl_shard *shard, int weight,
+                       bool scales, uint64_t first, uint64_t length, struct sl_error *error)
+{
+    struct sl_stored_weights *stored = writing->stream->stored;
+    while (length > 0) {
+        void *place;
+        int64_t room;
+        int result = next_room(writing, 1, &place, &room, error);
+        size_t taken = length < (uint64_t)room ? (size_t)length : (size_t)room;
+        if (!result)
+            result = stored->read(stored, shard->layer, weight, scales, first, taken, place, error);
+        if (result)
+            return result;
+        writing->filled += taken;
+        first += taken;
+        length -= taken;
+    }
+    return 0;
+}
+
+static int copy_segment(struct writing *writing, const struct sl_shard *shard, int weight,
+                        const struct sl_segment *segment, struct sl_error *error)
+{
+    const uint64_t rows = (uint64_t)(shard->row_end - shard->row_begin);
+    const uint64_t row_begin = (uint64_t)shard->row_begin;
+    int result = 0;
+    if (segment->encoding == SL_ENCODING_I8) {
+        result = copy_stored(writing, shard, weight, true, row_begin * sizeof(float),
+                             rows * sizeof(float), error);
+        pad(writing, SL_SEGMENT_ALIGNMENT);
+    }
+    /* Of a blob that is not cut, row 0 has everything. */
+    uint64_t first = row_begin > 0 ? segment->bytes / rows * row_begin : 0;
+    return result ? result
+                  : copy_stored(writing, shard, weight, false, first, segment->bytes, error);
+}
+
 static int write_segment(struct writing *writing, const struct sl_shard *shard, int weight,
                          const struct sl_segment *segment, struct sl_error *error)
 {
@@ -202,6 +240,8 @@ static int write_segment(struct writing *writing, const struct sl_shard *shard, 
     int64_t depth = segment->count / (shard->row_end - shard->row_begin);
     int64_t first = shard->row_begin > 0 ? depth * shard->row_begin : 0;
     pad(writing, SL_SEGMENT_ALIGNMENT);
+    if (writing->stream->stored)
+        return copy_segment(writing, shard, weight, segment, error);
     switch (segment->encoding) {
     case SL_ENCODING_F32:
         return write_plain(writing, &blob, first, segment->count, error);

@@ -6,9 +6,18 @@
 #include "models/weights.h"
 #include "runtime/base/output_file.h"
 
+/* Weights as a pack stores them, for a new cut of it. */
+struct sl_stored_weights {
+    /* Bytes [first, first + length) of weight blob `weight` of that layer, as all its shards
+     * together hold it; scales: of the scales of its rows instead (SL_ENCODING_I8). */
+    int (*read)(struct sl_stored_weights *stored, int layer, int weight, bool scales,
+                uint64_t first, size_t length, void *destination, struct sl_error *error);
+};
+
 struct sl_pack_stream {
     const struct sl_network *network; /* its layers say how weights are encoded */
     struct sl_weight_source *weights;
+    struct sl_stored_weights *stored; /* instead of weights; NULL: none */
     struct sl_output_file *output;
     uint64_t offset; /* where the first shard begins in the file, a multiple of SL_PACK_ALIGNMENT */
 };

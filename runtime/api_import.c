@@ -214,6 +214,21 @@ static int build_network(const struct sl_import_request *request, struct import_
                          request->caffemodel);
 }
 
+/* summary may be NULL. */
+static void summarise(const struct sl_import_report *report, struct sl_import_summary *summary)
+{
+    if (summary)
+        *summary = (struct sl_import_summary){
+            .layers_before = report->layers_before,
+            .layers_after = report->layers_after,
+            .shard_count = report->shards,
+            .weight_bytes = report->weight_bytes,
+            .file_bytes = report->file_bytes,
+            .shared_bytes = report->shared_bytes,
+            .saturated = report->saturated,
+        };
+}
+
 static int import_into(const struct sl_import_request *request, struct import_state *state,
                        struct sl_import_summary *summary, struct sl_error *error)
 {
@@ -242,16 +257,8 @@ static int import_into(const struct sl_import_request *request, struct import_st
     struct sl_import_report report = {.layers_before = state->network->layer_count};
     if (code == 0 && request->output)
         code = sl_pack_write(state->message, state->weights, &options, &report, error);
-    if (code == 0 && summary)
-        *summary = (struct sl_import_summary){
-            .layers_before = report.layers_before,
-            .layers_after = report.layers_after,
-            .shard_count = report.shards,
-            .weight_bytes = report.weight_bytes,
-            .file_bytes = report.file_bytes,
-            .shared_bytes = report.shared_bytes,
-            .saturated = report.saturated,
-        };
+    if (code == 0)
+        summarise(&report, summary);
     return code;
 }
 
@@ -261,5 +268,15 @@ int sl_import(const struct sl_import_request *request, struct sl_import_summary 
     struct import_state state = {0};
     int code = import_into(request, &state, summary, error);
     import_close(&state);
+    return code;
+}
+
+int sl_repack(const char *path, uint64_t shard_bytes, const char *output,
+              struct sl_import_summary *summary, struct sl_error *error)
+{
+    struct sl_import_report report;
+    int code = sl_pack_recut(path, shard_bytes, output, &report, error);
+    if (code == 0)
+        summarise(&report, summary);
     return code;
 }

@@ -433,6 +433,12 @@ struct sl_import_summary {
 SL_API int sl_import(const struct sl_import_request *request, struct sl_import_summary *summary,
                      struct sl_error *error);
 
+/* Writes the pack of that path again with shards of about shard_bytes (0: 1 MiB), as import would
+ * have written it, whatever its encoding. Every shard is verified on the way. No file is left on
+ * failure; summary may be NULL. Memory: the largest shard and some MiB. Blocks. */
+SL_API int sl_repack(const char *path, uint64_t shard_bytes, const char *output,
+                     struct sl_import_summary *summary, struct sl_error *error);
+
 /* ---- What there is ------------------------------------------------------------------------- */
 
 enum sl_kind { SL_KIND_POLICY, SL_KIND_KERNEL, SL_KIND_LOADER, SL_KIND_TOPOLOGY };

@@ -47,9 +47,9 @@ struct cli_command {
     bool hidden;
 };
 
-extern const struct cli_command command_import, command_synth, command_inspect, command_run,
-    command_sweep, command_report, command_compare, command_plan, command_list, command_doctor,
-    command_worker, command_man, command_completion;
+extern const struct cli_command command_import, command_synth, command_repack, command_inspect,
+    command_run, command_sweep, command_report, command_compare, command_plan, command_list,
+    command_doctor, command_worker, command_man, command_completion;
 
 /* Iterate with index from 0 until NULL; hidden commands included. */
 const struct cli_command *cli_command_at(int index);

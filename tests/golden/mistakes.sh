@@ -23,5 +23,6 @@ try inspect lenet.sluice more
 try list polices
 try synth lenett -o x.sluice
 try synth lenet
+try repack lenet.sluice
 try import a.prototxt b.caffemodel
 try run lenet.sluice --timeout soon
