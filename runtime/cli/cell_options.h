@@ -15,26 +15,38 @@ enum cell_option_kind {
     CELL_LISTED,   /* a list: one cell for each value */
     CELL_SWEPT,    /* one value in run, a list in sweep */
     CELL_RANGED,   /* the same, numbers: ranges too */
+    CELL_DEVICE,   /* as CELL_SWEPT; one value in tune, which compares settings of one device */
 };
 
-/* What the value of an option is called in the help of run, and of sweep. */
+/* What the value of an option is called in the help of run, of sweep, and of tune. */
 #define CELL_VALUE_SINGLE(value)   value
 #define CELL_VALUE_FLAG(value)     value
 #define CELL_VALUE_REPEATED(value) value
 #define CELL_VALUE_LISTED(value)   value
 #define CELL_VALUE_SWEPT(value)    value
 #define CELL_VALUE_RANGED(value)   value
+#define CELL_VALUE_DEVICE(value)   value
 #define CELL_LIST_SINGLE(value)    value
 #define CELL_LIST_FLAG(value)      value
 #define CELL_LIST_REPEATED(value)  value
 #define CELL_LIST_LISTED(value)    value
 #define CELL_LIST_SWEPT(value)     value "[,...]"
 #define CELL_LIST_RANGED(value)    value "[,...]|A-B[+S|*F]"
+#define CELL_LIST_DEVICE(value)    value "[,...]"
+#define CELL_TUNED_SINGLE(value)   value
+#define CELL_TUNED_FLAG(value)     value
+#define CELL_TUNED_REPEATED(value) value
+#define CELL_TUNED_LISTED(value)   CELL_LIST_LISTED(value)
+#define CELL_TUNED_SWEPT(value)    CELL_LIST_SWEPT(value)
+#define CELL_TUNED_RANGED(value)   CELL_LIST_RANGED(value)
+#define CELL_TUNED_DEVICE(value)   value
 /* Rows of a command's option table. */
 #define CELL_ROW_IN_RUN(name, letter, value, kind, reader, help, choices)                          \
     {name, letter, CELL_VALUE_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},
 #define CELL_ROW_IN_SWEEP(name, letter, value, kind, reader, help, choices)                        \
     {name, letter, CELL_LIST_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},
+#define CELL_ROW_IN_TUNE(name, letter, value, kind, reader, help, choices)                         \
+    {name, letter, CELL_TUNED_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},
 
 /* Everything that one cell takes. Pointers are borrowed. */
 struct cell_request {
@@ -66,6 +78,9 @@ void cell_request_measure(struct cell_request *request, struct pack_set *packs);
 
 /* What the cell adds to the records of its networks: limits, depth, queue_depth, context. */
 void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context);
+
+/* What says which repetition of which cell (cell_key) they are: key, run, part, parts. */
+void cell_name_records(json_t *records, const char *key, int64_t run);
 
 /* "170M", "25%" of weight_bytes, "none" (SL_NO_LIMIT). -EINVAL, also when no process can start in
  * it. */

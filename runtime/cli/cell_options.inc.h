@@ -5,7 +5,11 @@
  *
  * kind: an enum cell_option_kind without its prefix; reader: how cell_options.c takes the text.
  * Options are read in this order, and the first ones vary fastest in a list of cells. */
-CELL_OPTION("device", 0, "NAME|FILE.yaml", SWEPT, read_device, DEVICE_HELP, "@devices")
+#ifndef CELL_DEFAULT
+/* What holds when the option is not given; empty for a command that tries several values then. */
+#define CELL_DEFAULT(text) " (default" text ")"
+#endif
+CELL_OPTION("device", 0, "NAME|FILE.yaml", DEVICE, read_device, DEVICE_HELP, "@devices")
 CELL_OPTION("input", 'i', "[BLOB=]FILE", REPEATED, NULL,
             "a JPEG or PNG image, .npy, or raw float32 (.f32) in the input's shape; repeated for "
             "one network: one request after another; for several networks: one for each; BLOB= "
@@ -15,28 +19,29 @@ CELL_OPTION("top", 0, "K", SINGLE, read_top, "keep the K likeliest classes (defa
             NULL)
 CELL_OPTION("labels", 0, "FILE", SINGLE, read_labels,
             "names of the classes, one per line, instead of the pack's", "@files")
-CELL_OPTION("policy", 'p', "P[,P...]|all", LISTED, read_policy,
-            "what decides the order of loads and runs (default auto); several: one cell for each",
-            "@policies")
+CELL_OPTION(
+    "policy", 'p', "P[,P...]|all", LISTED, read_policy,
+    "what decides the order of loads and runs" CELL_DEFAULT(" auto") "; several: one cell for each",
+    "@policies")
 CELL_OPTION("memory", 'm', "SIZE|PCT%|none[,...]", LISTED, read_memory,
             "memory limit of the worker's control group; 25% is of the weights of all networks; "
-            "several: one cell for each (default none)",
+            "several: one cell for each" CELL_DEFAULT(" none"),
             NULL)
-CELL_OPTION("swap", 0, "SIZE|0|max", SWEPT, read_swap,
+CELL_OPTION("swap", 0, "SIZE|0|max", DEVICE, read_swap,
             "swap that the worker may use on top of --memory; for a SIZE a temporary swap file is "
             "made when the machine has less (default max: what the machine has)",
             "0 max")
-CELL_OPTION("read-rate", 0, "RATE", SWEPT, read_read_rate,
+CELL_OPTION("read-rate", 0, "RATE", DEVICE, read_read_rate,
             "bytes per second that the worker may read, e.g. 100M", NULL)
-CELL_OPTION("cpus", 0, "X", SWEPT, read_cpus, "processor cores that the worker may use, e.g. 1.5",
+CELL_OPTION("cpus", 0, "X", DEVICE, read_cpus, "processor cores that the worker may use, e.g. 1.5",
             NULL)
-CELL_OPTION("write-rate", 0, "RATE", SWEPT, read_write_rate,
+CELL_OPTION("write-rate", 0, "RATE", DEVICE, read_write_rate,
             "bytes per second that the worker may write, e.g. 20M; under cgroup v1 neither "
             "write-back of the page cache nor swap counts",
             NULL)
-CELL_OPTION("cores", 0, "N", SWEPT, read_cores,
+CELL_OPTION("cores", 0, "N", DEVICE, read_cores,
             "processor cores that the worker may run on, the first N", NULL)
-CELL_OPTION("swap-place", 0, "file|zram", SWEPT, read_swap_place,
+CELL_OPTION("swap-place", 0, "file|zram", DEVICE, read_swap_place,
             "where the --swap SIZE lies: in a temporary file, or compressed in memory that no "
             "limit counts (default: what the machine has, else a file)",
             "file zram")
@@ -46,11 +51,11 @@ CELL_OPTION("budget", 0, "SIZE|auto", SWEPT, read_budget,
             "memory that policies with a budget allow themselves; auto: the limit (default auto)",
             "auto")
 CELL_OPTION("depth", 0, "N", RANGED, read_depth,
-            "shards to read ahead (default: the policy's choice)", NULL)
+            "shards to read ahead" CELL_DEFAULT(": the policy's choice"), NULL)
 CELL_OPTION("queue-depth", 0, "N", RANGED, read_queue_depth,
             "reads in flight in the kernel, 1 to 256", NULL)
 CELL_OPTION("loader", 0, "L", SWEPT, read_loader,
-            "how weights are read (default: the best that this system allows)", "@loaders")
+            "how weights are read" CELL_DEFAULT(": the best that this system allows"), "@loaders")
 CELL_OPTION("hints", 0, "LIST", SINGLE, read_hints,
             "with --loader mmap, what the kernel is told: none, or of random or sequential (the "
             "mapping), willneed and populate (ahead of the run), lock (what stays), cold, pageout "
@@ -70,3 +75,4 @@ CELL_OPTION("cold", 0, NULL, FLAG, read_cold,
 CELL_OPTION("no-verify", 0, NULL, FLAG, read_no_verify, "do not check the checksum of every shard",
             NULL)
 #undef CELL_OPTION
+#undef CELL_DEFAULT

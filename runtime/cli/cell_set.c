@@ -42,19 +42,23 @@ static int read_inputs(const struct cli_arguments *arguments, struct cell_axes *
     return 0;
 }
 
+static bool is_swept(enum cell_option_kind kind)
+{
+    return kind == CELL_SWEPT || kind == CELL_RANGED || kind == CELL_DEVICE;
+}
+
 /* The values of one option, as many as the command takes. */
 static int read_values(const struct cell_option *option, const char *text, bool lists,
                        struct value_list *values, struct sl_error *error)
 {
-    bool list = option->kind == CELL_LISTED ||
-                (lists && (option->kind == CELL_SWEPT || option->kind == CELL_RANGED));
+    bool list = option->kind == CELL_LISTED || (lists && is_swept(option->kind));
     if (list && !strcmp(option->name, "policy"))
         return value_list_read_names(values, text, SL_KIND_POLICY, "policy", error);
     if (list && !strcmp(option->name, "loader"))
         return value_list_read_names(values, text, SL_KIND_LOADER, "loader", error);
     if (list)
         return value_list_read(values, text, option->kind == CELL_RANGED, error);
-    if ((option->kind == CELL_SWEPT || option->kind == CELL_RANGED) && strchr(text, ','))
+    if (is_swept(option->kind) && strchr(text, ','))
         return sl_error_set(error, -EINVAL, "'%s': run takes one value; `sluice sweep` takes lists",
                             text);
     values->values = calloc(1, sizeof(*values->values));

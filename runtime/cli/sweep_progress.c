@@ -7,13 +7,10 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/cell_plan.h"
 #include "runtime/cli/sweep.h"
 #include "runtime/report/record.h"
 
-/* What a worker costs besides its requests: about what LeNet takes from start to exit. */
-#define WORKER_NS 30e6
-/* A policy whose memory does not fit pays in swap; known only once measured. */
-#define SWAP_FACTOR 4
 /* Where the storage was not measured. */
 #define GUESSED_BYTES_PER_S UINT64_C(1000000000)
 #define GUESSED_LATENCY_NS  100000
@@ -21,27 +18,12 @@
 
 static double predict(const struct cell_request *request, struct sl_model *const *models)
 {
-    const struct cell *cell = &request->cell;
-    struct sl_plan_request asked = {
-        .models = models,
-        .model_count = cell->pack_count,
-        .policy = cell->policy,
-        .limit_bytes = request->limits.memory_bytes,
-        .threads = (int)cell->threads,
-        .depth = (int)cell->depth,
-        .device = {cell->device_bytes_per_s ? (uint64_t)cell->device_bytes_per_s
-                                            : GUESSED_BYTES_PER_S,
-                   GUESSED_LATENCY_NS},
-        .read_bytes_per_s =
-            request->limits.read_bytes_per_s == SL_NO_LIMIT ? 0 : request->limits.read_bytes_per_s,
-    };
-    struct sl_plan_result plan;
-    if (sl_plan(&asked, &plan, NULL) < 0)
-        return WORKER_NS;
-    double first = (double)plan.latency_ns, later = (double)plan.steady_latency_ns;
-    double requests = (double)(cell->runs + cell->warmup - 1);
-    double total = first + requests * (cell->cold || later <= 0 ? first : later);
-    return WORKER_NS + (plan.fits ? total : total * SWAP_FACTOR);
+    const int64_t rate = request->cell.device_bytes_per_s;
+    const struct sl_device_info device = {rate ? (uint64_t)rate : GUESSED_BYTES_PER_S,
+                                          GUESSED_LATENCY_NS};
+    struct sl_plan_result plan = {0};
+    cell_plan(request, models, &device, &plan, NULL);
+    return cell_cost_ns(request, &plan);
 }
 
 static void predict_group(struct sweep *sweep, const struct sweep_group *group)
@@ -55,7 +37,7 @@ static void predict_group(struct sweep *sweep, const struct sweep_group *group)
         struct sweep_cell *cell = &sweep->cells[c];
         if (cell->group == group)
             cell->predicted_ns =
-                opened == group->packs.count ? predict(&cell->point->request, models) : WORKER_NS;
+                opened == group->packs.count ? predict(&cell->point->request, models) : 0;
     }
     while (opened > 0)
         sl_model_close(models[--opened]);

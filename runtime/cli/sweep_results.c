@@ -134,12 +134,9 @@ int sweep_record(struct sweep *sweep, struct sweep_cell *cell, int64_t run, json
     json_t *missing = json_array(), *record;
     size_t i;
     cell_finish_records(&cell->point->request, records, cell->group->context);
+    cell_name_records(records, cell->key, run);
     json_array_foreach(records, i, record)
     {
-        json_object_set_new(record, "key", json_string(cell->key));
-        json_object_set_new(record, "run", json_integer((json_int_t)run));
-        json_object_set_new(record, "part", json_integer((json_int_t)i));
-        json_object_set_new(record, "parts", json_integer((json_int_t)json_array_size(records)));
         if (!has_part(parts, (json_int_t)i))
             json_array_append(missing, record);
     }

@@ -1,0 +1,14 @@
+/* What the simulator says of a cell. */
+#ifndef SLUICE_CLI_CELL_PLAN_H
+#define SLUICE_CLI_CELL_PLAN_H
+
+#include "runtime/cli/cell_options.h"
+
+/* models: the cell's packs, opened; device: the storage under them. Errors of sl_plan. */
+int cell_plan(const struct cell_request *request, struct sl_model *const *models,
+              const struct sl_device_info *device, struct sl_plan_result *plan,
+              struct sl_error *error);
+/* What running the cell once costs, its worker and all its requests; plan: of the cell. */
+double cell_cost_ns(const struct cell_request *request, const struct sl_plan_result *plan);
+
+#endif
