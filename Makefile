@@ -1,7 +1,7 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test suites tests unit system system-v2 golden lint lint-checks format \
-        sanitize stress-tsan fuzz fuzz-replay bench bench-budget bench-kernels bench-loader bench-schedule \
-        bench-profile references published install uninstall clean help man
+        sanitize stress-tsan fuzz fuzz-replay bench bench-budget bench-kernels bench-loader \
+        bench-schedule bench-tune bench-profile references published install uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -314,7 +314,10 @@ bench-profile: $(BUILD)/sluice ## what --profile and --trace cost in time and me
 bench-budget: $(BUILD)/sluice ## what fits, how near the bound, every policy in every cell (hours)
 	sh scripts/bench_budget.sh $(BUILD) || [ $$? = 77 ]
 
-bench: bench-schedule bench-loader bench-kernels bench-profile bench-budget ## all benchmarks, figures beside targets
+bench-tune: $(BUILD)/sluice ## tune beside exhaustive sweeps: how near the best, at what cost
+	sh scripts/bench_tune.sh $(BUILD) || [ $$? = 77 ]
+
+bench: bench-schedule bench-loader bench-kernels bench-tune bench-profile bench-budget ## all benchmarks, figures beside targets
 # ----------------------------------------------------------------------------------------------
 
 # ---- bench-kernels: warm compute beside OpenCV ------------------------------------------------

@@ -161,6 +161,8 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
     double threads = request->threads ? request->threads : sl_usable_cpus();
     if (code == 0 && request->cpus > 0 && request->cpus < threads)
         sl_predictor_slow_down(*predictor, threads / request->cpus);
+    if (code == 0 && request->process_bytes)
+        sl_predictor_set_process(*predictor, request->process_bytes);
     return code;
 }
 

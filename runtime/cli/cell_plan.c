@@ -5,21 +5,22 @@
 /* A policy whose memory does not fit pays in swap; known only once measured. */
 #define SWAP_FACTOR 4
 
-int cell_plan(const struct cell_request *request, struct sl_model *const *models,
-              const struct sl_device_info *device, struct sl_plan_result *plan,
-              struct sl_error *error)
+int cell_plan(const struct cell_request *request, const struct cell_ground *ground,
+              struct sl_plan_result *plan, struct sl_error *error)
 {
     const struct cell *cell = &request->cell;
     const uint64_t throttle = request->limits.read_bytes_per_s;
     const struct sl_plan_request asked = {
-        .models = models,
+        .models = ground->models,
         .model_count = cell->pack_count,
         .policy = cell->policy,
         .limit_bytes = request->limits.memory_bytes,
-        .threads = (int)cell->threads,
+        .threads = cell->threads ? (int)cell->threads : request->limits.cores,
+        .cpus = request->limits.cpus,
         .depth = (int)cell->depth,
-        .device = *device,
+        .device = ground->device,
         .read_bytes_per_s = throttle == SL_NO_LIMIT ? 0 : throttle,
+        .process_bytes = ground->process_bytes,
     };
     return sl_plan(&asked, plan, error);
 }

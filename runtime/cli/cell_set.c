@@ -222,26 +222,32 @@ bool cell_set_respect_rights(struct cell_set *set)
     bool noted = false;
     for (int i = set->count; i-- > 0;) {
         struct sl_limits *limits = &set->points[i].request.limits;
+        const char **texts = set->points[i].texts;
         noted |= rights.version == 1 && limits->memory_bytes != SL_NO_LIMIT &&
                  limits->swap_bytes > 0 && limits->write_bytes_per_s != SL_NO_LIMIT;
         if (limits->cores > 0 && !rights.cores) {
             limits->cores = 0;
+            texts[cell_option_index("cores")] = NULL;
             lost = "--cores";
         }
         if (limits->cpus > 0 && !rights.cpu) {
             limits->cpus = 0;
+            texts[cell_option_index("cpus")] = NULL;
             lost = "--cpus";
         }
         if (limits->write_bytes_per_s != SL_NO_LIMIT && !rights.write_rate) {
             limits->write_bytes_per_s = SL_NO_LIMIT;
+            texts[cell_option_index("write-rate")] = NULL;
             lost = "--write-rate";
         }
         if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
             limits->read_bytes_per_s = SL_NO_LIMIT;
+            texts[cell_option_index("read-rate")] = NULL;
             lost = "--read-rate";
         }
         if (limits->memory_bytes != SL_NO_LIMIT && !rights.memory) {
             limits->memory_bytes = SL_NO_LIMIT;
+            texts[cell_option_index("memory")] = NULL;
             lost = "--memory";
         }
     }

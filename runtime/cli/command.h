@@ -48,8 +48,8 @@ struct cli_command {
 };
 
 extern const struct cli_command command_import, command_synth, command_repack, command_inspect,
-    command_run, command_sweep, command_report, command_compare, command_plan, command_list,
-    command_doctor, command_worker, command_man, command_completion;
+    command_run, command_sweep, command_tune, command_report, command_compare, command_plan,
+    command_list, command_doctor, command_worker, command_man, command_completion;
 
 /* Iterate with index from 0 until NULL; hidden commands included. */
 const struct cli_command *cli_command_at(int index);

@@ -4,9 +4,9 @@
 #include "runtime/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &command_import, &command_synth,  &command_repack,  &command_inspect,    &command_run,
-    &command_sweep,  &command_report, &command_compare, &command_plan,       &command_list,
-    &command_doctor, &command_worker, &command_man,     &command_completion,
+    &command_import, &command_synth,  &command_repack, &command_inspect, &command_run,
+    &command_sweep,  &command_tune,   &command_report, &command_compare, &command_plan,
+    &command_list,   &command_doctor, &command_worker, &command_man,     &command_completion,
 };
 
 const struct cli_command *cli_command_at(int index)

@@ -84,11 +84,26 @@ static bool are_settled(const struct halving_arm *arms, int count)
         if (arms[i].out || &arms[i] == best || arms[i].count >= HALVING_MOST)
             continue;
         sl_median_interval(arms[i].samples, arms[i].count, &other_low, &other_high);
-        double gap = halving_median(&arms[i]) - halving_median(best);
-        if (high >= other_low && gap > HALVING_TOLERANCE * halving_median(best))
+        double from = (double)(low < other_low ? low : other_low);
+        double to = (double)(high > other_high ? high : other_high);
+        if (high >= other_low && to > (1 + HALVING_TOLERANCE) * from)
             return false;
     }
     return true;
+}
+
+/* Whether all samples of all that are left are within the tolerance. */
+static bool are_alike(const struct halving_arm *arms, int count)
+{
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int i = 0; i < count; i++) {
+        if (arms[i].out)
+            continue;
+        least = arms[i].samples[0] < least ? arms[i].samples[0] : least;
+        most =
+            arms[i].samples[arms[i].count - 1] > most ? arms[i].samples[arms[i].count - 1] : most;
+    }
+    return (double)most <= (1 + HALVING_TOLERANCE) * (double)least;
 }
 
 static size_t fewest_samples(const struct halving_arm *arms, int count)
@@ -114,10 +129,13 @@ int halving_search(struct halving_arm *arms, int count, halving_measure *measure
             keep(arms, count, (left + 1) / 2);
             continue;
         }
-        if (left > 1 && fewest_samples(arms, count) < HALVING_CONFIRM)
+        const size_t fewest = fewest_samples(arms, count);
+        if (left == 1 || (fewest >= HALVING_ALIKE && are_alike(arms, count)))
+            return halving_best(arms, count);
+        if (fewest < HALVING_CONFIRM)
             continue;
         keep(arms, count, 2);
-        if (left == 1 || are_settled(arms, count))
+        if (are_settled(arms, count))
             return halving_best(arms, count);
     }
 }

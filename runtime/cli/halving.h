@@ -14,8 +14,10 @@
 #define HALVING_FINALISTS 4
 /* Samples of each of them before the next halving, and at most. */
 #define HALVING_CONFIRM 5
-#define HALVING_MOST    9
-/* Medians that are this close count as one. */
+#define HALVING_MOST    7
+/* So many samples are enough when all of them, of all that are left, are within the tolerance. */
+#define HALVING_ALIKE 3
+/* What is this close counts as one. */
 #define HALVING_TOLERANCE 0.01
 
 /* Zero-initialise; free samples. */
@@ -32,9 +34,10 @@ typedef int halving_measure(void *context, int arm, uint64_t *sample, struct sl_
 
 /* Rungs: every arm that is left is measured once more, one after the other (against drift), in
  * turns from either end; the better half by median goes on. Of HALVING_FINALISTS or less, every one
- * gets HALVING_CONFIRM samples first; the last two go on until their medians' confidence intervals
- * are apart, the medians are within HALVING_TOLERANCE, or both have HALVING_MOST. Returns the
- * winner; -ENOENT (no message) when all failed; what measure returned. */
+ * gets HALVING_CONFIRM samples first; the last two go on until the confidence intervals of their
+ * medians are apart, lie within HALVING_TOLERANCE together, or both have HALVING_MOST. Finalists
+ * whose HALVING_ALIKE samples are all within the tolerance end it at once. Returns the winner;
+ * -ENOENT (no message) when all failed; what measure returned. */
 int halving_search(struct halving_arm *arms, int count, halving_measure *measure, void *context,
                    struct sl_error *error);
 

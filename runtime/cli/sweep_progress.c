@@ -1,13 +1,12 @@
 /* How far a sweep is, on stderr: a bar on a terminal, a line per repetition elsewhere. */
 #include <inttypes.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/cell_plan.h"
+#include "runtime/cli/progress.h"
 #include "runtime/cli/sweep.h"
 #include "runtime/report/record.h"
 
@@ -19,10 +18,12 @@
 static double predict(const struct cell_request *request, struct sl_model *const *models)
 {
     const int64_t rate = request->cell.device_bytes_per_s;
-    const struct sl_device_info device = {rate ? (uint64_t)rate : GUESSED_BYTES_PER_S,
-                                          GUESSED_LATENCY_NS};
+    const struct cell_ground ground = {
+        .models = models,
+        .device = {rate ? (uint64_t)rate : GUESSED_BYTES_PER_S, GUESSED_LATENCY_NS},
+    };
     struct sl_plan_result plan = {0};
-    cell_plan(request, models, &device, &plan, NULL);
+    cell_plan(request, &ground, &plan, NULL);
     return cell_cost_ns(request, &plan);
 }
 
@@ -91,20 +92,9 @@ void sweep_label(const struct sweep *sweep, const struct sweep_cell *cell, struc
             sl_text_add(text, ", %s %s", cell_options[i].name, cell->point->texts[i]);
 }
 
-static bool has_bar(const struct sweep *sweep)
-{
-    return !sweep->plan.quiet && isatty(STDERR_FILENO);
-}
-
-static int columns(void)
-{
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
-}
-
 void sweep_show_start(const struct sweep *sweep, const struct sweep_cell *cell, int64_t run)
 {
-    if (!has_bar(sweep))
+    if (!progress_is_shown(sweep->plan.quiet))
         return;
     SL_AUTO(sl_text_free) struct sl_text line = {0};
     char left[SL_UNIT_TEXT_BYTES];
@@ -117,13 +107,13 @@ void sweep_show_start(const struct sweep *sweep, const struct sweep_cell *cell, 
     if (run < 0)
         sl_text_add(&line, ", warm-up");
     if (!line.failed)
-        fprintf(stderr, "\r\033[K%.*s", columns() - 1, line.bytes);
+        progress_show(line.bytes);
 }
 
 void sweep_show_end(const struct sweep *sweep, const struct sweep_cell *cell, int64_t run,
                     const json_t *records)
 {
-    if (sweep->plan.quiet || has_bar(sweep))
+    if (sweep->plan.quiet || progress_is_shown(false))
         return;
     SL_AUTO(sl_text_free) struct sl_text line = {0};
     char text[SL_UNIT_TEXT_BYTES];
@@ -145,6 +135,6 @@ void sweep_show_end(const struct sweep *sweep, const struct sweep_cell *cell, in
 
 void sweep_show_nothing(const struct sweep *sweep)
 {
-    if (has_bar(sweep))
-        fprintf(stderr, "\r\033[K");
+    if (progress_is_shown(sweep->plan.quiet))
+        progress_clear();
 }

@@ -19,6 +19,7 @@ struct sl_predictor {
     int count, threads;
     struct sl_workload workload;
     struct sl_device_model device;
+    uint64_t process_bytes; /* 0: this one's */
 };
 
 void sl_predictor_free(struct sl_predictor *predictor)
@@ -72,6 +73,11 @@ void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
         workload->layers[l].run_ns = (uint64_t)((double)workload->layers[l].run_ns * factor);
 }
 
+void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes)
+{
+    predictor->process_bytes = bytes;
+}
+
 /* Memory besides shards, as the engine will divide it (engine.c). Policies without a budget have
  * all requests of a batch active at once, but bulk and linear, which chain them. */
 static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,
@@ -91,8 +97,13 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
     if (limit_bytes == UINT64_MAX)
         budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
                               budget->scratch_bytes + PREDICT_PROCESS_MOST_BYTES;
-    return sl_budget_divide(budget, UINT64_MAX, sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS),
-                            error);
+    int result = sl_budget_divide(budget, UINT64_MAX,
+                                  sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS), error);
+    if (!result && predictor->process_bytes) {
+        budget->process_bytes = predictor->process_bytes;
+        sl_budget_rest(budget);
+    }
+    return result;
 }
 
 /* The same with activations of at most most_bytes, if they can be had so small. */

@@ -87,12 +87,16 @@ Test(halving, what_fails_is_not_measured_again)
     cr_assert_eq(search(&none, 0), -ENOENT);
 }
 
-/* Two that are the same need no more than the confirmation; one alone one sample. */
+/* Two that are the same need no more than three samples each; one alone one sample. */
 Test(halving, stops_when_nothing_is_left_to_tell)
 {
     struct field same = {.truth = {2, 2}};
     cr_assert_eq(search(&same, 2), 0, "of equals the first");
-    cr_assert_eq(same.measured, 2 * HALVING_CONFIRM);
+    cr_assert_eq(same.measured, 2 * HALVING_ALIKE);
+    /* Medians that are the same, of samples that are not. */
+    struct field close = {.truth = {2, 2.001}, .noise = 0.1, .rng = 4};
+    cr_assert(search(&close, 2) >= 0);
+    cr_assert(close.measured >= 2 * HALVING_CONFIRM, "%d", close.measured);
     struct field alone = {.truth = {2}};
     cr_assert_eq(search(&alone, 1), 0);
     cr_assert_eq(alone.measured, 1);
