@@ -134,7 +134,7 @@ static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_
         result = try_activations(engine, most, error);
         most = sl_budget_arena(&engine->budget, least, arena_bytes(engine));
         if (most == UINT64_MAX)
-            return result || !more ? result : band_for_pins(engine, error);
+            return result || round || !more ? result : band_for_pins(engine, error);
     }
     return result;
 }
