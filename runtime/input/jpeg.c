@@ -11,7 +11,9 @@
 
 #include <jerror.h>
 
-/* The part of libjpeg that is used, resolved on first use (see png.c). */
+#include "runtime/base/dynamic_library.h"
+
+/* The part of libjpeg that is used, resolved on first use. */
 struct jpeg_library {
     void *handle;
     struct jpeg_error_mgr *(*std_error)(struct jpeg_error_mgr *);
@@ -27,16 +29,7 @@ struct jpeg_library {
 
 static int jpeg_library_open(struct jpeg_library *library, const char *name, struct sl_error *error)
 {
-    library->handle = dlopen("libjpeg.so.62", RTLD_NOW | RTLD_LOCAL);
-    if (!library->handle)
-        return sl_error_set(error, -ENOTSUP,
-                            "%s: JPEG needs libjpeg-turbo, which is not installed; on Debian: "
-                            "apt-get install libjpeg62-turbo",
-                            name);
-    const struct {
-        const char *symbol;
-        void *target; /* address of a function pointer */
-    } symbols[] = {
+    const struct sl_symbol symbols[] = {
         {"jpeg_std_error", &library->std_error},
         {"jpeg_CreateDecompress", &library->create},
         {"jpeg_mem_src", &library->memory_source},
@@ -47,16 +40,10 @@ static int jpeg_library_open(struct jpeg_library *library, const char *name, str
         {"jpeg_finish_decompress", &library->finish},
         {"jpeg_destroy_decompress", &library->destroy},
     };
-    for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-        void *address = dlsym(library->handle, symbols[i].symbol);
-        memcpy(symbols[i].target, &address, sizeof(address));
-        if (!address) {
-            dlclose(library->handle);
-            return sl_error_set(error, -ENOTSUP, "%s: this libjpeg lacks %s", name,
-                                symbols[i].symbol);
-        }
-    }
-    return 0;
+    int code =
+        sl_dynamic_library_open("libjpeg.so.62", "libjpeg62-turbo", symbols,
+                                sizeof(symbols) / sizeof(symbols[0]), &library->handle, error);
+    return code < 0 ? sl_error_wrap(error, "%s: cannot read JPEG", name) : 0;
 }
 
 /* libjpeg reports errors by calling error_exit, which must not return. */

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The part of libpng that is used, resolved on first use: linking it would make every start read
- * two more libraries. */
+#include "runtime/base/dynamic_library.h"
+
+/* The part of libpng that is used, resolved on first use. */
 struct png_library {
     void *handle;
     int (*begin)(png_imagep, png_const_voidp, size_t);
@@ -15,30 +16,17 @@ struct png_library {
     void (*free)(png_imagep);
 };
 
-/* target: the address of a function pointer; copied bytewise, for C has no cast from void *. */
-static bool find_symbol(const struct png_library *library, const char *symbol, void *target)
-{
-    void *address = dlsym(library->handle, symbol);
-    memcpy(target, &address, sizeof(address));
-    return address != NULL;
-}
-
 static int png_library_open(struct png_library *library, const char *name, struct sl_error *error)
 {
-    library->handle = dlopen("libpng16.so.16", RTLD_NOW | RTLD_LOCAL);
-    if (!library->handle)
-        return sl_error_set(error, -ENOTSUP,
-                            "%s: PNG needs libpng, which is not installed; on Debian: apt-get "
-                            "install libpng16-16",
-                            name);
-    bool found = find_symbol(library, "png_image_begin_read_from_memory", &library->begin) &&
-                 find_symbol(library, "png_image_finish_read", &library->finish) &&
-                 find_symbol(library, "png_image_free", &library->free);
-    if (!found) {
-        dlclose(library->handle);
-        return sl_error_set(error, -ENOTSUP, "%s: this libpng lacks the simplified reader", name);
-    }
-    return 0;
+    const struct sl_symbol symbols[] = {
+        {"png_image_begin_read_from_memory", &library->begin},
+        {"png_image_finish_read", &library->finish},
+        {"png_image_free", &library->free},
+    };
+    int code =
+        sl_dynamic_library_open("libpng16.so.16", "libpng16-16", symbols,
+                                sizeof(symbols) / sizeof(symbols[0]), &library->handle, error);
+    return code < 0 ? sl_error_wrap(error, "%s: cannot read PNG", name) : 0;
 }
 
 bool sl_png_is(const uint8_t *bytes, size_t length)
