@@ -24,7 +24,7 @@ SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
-LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lyaml -lm -ldl
+LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
 
 PROTOS   := $(wildcard models/*.proto)
 GEN_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)

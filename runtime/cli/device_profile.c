@@ -9,7 +9,8 @@
 #include "runtime/base/units.h"
 #include "runtime/cli/yaml_reader.h"
 
-#define CORES_MOST 1024
+#define CORES_MOST  1024
+#define DESCRIPTION "description"
 
 /* One key of a profile: how its text becomes a limit. */
 struct device_key {
@@ -83,25 +84,70 @@ static const struct device_key keys[] = {
 /* The first ones are read in another way on a command line. */
 #define OWN_KEYS 2
 
-static int read_values(const struct yaml_document *document, struct device_profile *profile,
+static const struct device_key *find_key(const char *name)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (!strcmp(keys[i].name, name))
+            return &keys[i];
+    return NULL;
+}
+
+static int unknown_key(const struct yaml_file *file, const yaml_node_t *key, struct sl_error *error)
+{
+    struct sl_suggestion suggestion = {.wanted = yaml_scalar(key)};
+    char known[200] = DESCRIPTION;
+    sl_suggest(&suggestion, DESCRIPTION);
+    for (size_t i = 0; i < KEYS; i++) {
+        sl_suggest(&suggestion, keys[i].name);
+        snprintf(known + strlen(known), sizeof(known) - strlen(known), ", %s", keys[i].name);
+    }
+    if (suggestion.best)
+        return yaml_fault(file, key, error, "unknown key '%.60s'; did you mean '%s'?",
+                          yaml_scalar(key), suggestion.best);
+    return yaml_fault(file, key, error, "unknown key '%.60s'; known: %s", yaml_scalar(key), known);
+}
+
+static int read_value(const struct yaml_file *file, const yaml_node_t *key,
+                      const yaml_node_t *value, struct device_profile *profile,
+                      struct sl_error *error)
+{
+    const char *name = yaml_scalar(key), *text = yaml_scalar(value);
+    const struct device_key *known = find_key(name);
+    bool description = !strcmp(name, DESCRIPTION);
+    if (!known && !description)
+        return unknown_key(file, key, error);
+    if (!text)
+        return yaml_fault(file, value, error, "%s: one value is wanted, not %s", name,
+                          yaml_type_name(value));
+    if (!*text)
+        return yaml_fault(file, value, error, "%s has no value", name);
+    if (description)
+        snprintf(profile->description, sizeof(profile->description), "%s", text);
+    struct sl_error reason = {0};
+    if (known && known->read(text, &profile->limits, &reason) < 0)
+        return yaml_fault(file, value, error, "%s: %s", name, reason.text);
+    return 0;
+}
+
+static int read_values(struct yaml_file *file, struct device_profile *profile,
                        struct sl_error *error)
 {
     struct sl_limits *limits = &profile->limits;
+    const yaml_node_t *place = NULL;
+    int code = 0;
     *limits = (struct sl_limits)SL_LIMITS_NONE;
-    for (size_t i = 0; i < KEYS; i++) {
-        const struct yaml_entry *entry = yaml_find(document, keys[i].name);
-        if (entry && keys[i].read(entry->values[0].text, limits, error) < 0)
-            return yaml_fault(document, entry, &entry->values[0], error);
+    profile->description[0] = '\0';
+    for (const yaml_node_pair_t *pair = file->root->data.mapping.pairs.start;
+         code == 0 && pair < file->root->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_node(file, pair->key), *value = yaml_node(file, pair->value);
+        code = read_value(file, key, value, profile, error);
+        if (!strcmp(yaml_scalar(key), "swap-place"))
+            place = value;
     }
-    const struct yaml_entry *place = yaml_find(document, "swap-place");
-    if (place && (limits->swap_bytes == SL_NO_LIMIT || limits->swap_bytes == 0)) {
-        sl_error_set(error, -EINVAL, "of how much? give swap a size, or leave this line out");
-        return yaml_fault(document, place, &place->values[0], error);
-    }
-    const struct yaml_entry *description = yaml_find(document, "description");
-    snprintf(profile->description, sizeof(profile->description), "%s",
-             description ? description->values[0].text : "");
-    return 0;
+    if (code == 0 && place && (limits->swap_bytes == SL_NO_LIMIT || limits->swap_bytes == 0))
+        code = yaml_fault(file, place, error,
+                          "swap-place: of how much? give swap a size, or leave this line out");
+    return code;
 }
 
 static bool is_file(const char *name)
@@ -127,16 +173,13 @@ static int unknown_device(const char *name, struct sl_error *error)
 
 int device_profile_read(const char *name, struct device_profile *profile, struct sl_error *error)
 {
-    struct yaml_key known[KEYS + 2] = {{"description", false}};
-    for (size_t i = 0; i < KEYS; i++)
-        known[i + 1].name = keys[i].name;
     bool file = is_file(name);
     const struct device_text *text = file ? NULL : device_text_find(name);
     if (!file && !text)
         return unknown_device(name, error);
-    SL_AUTO(yaml_free) struct yaml_document document = {0};
-    int code = file ? yaml_read_file(name, known, &document, error)
-                    : yaml_read_text(name, text->text, known, &document, error);
+    SL_AUTO(yaml_free) struct yaml_file yaml = {0};
+    int code =
+        file ? yaml_read_file(name, &yaml, error) : yaml_read_text(name, text->text, &yaml, error);
     if (code < 0)
         return code;
     struct device_profile made;
@@ -145,7 +188,7 @@ int device_profile_read(const char *name, struct device_profile *profile, struct
     char *dot = file ? strrchr(made.name, '.') : NULL;
     if (dot && dot != made.name)
         *dot = '\0';
-    code = read_values(&document, &made, error);
+    code = read_values(&yaml, &made, error);
     if (code == 0)
         *profile = made;
     return code;
@@ -154,11 +197,9 @@ int device_profile_read(const char *name, struct device_profile *profile, struct
 int device_read_value(const char *key, const char *text, struct sl_limits *limits,
                       struct sl_error *error)
 {
-    size_t i = 0;
-    while (i + 1 < KEYS && strcmp(keys[i].name, key) != 0)
-        i++;
-    assert(!strcmp(keys[i].name, key));
-    return keys[i].read(text, limits, error);
+    const struct device_key *known = find_key(key);
+    assert(known);
+    return known->read(text, limits, error);
 }
 
 static bool has_option(const struct cli_command *command, const char *name)

@@ -1,54 +1,54 @@
-/* A reader of flat YAML files, device profiles and job files: one mapping of known keys, each with
- * a scalar or a list of scalars, and where in the file each of them stands. Everything else is an
- * error "NAME:LINE:COLUMN: ...", unknown keys with the nearest known one. */
+/* A reader of YAML files, device profiles and job files: a tree of nodes that know their place, and
+ * errors "NAME:LINE:COLUMN: ...". libyaml is loaded with the first file, so that other commands
+ * start without it. */
 #ifndef SLUICE_CLI_YAML_READER_H
 #define SLUICE_CLI_YAML_READER_H
 
 #include <stdbool.h>
+#include <yaml.h>
 
 #include "runtime/base/error.h"
 
-/* What a file may say; a name of NULL ends the table. */
-struct yaml_key {
-    const char *name;
-    bool list; /* may have several values: [a, b], or lines of "- a" */
+/* The part of libyaml that is used. */
+struct yaml_library {
+    void *handle;
+    int (*parser_initialize)(yaml_parser_t *);
+    void (*parser_delete)(yaml_parser_t *);
+    void (*set_input_string)(yaml_parser_t *, const unsigned char *, size_t);
+    int (*load)(yaml_parser_t *, yaml_document_t *);
+    void (*document_delete)(yaml_document_t *);
+    yaml_node_t *(*root)(yaml_document_t *);
+    yaml_node_t *(*node)(yaml_document_t *, int);
 };
 
-/* Text is as written, quotes taken off; line and column count from 1. */
-struct yaml_value {
-    const char *text;
-    int line, column;
+/* Zero-initialise; free with yaml_free. Nodes and their texts live as long. */
+struct yaml_file {
+    char *name; /* for messages */
+    struct yaml_library library;
+    yaml_document_t document;
+    const yaml_node_t *root; /* a mapping; NULL: nothing read */
 };
 
-struct yaml_entry {
-    struct yaml_value key;
-    struct yaml_value *values;
-    int count; /* 1 unless the key takes a list; a list may be empty */
-};
-
-/* Strings live as long as the document. */
-struct yaml_document {
-    char *name; /* of the file, for messages */
-    struct yaml_entry *entries;
-    int count; /* in the order of the file; none twice */
-};
-
-/* Reads a text; name is what messages call it. -EINVAL when it is not YAML or not of that shape.
- * Free with yaml_free; on failure there is nothing to free. */
-int yaml_read_text(const char *name, const char *text, const struct yaml_key *keys,
-                   struct yaml_document *document, struct sl_error *error);
-/* Reads a file of at most 1 MiB. Besides: -errno of opening and reading it, -EFBIG. */
-int yaml_read_file(const char *path, const struct yaml_key *keys, struct yaml_document *document,
+/* Reads a text; name is what messages call it. -EINVAL when it is not YAML, not one mapping, or
+ * has keys that are no words or stand there twice; -ENOTSUP when libyaml is not installed. On
+ * failure there is nothing to free. */
+int yaml_read_text(const char *name, const char *text, struct yaml_file *file,
                    struct sl_error *error);
-/* Frees what was read and leaves an empty document; also of a zero-initialised one. */
-void yaml_free(struct yaml_document *document);
+/* Reads a file of at most 1 MiB. Besides: -errno of opening and reading it, -EFBIG. */
+int yaml_read_file(const char *path, struct yaml_file *file, struct sl_error *error);
+void yaml_free(struct yaml_file *file);
 
-/* The entry of a key; NULL when the file does not have it. */
-const struct yaml_entry *yaml_find(const struct yaml_document *document, const char *key);
+/* The node of an item of a list, or of a key or value of a pair. */
+const yaml_node_t *yaml_node(struct yaml_file *file, int index);
+/* The text of a scalar, quotes taken off; NULL: of no scalar. */
+const char *yaml_scalar(const yaml_node_t *node);
+/* "a list", "a section with keys", "a value": for messages. */
+const char *yaml_type_name(const yaml_node_t *node);
 
-/* Puts "NAME:LINE:COLUMN: KEY: " before the message of an error about a value. Returns the error's
- * code. */
-int yaml_fault(const struct yaml_document *document, const struct yaml_entry *entry,
-               const struct yaml_value *value, struct sl_error *error);
+/* Sets -EINVAL "NAME:LINE:COLUMN: ..." at a node, and returns it. */
+__attribute__((format(printf, 4, 5))) int yaml_fault(const struct yaml_file *file,
+                                                     const yaml_node_t *node,
+                                                     struct sl_error *error, const char *format,
+                                                     ...);
 
 #endif

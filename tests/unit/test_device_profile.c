@@ -89,7 +89,9 @@ Test(device_profile, mistakes_name_their_place, .fini = remove_file)
         {"write-rate: 0\n", ":1:13: write-rate: a rate of 0"},
         {"cpus: 0\n", ":1:7: cpus: "},
         {"cores: 1.5\n", ":1:8: cores: "},
-        {"cores: [1, 2]\n", ":1:8: cores takes one value, not a list"},
+        {"cores: [1, 2]\n", ":1:8: cores: one value is wanted, not a list"},
+        {"memory:\n", ":1:8: memory has no value"},
+        {"zebra: 1M\n", ":1:1: unknown key 'zebra'; known: description, memory, swap, "},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         struct device_profile profile = {0};
