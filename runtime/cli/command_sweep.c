@@ -8,6 +8,7 @@
 #include "runtime/base/units.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/job_file.h"
+#include "runtime/cli/observation.h"
 #include "runtime/cli/sweep.h"
 #include "runtime/cli/topology_cache.h"
 #include "runtime/report/record.h"
@@ -44,6 +45,8 @@ static const struct cli_option options[] = {
      false},
     {"resume", 0, NULL, "go on with a results file: what it has is not run again", NULL, false},
     {"overwrite", 0, NULL, "throw away what the results file has", NULL, false},
+    {"profile", 0, NULL, "keep in every record where the time of its requests went, layer by layer",
+     NULL, false},
     {"format", 'o', "table|json|csv|md", "how to print the summary (default table)",
      "table json csv md", false},
     {0},
@@ -61,7 +64,8 @@ struct sweep_command {
     struct sweep_job *jobs;
     int job_count;
     struct sweep sweep;
-    char **words; /* names of packs, owned */
+    struct observation observation; /* of every cell */
+    char **words;                   /* names of packs, owned */
     int word_count;
     enum sl_format format;
     const char *results;
@@ -173,6 +177,7 @@ static int read_plan(const struct cli_arguments *arguments, struct sweep_command
                     : overwrite ? SL_RESULTS_OVERWRITE
                                 : SL_RESULTS_NEW;
     plan->quiet = cli_flag(arguments, "quiet");
+    command->observation.profile = cli_flag(arguments, "profile");
     if (resume && overwrite)
         return sl_error_set(error, -EINVAL,
                             "--resume keeps the results that --overwrite throws away: give one");
@@ -281,7 +286,7 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
 
 /* The cells of one job with one network. */
 static int expand(struct sweep *sweep, const struct sweep_job *job, const struct sweep_group *group,
-                  struct sl_error *error)
+                  const struct observation *observation, struct sl_error *error)
 {
     int64_t requests = 1, warmup = 0;
     const int first = sweep->set.count;
@@ -293,6 +298,7 @@ static int expand(struct sweep *sweep, const struct sweep_job *job, const struct
     for (int i = first; code == 0 && i < sweep->set.count; i++) {
         sweep->set.points[i].request.cell.runs = requests;
         sweep->set.points[i].request.cell.warmup = warmup;
+        sweep->set.points[i].request.cell.observation = observation;
     }
     return code;
 }
@@ -302,8 +308,8 @@ static int read_cells(struct sweep_command *command, struct sl_error *error)
     int code = 0, group = 0;
     for (int j = 0; j < command->job_count; j++)
         for (int n = 0; code == 0 && n < command->jobs[j].network_count; n++)
-            code =
-                expand(&command->sweep, &command->jobs[j], &command->sweep.groups[group++], error);
+            code = expand(&command->sweep, &command->jobs[j], &command->sweep.groups[group++],
+                          &command->observation, error);
     return code;
 }
 
@@ -349,6 +355,9 @@ static int run_and_print(struct sweep_command *command)
         sl_error_set(&error, -ENOMEM, "cannot print the summary");
         return cli_fail(CLI_FAILED, &error);
     }
+    fflush(stdout);
+    if (!sweep->plan.quiet && status != CLI_INTERRUPTED)
+        sweep_print_noise(sweep);
     return status;
 }
 

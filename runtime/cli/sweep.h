@@ -84,6 +84,8 @@ int sweep_resume(struct sweep *sweep, uint64_t torn_bytes, struct sl_error *erro
  * lacks. Counts them. */
 int sweep_record(struct sweep *sweep, struct sweep_cell *cell, int64_t run, json_t *records,
                  struct sl_error *error);
+/* Hints on stderr about what makes the measurements of its cells in the file doubtful. */
+void sweep_print_noise(const struct sweep *sweep);
 
 /* sweep_progress.c */
 

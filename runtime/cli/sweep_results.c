@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/cleanup.h"
 #include "runtime/cli/sweep.h"
+#include "runtime/report/noise.h"
 #include "runtime/report/record.h"
 
 static int add_sample(struct sweep_cell *cell, double sample)
@@ -148,4 +150,34 @@ int sweep_record(struct sweep *sweep, struct sweep_cell *cell, int64_t run, json
     }
     json_decref(missing);
     return code;
+}
+
+struct noisy_records {
+    const struct sweep *sweep;
+    json_t *records;
+};
+
+/* Keeps a record of this sweep without its large parts, which noise is not found in. */
+static int keep_for_noise(void *context, json_t *record, long line)
+{
+    (void)line;
+    struct noisy_records *noisy = context;
+    if (!json_object_get(noisy->sweep->indexes, sl_record_text(record, "key")))
+        return 0;
+    json_object_del(record, "layers");
+    json_object_del(record, "memory_samples");
+    json_object_del(record, "profile");
+    return json_array_append(noisy->records, record) < 0 ? -ENOMEM : 0;
+}
+
+void sweep_print_noise(const struct sweep *sweep)
+{
+    SL_AUTO(sl_result_cells_free) struct sl_result_cells cells = {0};
+    struct noisy_records noisy = {sweep, json_array()};
+    const struct sl_results_reader reader = {keep_for_noise, NULL, &noisy};
+    struct sl_error ignored;
+    if (noisy.records && sl_results_each(sweep->file.path, &reader, &ignored) == 0 &&
+        sl_result_cells_group(noisy.records, &cells, &ignored) == 0)
+        sl_noise_print(&cells, "", stderr);
+    json_decref(noisy.records);
 }

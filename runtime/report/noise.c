@@ -192,7 +192,7 @@ static int describe(char **line, enum sl_noise_kind kind, const struct finding *
     case SL_NOISE_SLOW_FIRST:
         return asprintf(line,
                         "the first request took %.1f times as long as the slowest of the others, "
-                        "%s; try --warmup 1",
+                        "%s; try --warmup 1 (of sweep: --warmup-requests 1)",
                         worst, where);
     case SL_NOISE_OUTLIERS:
         return asprintf(line, "outliers, up to %.0f %% off the median, %s; try more --runs",

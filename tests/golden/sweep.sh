@@ -2,7 +2,7 @@
 "$SLUICE" synth lenet -o lenet.sluice >/dev/null
 "$SLUICE" synth squeezenet -o squeezenet.sluice >/dev/null
 sweep() {
-    "$SLUICE" sweep "$@" 2>&1 | sed 's/[0-9.]* [mnu]*s\( left\|$\)/TIME\1/g; s/[0-9.]* [mnu]*s;/TIME;/'
+    "$SLUICE" sweep "$@" 2>&1 | grep -v '^sluice: hint' | sed 's/[0-9.]* [mnu]*s\( left\|$\)/TIME\1/g; s/[0-9.]* [mnu]*s;/TIME;/'
 }
 # How many records there are, and how many different ones.
 count() {

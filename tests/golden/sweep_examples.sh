@@ -10,7 +10,7 @@ for job in "$SLUICE_SOURCE"/examples/*.yaml; do
 done
 echo '# a topology is made when it is asked for, once'
 printf 'networks: {topology: lenet}\nruns: 1\n' >job.yaml
-"$SLUICE" sweep job.yaml -o csv 2>&1 | sed 's,making .*/,making ,' | grep -v '^\[' | cut -d, -f2-4
+"$SLUICE" sweep job.yaml -o csv 2>&1 | grep -v "^sluice: hint" | sed 's,making .*/,making ,' | grep -v '^\[' | cut -d, -f2-4
 "$SLUICE" sweep job.yaml -o csv --overwrite 2>&1 | grep -c making
 echo '# flag > environment > job > default'
 printf 'networks: [lenet.sluice]\npolicy: bulk\nthreads: 1\nruns: 1\n' >job.yaml
