@@ -1,6 +1,8 @@
 #include "runtime/base/suggest.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LONGEST 63
@@ -37,4 +39,20 @@ void sl_suggest(struct sl_suggestion *suggestion, const char *candidate)
         return;
     suggestion->best = candidate;
     suggestion->best_distance = distance;
+}
+
+int sl_choose(const char *text, const char *const *names, struct sl_error *error)
+{
+    struct sl_suggestion suggestion = {.wanted = text};
+    char known[SL_ERROR_TEXT_BYTES / 2] = "";
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(text, names[i]))
+            return i;
+        sl_suggest(&suggestion, names[i]);
+        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
+                 names[i]);
+    }
+    return sl_error_set(error, -EINVAL, "'%.100s' is not one of %s%s%s%s", text, known,
+                        suggestion.best ? "; did you mean '" : "",
+                        suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
 }

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "runtime/base/error.h"
+
 /* Case-insensitive Levenshtein distance; names longer than 63 bytes compare by their start. */
 size_t sl_edit_distance(const char *a, const char *b);
 
@@ -17,5 +19,9 @@ struct sl_suggestion {
 
 /* Offers one candidate; it becomes the best when it is nearer than every one before. */
 void sl_suggest(struct sl_suggestion *suggestion, const char *candidate);
+
+/* Index of text among names, which NULL ends. -EINVAL: "'x' is not one of a, b, c", and the nearest
+ * of them. */
+int sl_choose(const char *text, const char *const *names, struct sl_error *error);
 
 #endif

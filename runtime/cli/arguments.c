@@ -253,7 +253,7 @@ const char *cli_origin(const struct cli_arguments *arguments, const char *name,
     return buffer;
 }
 
-static int wrap(const struct cli_arguments *arguments, const char *name, struct sl_error *error)
+int cli_wrap(const struct cli_arguments *arguments, const char *name, struct sl_error *error)
 {
     char origin[CLI_ORIGIN_BYTES];
     return sl_error_wrap(error, "%s", cli_origin(arguments, name, origin));
@@ -265,7 +265,7 @@ int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_integer(text, least, most, value, error) == 0)
         return 0;
-    return wrap(arguments, name, error);
+    return cli_wrap(arguments, name, error);
 }
 
 int cli_real(const struct cli_arguments *arguments, const char *name, double least, double most,
@@ -274,7 +274,7 @@ int cli_real(const struct cli_arguments *arguments, const char *name, double lea
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_real(text, least, most, value, error) == 0)
         return 0;
-    return wrap(arguments, name, error);
+    return cli_wrap(arguments, name, error);
 }
 
 int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *bytes,
@@ -283,7 +283,7 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
     const char *text = cli_text(arguments, name);
     if (!text || sl_parse_size(text, bytes, error) == 0)
         return 0;
-    return wrap(arguments, name, error);
+    return cli_wrap(arguments, name, error);
 }
 
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
@@ -292,7 +292,7 @@ int cli_duration(const struct cli_arguments *arguments, const char *name, uint64
     const char *text = cli_text(arguments, name);
     if (!text || cli_parse_duration(text, ns, error) == 0)
         return 0;
-    return wrap(arguments, name, error);
+    return cli_wrap(arguments, name, error);
 }
 
 int cli_parse_duration(const char *text, uint64_t *ns, struct sl_error *error)
@@ -310,4 +310,27 @@ int cli_parse_duration(const char *text, uint64_t *ns, struct sl_error *error)
         return 0;
     }
     return sl_error_set(error, -EINVAL, "'%s' is not a time; write for example 30s or 500ms", text);
+}
+
+int cli_format(const struct cli_arguments *arguments, enum sl_format *format,
+               struct sl_error *error)
+{
+    int code = sl_format_parse(cli_text(arguments, "format"), format, error);
+    return code < 0 ? cli_wrap(arguments, "format", error) : 0;
+}
+
+int cli_percent(const struct cli_arguments *arguments, const char *name, double least, double most,
+                double *percent, struct sl_error *error)
+{
+    const char *text = cli_text(arguments, name);
+    char number[32];
+    if (!text)
+        return 0;
+    size_t length = strlen(text);
+    if (length > 0 && text[length - 1] == '%')
+        length--;
+    snprintf(number, sizeof(number), "%.*s", (int)(length < 31 ? length : 31), text);
+    if (sl_parse_real(number, least, most, percent, error) == 0)
+        return 0;
+    return cli_wrap(arguments, name, error);
 }

@@ -10,18 +10,21 @@ void cell_list_free(struct cell_list *list)
     value_list_free(&list->names);
 }
 
-int cell_list_read_policies(struct cell_list *list, const char *text, struct sl_error *error)
+int cell_list_read_policies(struct cell_list *list, const struct cli_arguments *arguments,
+                            const char *unless_given, struct sl_error *error)
 {
-    int code =
-        value_list_read_names(&list->names, text ? text : "auto", SL_KIND_POLICY, "policy", error);
+    const char *text = cli_text(arguments, "policy");
+    int code = value_list_read_names(&list->names, text ? text : unless_given, SL_KIND_POLICY,
+                                     "policy", error);
     list->policies = list->names.values;
     list->policy_count = list->names.count;
-    return code < 0 ? sl_error_wrap(error, "--policy") : 0;
+    return code < 0 ? cli_wrap(arguments, "policy", error) : 0;
 }
 
-int cell_list_read_memory(struct cell_list *list, const char *text, uint64_t weight_bytes,
-                          struct sl_error *error)
+int cell_list_read_memory(struct cell_list *list, const struct cli_arguments *arguments,
+                          uint64_t weight_bytes, struct sl_error *error)
 {
+    const char *text = cli_text(arguments, "memory");
     SL_AUTO(value_list_free) struct value_list limits = {0};
     int code = value_list_read(&limits, text ? text : "none", false, error);
     if (code == 0 && limits.count > LIMITS_MOST)
@@ -29,5 +32,5 @@ int cell_list_read_memory(struct cell_list *list, const char *text, uint64_t wei
     for (int i = 0; code == 0 && i < limits.count; i++)
         code = cell_parse_memory(limits.values[i], weight_bytes,
                                  &list->memory[list->memory_count++], error);
-    return code < 0 ? sl_error_wrap(error, "--memory") : 0;
+    return code < 0 ? cli_wrap(arguments, "memory", error) : 0;
 }

@@ -3,6 +3,7 @@
 #ifndef SLUICE_CLI_CELL_LIST_H
 #define SLUICE_CLI_CELL_LIST_H
 
+#include "runtime/cli/command.h"
 #include "runtime/cli/value_list.h"
 
 #define LIMITS_MOST 64
@@ -15,11 +16,12 @@ struct cell_list {
     int memory_count;
 };
 
-/* "P[,P...]" or "all"; NULL: the default policy. -EINVAL with the nearest known name. */
-int cell_list_read_policies(struct cell_list *list, const char *text, struct sl_error *error);
-/* "SIZE|PCT%|none[,...]", per cent of weight_bytes; NULL: none. -EINVAL. */
-int cell_list_read_memory(struct cell_list *list, const char *text, uint64_t weight_bytes,
-                          struct sl_error *error);
+/* --policy "P[,P...]" or "all"; unless given: that. -EINVAL with the nearest known name. */
+int cell_list_read_policies(struct cell_list *list, const struct cli_arguments *arguments,
+                            const char *unless_given, struct sl_error *error);
+/* --memory "SIZE|PCT%|none[,...]", per cent of weight_bytes; not given: none. -EINVAL. */
+int cell_list_read_memory(struct cell_list *list, const struct cli_arguments *arguments,
+                          uint64_t weight_bytes, struct sl_error *error);
 void cell_list_free(struct cell_list *list);
 
 #endif

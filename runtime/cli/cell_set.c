@@ -74,7 +74,6 @@ static int read_axes(const struct cli_arguments *arguments, struct cell_axes *ax
     int code = read_inputs(arguments, axes, request, error);
     for (int i = 0; code == 0 && cell_options[i].name; i++) {
         const struct cell_option *option = &cell_options[i];
-        char origin[CLI_ORIGIN_BYTES];
         const char *text = NULL;
         if (option->kind == CELL_FLAG)
             text = cli_flag(arguments, option->name) ? "true" : NULL;
@@ -89,7 +88,7 @@ static int read_axes(const struct cli_arguments *arguments, struct cell_axes *ax
             code = option->read(&tried, axes->values[i].values[v], error);
         }
         if (code < 0)
-            return sl_error_wrap(error, "%s", cli_origin(arguments, option->name, origin));
+            return cli_wrap(arguments, option->name, error);
     }
     return code;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "runtime/base/error.h"
+#include "runtime/report/text_table.h"
 
 enum cli_exit {
     CLI_OK = 0,
@@ -97,6 +98,9 @@ const char *cli_repeated(const struct cli_arguments *arguments, const char *name
 const char *cli_origin(const struct cli_arguments *arguments, const char *name,
                        char buffer[CLI_ORIGIN_BYTES]);
 
+/* Puts that before the message of an error about the option's value; returns the error's code. */
+int cli_wrap(const struct cli_arguments *arguments, const char *name, struct sl_error *error);
+
 /* The same, converted; *value is left alone when the option is not given. -EINVAL names the option.
  * cli_size: "170M". cli_duration: "30s", "500ms", "2m", plain seconds. */
 int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t least,
@@ -107,6 +111,13 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
              struct sl_error *error);
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error);
+
+/* "5%" or "5"; *percent = 5. */
+int cli_percent(const struct cli_arguments *arguments, const char *name, double least, double most,
+                double *percent, struct sl_error *error);
+/* Reads --format; table without one. */
+int cli_format(const struct cli_arguments *arguments, enum sl_format *format,
+               struct sl_error *error);
 
 /* "30s", "500ms", "2m", "1h", plain seconds. -EINVAL; the message does not name the option. */
 int cli_parse_duration(const char *text, uint64_t *ns, struct sl_error *error);

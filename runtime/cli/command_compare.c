@@ -40,20 +40,21 @@ static void compare_free(struct compare_command *compare)
     result_files_free(&compare->after);
 }
 
-static int read_threshold(const char *text, double *threshold, struct sl_error *error)
+static int read_threshold(const struct cli_arguments *arguments, double *threshold,
+                          struct sl_error *error)
 {
-    char number[32];
-    *threshold = -1;
-    if (!text)
-        return 0;
-    snprintf(number, sizeof(number), "%s", text);
-    size_t length = strlen(number);
-    if (length > 0 && number[length - 1] == '%')
-        number[length - 1] = '\0';
-    if (sl_parse_real(number, 0, 100000, threshold, error) < 0)
-        return sl_error_wrap(error, "--fail-above");
-    *threshold /= 100;
-    return 0;
+    double percent = -100;
+    int code = cli_percent(arguments, "fail-above", 0, 100000, &percent, error);
+    *threshold = percent / 100;
+    return code;
+}
+
+static int read_metric(const struct cli_arguments *arguments, const struct sl_metric **metric,
+                       struct sl_error *error)
+{
+    const char *name = cli_text(arguments, "metric");
+    int code = sl_metric_find(name ? name : "latency", metric, error);
+    return code < 0 ? cli_wrap(arguments, "metric", error) : 0;
 }
 
 static json_t *number(double value, double least)
@@ -181,7 +182,7 @@ static void print_doubts(const struct compare_command *compare)
         result_files_print_noise(both[i]);
 }
 
-static int finish(const struct compare_command *compare)
+static int finish(const struct compare_command *compare, bool quiet)
 {
     size_t regressed = 0, few = 0;
     for (size_t i = 0; i < compare->comparison.count; i++) {
@@ -190,7 +191,7 @@ static int finish(const struct compare_command *compare)
         regressed += sl_comparison_regressed(row, fmax(compare->threshold, 0));
         few += matched && row->verdict == SL_VERDICT_TOO_FEW;
     }
-    if (few)
+    if (few && !quiet)
         fprintf(stderr,
                 "sluice: hint: %zu of %zu cells have fewer than %d samples on a side, which tell "
                 "nothing of their spread; try --runs 5 or more\n",
@@ -206,28 +207,29 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     SL_AUTO(compare_free) struct compare_command compare = {0};
-    const char *metric = cli_text(arguments, "metric");
-    if (sl_format_parse(cli_text(arguments, "format"), &compare.format, &error) < 0 ||
-        sl_metric_find(metric ? metric : "latency", &compare.metric, &error) < 0 ||
-        read_threshold(cli_text(arguments, "fail-above"), &compare.threshold, &error) < 0)
+    if (cli_format(arguments, &compare.format, &error) < 0 ||
+        read_metric(arguments, &compare.metric, &error) < 0 ||
+        read_threshold(arguments, &compare.threshold, &error) < 0)
         return cli_usage(arguments->command, &error);
     if (result_files_read(&arguments->operands[0], 1, &compare.before, &error) < 0 ||
         result_files_read(&arguments->operands[1], 1, &compare.after, &error) < 0 ||
         sl_comparison_make(&compare.before.cells, &compare.after.cells, compare.metric,
                            &compare.comparison, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
+    const bool quiet = cli_flag(arguments, "quiet");
     if (compare.comparison.matched == 0) {
         sl_error_set(&error, -ENOENT, "%s and %s have no cell in common; nothing to compare",
                      arguments->operands[0], arguments->operands[1]);
-        print_doubts(&compare);
+        if (!quiet)
+            print_doubts(&compare);
         return cli_fail(CLI_FAILED, &error);
     }
     if (print_rows(&compare, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     fflush(stdout);
-    if (!cli_flag(arguments, "quiet"))
+    if (!quiet)
         print_doubts(&compare);
-    return finish(&compare);
+    return finish(&compare, quiet);
 }
 
 const struct cli_command command_compare = {

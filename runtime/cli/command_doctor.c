@@ -86,7 +86,7 @@ static int run(const struct cli_arguments *arguments)
     struct sl_error error = {0};
     enum sl_format format;
     double seconds = 5;
-    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0 ||
+    if (cli_format(arguments, &format, &error) < 0 ||
         cli_real(arguments, "seconds", 0.5, 600, &seconds, &error) < 0)
         return cli_usage(arguments->command, &error);
     if (format != SL_FORMAT_TABLE && format != SL_FORMAT_JSON) {

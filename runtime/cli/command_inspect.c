@@ -243,9 +243,9 @@ static int read_list(const struct cli_arguments *arguments, const struct sl_mode
 {
     struct sl_model_info info;
     sl_model_describe(model, &info);
-    int code = cell_list_read_policies(list, cli_text(arguments, "policy"), error);
+    int code = cell_list_read_policies(list, arguments, "auto", error);
     if (code == 0)
-        code = cell_list_read_memory(list, cli_text(arguments, "memory"), info.weight_bytes, error);
+        code = cell_list_read_memory(list, arguments, info.weight_bytes, error);
     if (code == 0 && (list->policy_count > 1 || list->memory_count > 1))
         code = sl_error_set(error, -EINVAL,
                             "one policy and one limit at a time; "
@@ -278,7 +278,7 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0)
+    if (cli_format(arguments, &format, &error) < 0)
         return cli_usage(arguments->command, &error);
     struct sl_model *model;
     if (sl_model_open(arguments->operands[0], &model, &error) < 0)

@@ -17,25 +17,9 @@ static const struct cli_option options[] = {
 };
 
 /* As enum sl_kind, and what the command line itself has. */
-static const char *const kinds[] = {"policies", "kernels", "loaders", "topologies", "devices"};
-#define DEVICES    4
-#define KIND_COUNT (int)(sizeof(kinds) / sizeof(kinds[0]))
-
-static int find_kind(const char *name, int *kind, struct sl_error *error)
-{
-    struct sl_suggestion suggestion = {.wanted = name};
-    for (int i = 0; i < KIND_COUNT; i++) {
-        if (!strcmp(name, kinds[i])) {
-            *kind = i;
-            return 0;
-        }
-        sl_suggest(&suggestion, kinds[i]);
-    }
-    return sl_error_set(error, -EINVAL,
-                        "'%s' is not one of policies, kernels, loaders, topologies, devices%s%s%s",
-                        name, suggestion.best ? "; did you mean '" : "",
-                        suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
-}
+static const char *const kinds[] = {"policies",   "kernels", "loaders",
+                                    "topologies", "devices", NULL};
+#define DEVICES 4
 
 static int write_json(enum sl_kind kind)
 {
@@ -67,11 +51,11 @@ static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
     enum sl_format format;
-    int kind = 0;
-    if (sl_format_parse(cli_text(arguments, "format"), &format, &error) < 0 ||
-        find_kind(arguments->operands[0], &kind, &error) < 0)
+    if (cli_format(arguments, &format, &error) < 0)
         return cli_usage(arguments->command, &error);
-    int code;
+    int kind = sl_choose(arguments->operands[0], kinds, &error), code;
+    if (kind < 0)
+        return cli_usage(arguments->command, &error);
     if (kind == DEVICES)
         code = device_list(format, stdout);
     else if (format == SL_FORMAT_JSON)

@@ -84,15 +84,14 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
                         struct sl_error *error)
 {
     int64_t threads = 0, depth = 0;
-    const char *policies = cli_text(arguments, "policy"), *memory = cli_text(arguments, "memory");
-    int code = sl_format_parse(cli_text(arguments, "format"), &plan->format, error);
+    int code = cli_format(arguments, &plan->format, error);
     if (code == 0)
-        code = cell_list_read_policies(&plan->list, policies ? policies : "all", error);
+        code = cell_list_read_policies(&plan->list, arguments, "all", error);
     if (code == 0)
         code = device_read_limits(arguments, &plan->device, &plan->device_limits, error);
     if (code == 0)
-        code = cell_list_read_memory(&plan->list, memory, plan->weight_bytes, error);
-    if (code == 0 && !memory)
+        code = cell_list_read_memory(&plan->list, arguments, plan->weight_bytes, error);
+    if (code == 0 && !cli_text(arguments, "memory"))
         plan->list.memory[0] = plan->device_limits.memory_bytes;
     if (code == 0)
         code = cli_integer(arguments, "threads", 1, 64, &threads, error);

@@ -25,31 +25,23 @@ static const struct cli_option options[] = {
 
 enum report_format { HTML, SVG, PNG, CSV, MARKDOWN, LATEX, FORMATS };
 
-static const struct {
-    const char *name, *ending;
-} formats[FORMATS] = {{"html", ".html"}, {"svg", ""},   {"png", ""},
-                      {"csv", ".csv"},   {"md", ".md"}, {"latex", ".tex"}};
+static const char *const names[] = {"html", "svg", "png", "csv", "md", "latex", NULL};
+/* Of a file of that format; svg and png go into a directory. */
+static const char *const endings[FORMATS] = {".html", "", "", ".csv", ".md", ".tex"};
 
-static int read_format(const char *name, const char *output, enum report_format *format,
+static int read_format(const struct cli_arguments *arguments, enum report_format *format,
                        struct sl_error *error)
 {
-    struct sl_suggestion suggestion = {.wanted = name};
+    const char *name = cli_text(arguments, "format"), *output = cli_text(arguments, "output");
     const char *dot = output ? strrchr(output, '.') : NULL;
-    *format = HTML;
-    for (int f = 0; f < FORMATS; f++) {
-        if (name ? !strcmp(name, formats[f].name) : dot && !strcmp(dot, formats[f].ending)) {
-            *format = (enum report_format)f;
-            return 0;
-        }
-        if (name)
-            sl_suggest(&suggestion, formats[f].name);
-    }
-    if (!name)
-        return 0;
-    return sl_error_set(error, -EINVAL,
-                        "unknown format '%s'%s%s%s; html, svg, png, csv, md or latex", name,
-                        suggestion.best ? "; did you mean '" : "",
-                        suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
+    int chosen = name ? sl_choose(name, names, error) : HTML;
+    if (chosen < 0)
+        return cli_wrap(arguments, "format", error);
+    for (int f = 0; !name && dot && f < FORMATS; f++)
+        if (!strcmp(dot, endings[f]))
+            chosen = f;
+    *format = (enum report_format)chosen;
+    return 0;
 }
 
 static int write_file(const char *path, const struct sl_text *text, struct sl_error *error)
@@ -104,7 +96,7 @@ static int write_pictures(const struct result_files *files, enum report_format f
     for (size_t i = 0; code == 0 && i < pictures.figures.count; i++) {
         SL_AUTO_FREE char *path = NULL;
         if (asprintf(&path, "%s/%s.%s", directory, pictures.figures.figures[i].name,
-                     formats[format].name) < 0)
+                     names[format]) < 0)
             return sl_error_set(error, -ENOMEM, "out of memory");
         code = write_file(path, &pictures.drawn[i], error);
     }
@@ -141,19 +133,36 @@ static int write_tables(const struct result_files *files, enum report_format for
     return 0;
 }
 
+/* The report must not replace what it is made of, by whatever name. */
+static int check_output(const struct cli_arguments *arguments, const char *output,
+                        struct sl_error *error)
+{
+    struct stat written, read;
+    if (stat(output, &written) < 0)
+        return 0;
+    for (int i = 0; i < arguments->operand_count; i++)
+        if (stat(arguments->operands[i], &read) == 0 && read.st_dev == written.st_dev &&
+            read.st_ino == written.st_ino)
+            return sl_error_set(error, -EINVAL,
+                                "--output %s would replace the results that it is made of", output);
+    return 0;
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
-    enum report_format format;
+    enum report_format format = HTML;
     const char *output = cli_text(arguments, "output");
-    if (read_format(cli_text(arguments, "format"), output, &format, &error) < 0)
+    if (read_format(arguments, &format, &error) < 0)
         return cli_usage(arguments->command, &error);
     bool tables = format == CSV || format == MARKDOWN || format == LATEX;
     if (!output && !tables) {
-        sl_error_set(&error, -EINVAL, "--format %s needs --output %s", formats[format].name,
+        sl_error_set(&error, -EINVAL, "--format %s needs --output %s", names[format],
                      format == HTML ? "FILE, e.g. -o report.html" : "DIR");
         return cli_usage(arguments->command, &error);
     }
+    if (output && check_output(arguments, output, &error) < 0)
+        return cli_usage(arguments->command, &error);
     SL_AUTO(result_files_free) struct result_files files = {0};
     int code = result_files_read(arguments->operands, arguments->operand_count, &files, &error);
     if (code == 0 && format == HTML)

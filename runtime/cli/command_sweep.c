@@ -127,41 +127,22 @@ static int read_jobs(const struct cli_arguments *arguments, struct sweep_command
 static int read_order(const struct cli_arguments *arguments, struct sweep_plan *plan,
                       struct sl_error *error)
 {
-    static const char *const orders[] = {"interleaved", "grouped", "shuffled"};
+    static const char *const orders[] = {"interleaved", "grouped", "shuffled", NULL};
     const char *text = cli_text(arguments, "order");
-    struct sl_suggestion suggestion = {.wanted = text};
-    char origin[CLI_ORIGIN_BYTES];
-    if (!text)
-        return 0;
-    for (int i = 0; i < 3; i++) {
-        if (!strcmp(text, orders[i])) {
-            plan->order = (enum sweep_order)i;
-            return 0;
-        }
-        sl_suggest(&suggestion, orders[i]);
-    }
-    return sl_error_set(
-        error, -EINVAL, "%s: '%s' is not one of interleaved, grouped, shuffled%s%s%s",
-        cli_origin(arguments, "order", origin), text, suggestion.best ? "; did you mean '" : "",
-        suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
+    int order = text ? sl_choose(text, orders, error) : SWEEP_INTERLEAVED;
+    if (order < 0)
+        return cli_wrap(arguments, "order", error);
+    plan->order = (enum sweep_order)order;
+    return 0;
 }
 
 static int read_precision(const struct cli_arguments *arguments, struct sweep_plan *plan,
                           struct sl_error *error)
 {
-    const char *text = cli_text(arguments, "precision");
-    char number[32], origin[CLI_ORIGIN_BYTES];
     double percent = 0;
-    if (!text)
-        return 0;
-    size_t length = strlen(text);
-    if (length > 0 && text[length - 1] == '%')
-        length--;
-    snprintf(number, sizeof(number), "%.*s", (int)(length < 31 ? length : 31), text);
-    if (sl_parse_real(number, 0.01, 100, &percent, error) < 0)
-        return sl_error_wrap(error, "%s", cli_origin(arguments, "precision", origin));
+    int code = cli_percent(arguments, "precision", 0.01, 100, &percent, error);
     plan->precision = percent / 100;
-    return 0;
+    return code;
 }
 
 /* Options of the whole sweep. */
@@ -181,7 +162,7 @@ static int read_plan(const struct cli_arguments *arguments, struct sweep_command
     if (resume && overwrite)
         return sl_error_set(error, -EINVAL,
                             "--resume keeps the results that --overwrite throws away: give one");
-    int code = sl_format_parse(cli_text(arguments, "format"), &command->format, error);
+    int code = cli_format(arguments, &command->format, error);
     if (code == 0)
         code = read_precision(arguments, plan, error);
     plan->runs = plan->precision > 0 ? RUNS_DEFAULT_PRECISION : RUNS_DEFAULT;

@@ -216,7 +216,7 @@ int device_read_limits(const struct cli_arguments *arguments, struct device_prof
     const char *name = cli_text(arguments, "device");
     struct sl_limits made = SL_LIMITS_NONE;
     if (name && device_profile_read(name, profile, error) < 0)
-        return sl_error_wrap(error, "--device");
+        return cli_wrap(arguments, "device", error);
     if (name)
         made = profile->limits;
     made.throttle_path = limits->throttle_path;
@@ -225,7 +225,7 @@ int device_read_limits(const struct cli_arguments *arguments, struct device_prof
             continue;
         const char *text = cli_text(arguments, keys[i].name);
         if (text && keys[i].read(text, &made, error) < 0)
-            return sl_error_wrap(error, "--%s", keys[i].name);
+            return cli_wrap(arguments, keys[i].name, error);
     }
     *limits = made;
     return 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/suggest.h"
 
 /* Outputs of one run, one blob behind the other. */
 struct outcome {
@@ -26,14 +27,10 @@ static bool is_encoded(const char *encoding)
 int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_request *request,
                       struct sl_error *error)
 {
-    static const char *const names[] = {"f32", "f16", "bf16", "i8"};
+    static const char *const names[] = {"f32", "f16", "bf16", "i8", NULL};
     request->encoding = cli_text(arguments, "encode");
-    bool known = !request->encoding;
-    for (int i = 0; i < 4; i++)
-        known |= request->encoding && strcmp(request->encoding, names[i]) == 0;
-    if (!known)
-        return sl_error_set(error, -EINVAL, "--encode %s is not one of f32, f16, bf16, i8",
-                            request->encoding);
+    if (request->encoding && sl_choose(request->encoding, names, error) < 0)
+        return cli_wrap(arguments, "encode", error);
     if (cli_repeated(arguments, "input", 0) && !is_encoded(request->encoding))
         return sl_error_set(error, -EINVAL,
                             "--input is what --encode f16, bf16 or i8 is judged on");

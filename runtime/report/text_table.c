@@ -9,21 +9,12 @@
 
 int sl_format_parse(const char *text, enum sl_format *format, struct sl_error *error)
 {
-    static const char *const names[] = {"table", "json", "csv", "md"};
-    if (!text)
-        text = names[0];
-    struct sl_suggestion suggestion = {.wanted = text};
-    for (int i = 0; i < 4; i++) {
-        if (!strcmp(text, names[i])) {
-            *format = (enum sl_format)i;
-            return 0;
-        }
-        sl_suggest(&suggestion, names[i]);
-    }
-    return sl_error_set(error, -EINVAL,
-                        "output format '%s' is not one of table, json, csv, md%s%s%s", text,
-                        suggestion.best ? "; did you mean '" : "",
-                        suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
+    static const char *const names[] = {"table", "json", "csv", "md", NULL};
+    int chosen = sl_choose(text ? text : names[0], names, error);
+    if (chosen < 0)
+        return chosen;
+    *format = (enum sl_format)chosen;
+    return 0;
 }
 
 void sl_table_init(struct sl_table *table, const struct sl_column *columns, int column_count)

@@ -43,3 +43,4 @@ record other null $one >other.jsonl
 compare before.jsonl other.jsonl -q | tail -n 2
 record bulk null 1,2 >few.jsonl
 compare few.jsonl few.jsonl
+compare few.jsonl few.jsonl -q | grep hint || echo "quiet: no hint"

@@ -21,6 +21,8 @@ try run lenet.sluice -x
 try run
 try inspect lenet.sluice more
 try list polices
+SLUICE_MEMORY=lots try plan lenet.sluice
+SLUICE_POLICY=liner try inspect lenet.sluice
 try synth lenett -o x.sluice
 try synth lenet
 try repack lenet.sluice

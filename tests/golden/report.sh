@@ -39,4 +39,7 @@ report results.jsonl -o figures/
 report empty -o x.html
 : >nothing.jsonl
 report nothing.jsonl -o x.html
+ln -s results.jsonl link.jsonl
+report results.jsonl -f csv -o link.jsonl
+echo "$(grep -c schema results.jsonl) lines of results are left"
 ls x.html none.html 2>/dev/null || echo "nothing left"
