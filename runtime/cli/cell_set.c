@@ -190,6 +190,30 @@ void cell_settle(struct cell_point *point)
     }
 }
 
+void cell_set_note_unused(const struct cell_set *set)
+{
+    static const struct {
+        const char *name, *why;
+    } options[] = {
+        {"depth", "no policy here has one"},
+        {"swap", "there is no --memory limit"},
+        {"swap-place", "there is no --memory limit"},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const int index = cell_option_index(options[i].name);
+        bool given = false, used = false;
+        for (int p = 0; p < set->count; p++) {
+            struct cell_point settled = set->points[p];
+            given |= settled.texts[index] != NULL;
+            cell_settle(&settled);
+            used |= settled.texts[index] != NULL;
+        }
+        if (given && !used)
+            fprintf(stderr, "sluice: note: --%s changes nothing: %s\n", options[i].name,
+                    options[i].why);
+    }
+}
+
 int cell_set_collapse(struct cell_set *set)
 {
     int kept = 0, before = set->count;

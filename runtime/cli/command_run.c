@@ -210,6 +210,8 @@ static int run_request(struct run_request *request)
     struct sl_error error = {0};
     if (observation_open(&request->observation, request->profile, request->trace_path, &error))
         return cli_fail(CLI_FAILED, &error);
+    if (!request->quiet)
+        cell_set_note_unused(&request->set);
     if (cell_set_respect_rights(&request->set))
         cell_set_collapse(&request->set);
     for (int i = 0; i < request->set.count; i++)

@@ -28,3 +28,7 @@ try synth lenet
 try repack lenet.sluice
 try import a.prototxt b.caffemodel
 try run lenet.sluice --timeout soon
+for flag in --depth=3 --swap=0; do
+    "$SLUICE" run lenet.sluice --policy bulk $flag 2>&1 >/dev/null
+done
+"$SLUICE" run lenet.sluice --policy bulk,window --depth 3 2>&1 >/dev/null
