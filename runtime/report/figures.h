@@ -28,11 +28,6 @@ struct sl_figures {
     size_t count, capacity;
 };
 
-/* Colours of the series in the order of the policies' first appearance; others follow in turn. Each
- * series has a dash and a shape of its own too. */
-#define SL_FIGURE_COLOURS 7
-extern const char *const sl_figure_colours[SL_FIGURE_COLOURS];
-
 /* Makes all figures for which there is data. cells is not needed afterwards. -ENOMEM. */
 int sl_figures_make(const struct sl_result_cells *cells, struct sl_figures *figures,
                     struct sl_error *error);
