@@ -1,23 +1,29 @@
 # A limit is a result, not a failure of the tool; nothing is left behind.
 "$SLUICE" doctor | grep -q 'cgroup .*memory yes' || { echo 'no right to limit memory'; exit 77; }
 "$SLUICE" synth gendernet -o net.sluice >/dev/null
+# Notes the process, after which groups are called.
+run() {
+    "$SLUICE" run "$@" &
+    echo $! >>pids
+    wait $!
+}
 field() { grep -o "\"$1\":[^,]*" record | head -n 1; }
-"$SLUICE" run net.sluice --policy bulk --memory 24M --swap 0 -o json >record
+run net.sluice --policy bulk --memory 24M --swap 0 -o json >record
 echo "-> $?"
 field status && field memory_limit && field swap_limit
-"$SLUICE" run net.sluice --policy linear --memory 150% --swap 0 -o json >record
+run net.sluice --policy linear --memory 150% --swap 0 -o json >record
 echo "-> $?"
 field status && field swap_in_bytes && field peak_source
 limit=$(field memory_limit | cut -d: -f2) peak=$(field peak_bytes | cut -d: -f2)
 [ "$peak" -le "$limit" ] && echo "peak within the limit"
 field digest >limited
-"$SLUICE" run net.sluice -o json >record && field digest | cmp - limited && echo "same bits"
-"$SLUICE" run net.sluice --read-rate 1M --timeout 1s -o json >record
+run net.sluice -o json >record && field digest | cmp - limited && echo "same bits"
+run net.sluice --read-rate 1M --timeout 1s -o json >record
 echo "-> $?"
 field status
-"$SLUICE" run net.sluice --policy linear,bulk --memory none,24M --swap 0
-# Groups are named sluice-<pid>-<serial>; those of others that still run are theirs.
-find /sys/fs/cgroup -maxdepth 3 -name 'sluice-*' 2>/dev/null | while read -r group; do
-    owner=$(basename "$group" | cut -d- -f2)
-    kill -0 "$owner" 2>/dev/null || echo "left behind: $group"
-done
+run net.sluice --policy linear,bulk --memory none,24M --swap 0
+# Groups are named sluice-<pid>-<serial>.
+while read -r pid; do
+    find /sys/fs/cgroup -maxdepth 3 -name "sluice-$pid-*" 2>/dev/null
+done <pids
+wc -l <pids

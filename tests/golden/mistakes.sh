@@ -29,6 +29,6 @@ try repack lenet.sluice
 try import a.prototxt b.caffemodel
 try run lenet.sluice --timeout soon
 for flag in --depth=3 --swap=0; do
-    "$SLUICE" run lenet.sluice --policy bulk $flag 2>&1 >/dev/null
+    { "$SLUICE" run lenet.sluice --policy bulk $flag >/dev/null; } 2>&1
 done
-"$SLUICE" run lenet.sluice --policy bulk,window --depth 3 2>&1 >/dev/null
+{ "$SLUICE" run lenet.sluice --policy bulk,window --depth 3 >/dev/null; } 2>&1
