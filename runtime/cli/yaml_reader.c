@@ -11,6 +11,7 @@
 #include "runtime/base/dynamic_library.h"
 
 #define FILE_MOST_BYTES (1 << 20)
+#define KEYS_MOST       1000
 
 static int library_open(struct yaml_library *library, struct sl_error *error)
 {
@@ -59,6 +60,8 @@ int yaml_fault(const struct yaml_file *file, const yaml_node_t *node, struct sl_
 static int check_keys(struct yaml_file *file, const yaml_node_t *mapping, struct sl_error *error)
 {
     const yaml_node_pair_t *first = mapping->data.mapping.pairs.start;
+    if (mapping->data.mapping.pairs.top - first > KEYS_MOST)
+        return yaml_fault(file, mapping, error, "more than %d keys", KEYS_MOST);
     for (const yaml_node_pair_t *pair = first; pair < mapping->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_node(file, pair->key);
         if (!yaml_scalar(key))

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/base/cleanup.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/yaml_reader.h"
 
 static void expect_fault(const char *text, const char *message)
@@ -51,6 +53,14 @@ Test(yaml_reader, mistakes_name_their_place)
     expect_fault("", "job.yaml: nothing in it");
     expect_fault("memory: 1M\n---\nmemory: 2M\n", "job.yaml:3:1: a second document in one file");
     expect_fault("memory: \"a\\0b\"\n", "job.yaml:1:9: a value holds a zero byte");
+}
+
+Test(yaml_reader, more_keys_than_any_file_has)
+{
+    SL_AUTO(sl_text_free) struct sl_text text = {0};
+    for (int i = 0; i <= 1000; i++)
+        sl_text_add(&text, "k%d: 1\n", i);
+    expect_fault(text.bytes, "job.yaml:1:1: more than 1000 keys");
 }
 
 Test(yaml_reader, what_is_no_yaml_is_said_by_the_parser)
