@@ -4,6 +4,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/encoding_report.h"
 #include "runtime/cli/import_report.h"
+#include "runtime/cli/value_list.h"
 #include "runtime/sluice.h"
 
 static const struct cli_option options[] = {
@@ -33,6 +34,8 @@ static int run(const struct cli_arguments *arguments)
     else if (!request.output && !request.caffemodel_output)
         code = sl_error_set(&error, -EINVAL, "synth needs the pack's name: -o FILE");
     int64_t seed = 0;
+    if (code == 0 && request.topology)
+        code = cli_check_name(SL_KIND_TOPOLOGY, "topology", request.topology, &error);
     if (code == 0)
         code = cli_integer(arguments, "seed", 0, INT64_MAX, &seed, &error);
     if (code == 0)

@@ -90,6 +90,11 @@ int value_list_read(struct value_list *list, const char *text, bool ranges, stru
 
 int cli_check_name(enum sl_kind kind, const char *what, const char *name, struct sl_error *error)
 {
+    /* As `sluice list` calls them. */
+    static const char *const lists[] = {[SL_KIND_POLICY] = "policies",
+                                        [SL_KIND_KERNEL] = "kernels",
+                                        [SL_KIND_LOADER] = "loaders",
+                                        [SL_KIND_TOPOLOGY] = "topologies"};
     struct sl_suggestion suggestion = {.wanted = name};
     struct sl_entry entry;
     for (int i = 0; sl_list(kind, i, &entry); i++) {
@@ -101,7 +106,7 @@ int cli_check_name(enum sl_kind kind, const char *what, const char *name, struct
         return sl_error_set(error, -EINVAL, "unknown %s '%s'; did you mean '%s'?", what, name,
                             suggestion.best);
     return sl_error_set(error, -EINVAL, "unknown %s '%s'; `sluice list %s` names them", what, name,
-                        kind == SL_KIND_POLICY ? "policies" : "loaders");
+                        lists[kind]);
 }
 
 int value_list_read_names(struct value_list *list, const char *text, enum sl_kind kind,
