@@ -33,6 +33,7 @@ Test(suggest, long_words_and_lists_are_cut)
     text[sizeof(text) - 1] = '\0';
     cr_expect_eq(sl_choose(text, names, &error), -EINVAL);
     cr_expect(!strncmp(error.text, "'xxx", 4), "%s", error.text);
-    cr_expect(strstr(error.text, "' is not one of a-long-name-0, a-long-name-1, "), "%s", error.text);
+    cr_expect(strstr(error.text, "' is not one of a-long-name-0, a-long-name-1, "), "%s",
+              error.text);
     cr_expect_eq(sl_choose("a-long-name-99", names, &error), 99);
 }
