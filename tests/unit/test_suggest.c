@@ -21,7 +21,7 @@ Test(suggest, a_choice_is_an_index)
 
 Test(suggest, long_words_and_lists_are_cut)
 {
-    static char words[100][20];
+    static char words[100][32];
     const char *names[101] = {NULL};
     char text[4000];
     struct sl_error error = {0};
