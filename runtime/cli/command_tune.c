@@ -47,17 +47,13 @@ static void command_free(struct tune_command *command)
 static int read_objective(const struct cli_arguments *arguments, struct tune_options *chosen,
                           struct sl_error *error)
 {
+    static const char *const objectives[] = {"first", "later", NULL};
     const char *text = cli_text(arguments, "objective");
-    struct sl_suggestion suggestion = {.wanted = text};
-    chosen->later = text && !strcmp(text, "later");
+    int objective = text ? sl_choose(text, objectives, error) : 0;
+    if (objective < 0)
+        return cli_wrap(arguments, "objective", error);
+    chosen->later = objective == 1;
     chosen->requests = chosen->later ? 4 : 1;
-    if (text && !chosen->later && strcmp(text, "first")) {
-        sl_suggest(&suggestion, "first");
-        sl_suggest(&suggestion, "later");
-        return sl_error_set(error, -EINVAL, "--objective: '%s' is not first or later%s%s%s", text,
-                            suggestion.best ? "; did you mean '" : "",
-                            suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "");
-    }
     int code = cli_integer(arguments, "requests", 1, 1000000, &chosen->requests, error);
     if (code == 0 && chosen->later && chosen->requests < 2)
         code = sl_error_set(error, -EINVAL, "--objective later needs --requests 2 or more");
@@ -79,7 +75,7 @@ static int read_shards(const struct cli_arguments *arguments, struct value_list 
     }
     if (code == 0 && shards->count >= TUNE_SHARDS_MOST)
         code = sl_error_set(error, -EINVAL, "at most %d shard sizes", TUNE_SHARDS_MOST - 1);
-    return code < 0 ? sl_error_wrap(error, "--shard") : 0;
+    return code < 0 ? cli_wrap(arguments, "shard", error) : 0;
 }
 
 static int read_options(const struct cli_arguments *arguments, struct tune_command *command,
@@ -87,7 +83,7 @@ static int read_options(const struct cli_arguments *arguments, struct tune_comma
 {
     struct tune_options *chosen = &command->tune.options;
     chosen->quiet = cli_flag(arguments, "quiet");
-    int code = sl_format_parse(cli_text(arguments, "format"), &command->format, error);
+    int code = cli_format(arguments, &command->format, error);
     if (code == 0)
         code = read_objective(arguments, chosen, error);
     if (code == 0)

@@ -150,11 +150,6 @@ static int print_table(const struct sweep *sweep, enum sl_format format, FILE *s
     return sl_table_write(&table, format, stream);
 }
 
-static json_t *number_or_null(double value)
-{
-    return value < 0 ? json_null() : json_integer((json_int_t)value);
-}
-
 /* One object per cell and line. */
 static int print_json(const struct sweep *sweep, FILE *stream)
 {
@@ -169,12 +164,12 @@ static int print_json(const struct sweep *sweep, FILE *stream)
                 json_object_set_new(row, cell_options[i].name, json_string(text_of(cell, i, true)));
         uint64_t limit = cell->point->request.limits.memory_bytes;
         json_object_set_new(row, "memory_limit",
-                            number_or_null(limit == SL_NO_LIMIT ? -1 : (double)limit));
+                            sl_record_whole(limit == SL_NO_LIMIT ? -1 : (double)limit));
         const double values[] = {(double)cell->done,  summary.median,   summary.least,
                                  summary.most,        cell->peak_bytes, cell->swap_in_bytes,
                                  cell->swap_out_bytes};
         for (int i = 0; i + 1 < SUMMARY_COLUMNS; i++)
-            json_object_set_new(row, for_programs[i].name, number_or_null(values[i]));
+            json_object_set_new(row, for_programs[i].name, sl_record_whole(values[i]));
         json_t *samples = json_array();
         for (size_t s = 0; s < cell->sample_count; s++)
             json_array_append_new(samples, json_integer((json_int_t)cell->samples[s]));

@@ -191,11 +191,6 @@ static int print_table(const struct tune *tune, enum sl_format format, FILE *str
     return sl_table_write(&table, format, stream);
 }
 
-static json_t *number_or_null(double value)
-{
-    return value < 0 ? json_null() : json_integer((json_int_t)value);
-}
-
 static json_t *json_command(const struct tune *tune, const struct tune_candidate *candidate)
 {
     SL_AUTO(sl_text_free) struct sl_text text = {0};
@@ -217,9 +212,9 @@ static json_t *json_candidate(const struct tune *tune, const struct tune_candida
         json_array_append_new(samples, json_integer((json_int_t)candidate->arm.samples[s]));
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s*, s:o}", "key", candidate->key, "settings",
-        settings, "predicted_ns", number_or_null(candidate->setting.predicted_ns), "samples_ns",
-        samples, "bound_ns", number_or_null(candidate->bound_ns), "peak_bytes",
-        number_or_null(candidate->peak_bytes), "runs", (json_int_t)candidate->runs, "status",
+        settings, "predicted_ns", sl_record_whole(candidate->setting.predicted_ns), "samples_ns",
+        samples, "bound_ns", sl_record_whole(candidate->bound_ns), "peak_bytes",
+        sl_record_whole(candidate->peak_bytes), "runs", (json_int_t)candidate->runs, "status",
         candidate->status, "error", *candidate->error ? candidate->error : NULL, "command",
         json_command(tune, candidate));
 }
@@ -235,8 +230,8 @@ static json_t *json_limit(const struct tune *tune, const struct tune_limit *limi
         json_array_append_new(tried, json_candidate(tune, &tune->candidates[limit->tried[i]]));
     return json_pack(
         "{s:o, s:o, s:b, s:b, s:s, s:i, s:o, s:o}", "memory_limit",
-        number_or_null(limit->memory_bytes == SL_NO_LIMIT ? -1 : (double)limit->memory_bytes),
-        "latency_ns", number_or_null(winner ? limit->point.latency_ns : -1), "optimal",
+        sl_record_whole(limit->memory_bytes == SL_NO_LIMIT ? -1 : (double)limit->memory_bytes),
+        "latency_ns", sl_record_whole(winner ? limit->point.latency_ns : -1), "optimal",
         limit->point.optimal, "finished", limit->done, "note", note.bytes ? note.bytes : "",
         "candidates", limit->count, "winner", winner ? json_candidate(tune, winner) : json_null(),
         "tried", tried);
@@ -253,8 +248,8 @@ static int print_json(const struct tune *tune, FILE *stream)
         "{s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:I, s:i, s:I, s:I, s:O}", "network", tune->names,
         "objective", tune->options.later ? "later" : "first", "requests",
         (json_int_t)tune->options.requests, "curve", curve, "recommended_limit",
-        number_or_null(!knee || knee->memory_bytes == SL_NO_LIMIT ? -1
-                                                                  : (double)knee->memory_bytes),
+        sl_record_whole(!knee || knee->memory_bytes == SL_NO_LIMIT ? -1
+                                                                   : (double)knee->memory_bytes),
         "command", knee ? json_command(tune, &tune->candidates[knee->winner]) : json_null(), "runs",
         (json_int_t)tune->runs, "took_ns", (json_int_t)tune->took_ns, "space",
         tune->candidate_count, "exhaustive_runs",

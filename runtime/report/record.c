@@ -305,6 +305,11 @@ const char *sl_record_text(const json_t *record, const char *field)
     return text ? text : "";
 }
 
+json_t *sl_record_whole(double value)
+{
+    return value < 0 ? json_null() : json_integer((json_int_t)value);
+}
+
 int sl_record_write(const json_t *record, FILE *stream)
 {
     char *line = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(9));

@@ -45,6 +45,9 @@ double sl_record_number(const json_t *record, const char *field, double missing)
 /* Text of a field, or "". */
 const char *sl_record_text(const json_t *record, const char *field);
 
+/* A whole number for a field; null for a negative value, which is not known. A new reference. */
+json_t *sl_record_whole(double value);
+
 /* Writes the record as one line. -EIO when the stream failed, -ENOMEM. */
 int sl_record_write(const json_t *record, FILE *stream);
 
