@@ -190,9 +190,7 @@ static int begin_read(struct sl_engine *engine, int network, int shard, struct s
 {
     bool stays = sl_schedule_view(engine->schedule)->networks[network].pinned[shard];
     int result = sl_shard_reader_begin(&engine->reader, network, shard, stays, error);
-    if (result > 0)
-        sl_schedule_loaded(engine->schedule, network, shard);
-    return result < 0 ? result : 0;
+    return result > 0 ? sl_schedule_loaded(engine->schedule, network, shard, error) : result;
 }
 
 static bool has_room(struct sl_engine *engine, int network, int shard)
@@ -241,10 +239,11 @@ static int end_read(struct sl_engine *engine, const struct sl_completion *comple
     if (result)
         return result;
     sl_engine_note_read(engine, network, shard, completion->submitted_ns, completion->completed_ns);
-    sl_schedule_loaded(engine->schedule, network, shard);
-    while (sl_contents_arrived(engine->workload.contents, network, shard, &other, &shard_there))
-        sl_schedule_loaded(engine->schedule, other, shard_there);
-    return 0;
+    result = sl_schedule_loaded(engine->schedule, network, shard, error);
+    while (!result &&
+           sl_contents_arrived(engine->workload.contents, network, shard, &other, &shard_there))
+        result = sl_schedule_loaded(engine->schedule, other, shard_there, error);
+    return result;
 }
 
 /* Every completion taken is accounted for, also after a failure; the first failure is reported. */
@@ -266,7 +265,8 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
 }
 
 /* The stall of a layer is the time in which no executor ran before its unit began. */
-static void end_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run)
+static int end_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run,
+                   struct sl_error *error)
 {
     sl_engine_note_run(engine, executor, run);
     struct sl_network_state *state = run->network;
@@ -279,20 +279,24 @@ static void end_run(struct sl_engine *engine, int executor, const struct sl_unit
     engine->executors_busy--;
     if (!engine->executors_busy)
         engine->last_run_end_ns = run->end_ns;
-    if (!sl_schedule_ran(engine->schedule, run->network_index, run->unit))
-        return;
+    int finished = sl_schedule_ran(engine->schedule, run->network_index, run->unit, error);
+    if (finished <= 0)
+        return finished;
     uint64_t now_ns = sl_now_ns();
     sl_network_state_finish(state, engine->pool, now_ns, engine->network_count == 1);
     sl_engine_note_result(engine, run->network_index, now_ns);
+    return 0;
 }
 
-static void collect_runs(struct sl_engine *engine)
+static int collect_runs(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_unit_run run;
-    for (int e = 0; e < engine->executor_count; e++) {
+    int result = 0;
+    for (int e = 0; e < engine->executor_count && !result; e++) {
         if (sl_executor_collect(engine->executors[e], &run))
-            end_run(engine, e, &run);
+            result = end_run(engine, e, &run, error);
     }
+    return result;
 }
 
 static int start_run(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
@@ -323,8 +327,7 @@ static int start_run(struct sl_engine *engine, const struct sl_step *step, struc
         sl_executor_start(engine->executors[e], &run);
         break;
     }
-    collect_runs(engine);
-    return 0;
+    return collect_runs(engine, error);
 }
 
 /* Carries out the policy's steps until it waits. A run in the loop's own thread takes long enough
@@ -382,8 +385,8 @@ static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
         eventfd_t count;
         eventfd_read(engine->wake_fd, &count);
     }
-    collect_runs(engine);
-    return reap_reads(engine, error);
+    int result = collect_runs(engine, error);
+    return result ? result : reap_reads(engine, error);
 }
 
 /* Until no executor runs; what it ran is forgotten. */

@@ -382,14 +382,22 @@ int sl_schedule_next(struct sl_schedule *schedule, uint64_t now_ns, struct sl_st
     return result;
 }
 
-void sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard)
+int sl_schedule_loaded(struct sl_schedule *schedule, int n, int shard, struct sl_error *error)
 {
-    set_residency(schedule, network, shard, SL_SHARD_RESIDENT);
+    const struct sl_policy_network *network = &schedule->networks[n];
+    if (shard < 0 || shard >= network->shard_count || network->residency[shard] != SL_SHARD_LOADING)
+        return sl_error_set(error, -EPROTO, "shard %d of %s is loaded although it was not loading",
+                            shard, schedule->states[n].name);
+    set_residency(schedule, n, shard, SL_SHARD_RESIDENT);
+    return 0;
 }
 
-bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
+int sl_schedule_ran(struct sl_schedule *schedule, int n, int unit, struct sl_error *error)
 {
     struct sl_policy_network *network = &schedule->networks[n];
+    if (!network->running || unit != network->next_unit)
+        return sl_error_set(error, -EPROTO, "unit %d of %s ran although it was not running", unit,
+                            schedule->states[n].name);
     int shard = network->unit_shard[unit];
     if (shard >= 0) {
         set_residency(schedule, n, shard, SL_SHARD_RESIDENT);
@@ -401,12 +409,12 @@ bool sl_schedule_ran(struct sl_schedule *schedule, int n, int unit)
     schedule->runs_in_flight--;
     network->next_unit = unit + 1;
     if (network->next_unit < network->unit_count)
-        return false;
+        return 0;
     network->active = false;
     network->next_unit = 0;
     network->first_absent = absent_in(network, 0, network->shard_count);
     network->first_absent_behind = -1;
-    return true;
+    return 1;
 }
 
 void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned)

@@ -54,9 +54,12 @@ void sl_schedule_arrive(struct sl_schedule *schedule, int network, uint64_t now_
 int sl_schedule_next(struct sl_schedule *schedule, uint64_t now_ns, struct sl_step *step,
                      struct sl_error *error);
 
-/* Events. sl_schedule_ran returns true when the network's active request is finished. */
-void sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard);
-bool sl_schedule_ran(struct sl_schedule *schedule, int network, int unit);
+/* Events: the load of a shard, or the run of a unit, has ended. sl_schedule_ran returns 1 when the
+ * network's active request is finished by it, else 0. -EPROTO for a shard that is not loading, or a
+ * unit that is not running; nothing changes then. */
+int sl_schedule_loaded(struct sl_schedule *schedule, int network, int shard,
+                       struct sl_error *error);
+int sl_schedule_ran(struct sl_schedule *schedule, int network, int unit, struct sl_error *error);
 
 /* Replaces the pins of a network between its requests. */
 void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned);

@@ -180,7 +180,7 @@ static struct pending_run *earliest_run(struct simulator *simulator)
 }
 
 /* Moves time to the next event and applies it. At equal times reads come first. */
-static void next_event(struct simulator *simulator)
+static int next_event(struct simulator *simulator, struct sl_error *error)
 {
     struct pending_run *run = earliest_run(simulator);
     struct pending_read *read = simulator->count ? &simulator->reads[simulator->head] : NULL;
@@ -192,12 +192,13 @@ static void next_event(struct simulator *simulator)
     if (read_first) {
         simulator->head = (simulator->head + 1) % simulator->capacity;
         simulator->count--;
-        sl_schedule_loaded(simulator->schedule, read->network, read->shard);
-        return;
+        return sl_schedule_loaded(simulator->schedule, read->network, read->shard, error);
     }
     run->busy = false;
-    if (sl_schedule_ran(simulator->schedule, run->network, run->unit))
+    int finished = sl_schedule_ran(simulator->schedule, run->network, run->unit, error);
+    if (finished > 0)
         simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
+    return finished < 0 ? finished : 0;
 }
 
 static int simulator_create(const struct sl_schedule_network *networks, int network_count,
@@ -237,8 +238,9 @@ static int run_rounds(struct simulator *simulator, int rounds, struct sl_error *
                                (uint64_t)(rounds - 1 - round));
         failed = follow_policy(simulator, error);
         while (!failed && !sl_schedule_idle(simulator->schedule)) {
-            next_event(simulator);
-            failed = follow_policy(simulator, error);
+            failed = next_event(simulator, error);
+            if (!failed)
+                failed = follow_policy(simulator, error);
         }
     }
     return failed;

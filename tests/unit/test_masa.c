@@ -51,7 +51,7 @@ static void load_all(uint64_t now_ns, int network, int shards)
     for (int s = 0; s < shards; s++)
         expect_step(now_ns, SL_STEP_LOAD, network);
     for (int s = 0; s < shards; s++)
-        sl_schedule_loaded(schedule, network, s);
+        cr_assert_eq(sl_schedule_loaded(schedule, network, s, NULL), 0);
 }
 
 static void tear_down(void)
@@ -97,7 +97,7 @@ Test(masa, admits_what_fits)
         load_all(0, n, 2);
         for (int unit = 0; unit < 2; unit++) {
             expect_step(0, SL_STEP_RUN, n);
-            sl_schedule_ran(schedule, n, unit);
+            cr_assert_geq(sl_schedule_ran(schedule, n, unit, NULL), 0);
         }
         expect_step(0, SL_STEP_DROP, n);
         expect_step(0, SL_STEP_DROP, n);

@@ -100,10 +100,12 @@ static bool event(struct driver *driver)
     int network = pending[chosen].network, index = pending[chosen].index;
     if (pending[chosen].run) {
         driver->running_unit[network] = -1;
-        driver->requests_done += sl_schedule_ran(driver->schedule, network, index);
+        int finished = sl_schedule_ran(driver->schedule, network, index, NULL);
+        cr_assert_geq(finished, 0);
+        driver->requests_done += finished;
     } else {
         driver->slots[network][index] = RESIDENT;
-        sl_schedule_loaded(driver->schedule, network, index);
+        cr_assert_eq(sl_schedule_loaded(driver->schedule, network, index, NULL), 0);
     }
     return true;
 }

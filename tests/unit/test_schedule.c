@@ -67,6 +67,9 @@ Test(schedule, refuses_what_cannot_be)
     cr_assert_eq(play(SL_STEP_LOAD, 1), -EPROTO, "4096 + 8192 pass the budget");
     cr_assert(strstr(error.text, "budget"));
     cr_assert_eq(play(SL_STEP_RUN, 0), -EPROTO, "it is loading");
+    cr_assert_eq(sl_schedule_ran(schedule, 0, 0, &error), -EPROTO, "it is not running");
+    cr_assert_eq(sl_schedule_loaded(schedule, 0, 1, &error), -EPROTO, "it is absent");
+    cr_assert_eq(sl_schedule_loaded(schedule, 0, -1, &error), -EPROTO, "there is none");
     cr_assert_eq(play(SL_STEP_DROP, 0), -EPROTO, "it is loading");
 }
 
@@ -78,16 +81,19 @@ Test(schedule, runs_a_request_to_its_end)
     for (int shard = 0; shard < 2; shard++) {
         cr_assert_eq(view->networks[0].first_absent, shard);
         cr_assert_eq(play(SL_STEP_LOAD, shard), 0);
-        sl_schedule_loaded(schedule, 0, shard);
+        cr_assert_eq(sl_schedule_loaded(schedule, 0, shard, &error), 0);
+        cr_assert_eq(sl_schedule_loaded(schedule, 0, shard, &error), -EPROTO, "it is resident");
         cr_assert_eq(play(SL_STEP_RUN, shard), 0);
         cr_assert_eq(play(SL_STEP_DROP, shard), -EPROTO, "it is running");
-        cr_assert_not(sl_schedule_ran(schedule, 0, shard));
+        cr_assert_eq(sl_schedule_ran(schedule, 0, shard + 1, &error), -EPROTO, "another one is");
+        cr_assert_eq(sl_schedule_ran(schedule, 0, shard, &error), 0);
+        cr_assert_eq(sl_schedule_ran(schedule, 0, shard, &error), -EPROTO, "it ran");
         cr_assert_eq(play(SL_STEP_DROP, shard), 0);
         cr_assert_eq(view->used_bytes, 0);
     }
     cr_assert_eq(view->networks[0].first_held, -1);
     cr_assert_eq(play(SL_STEP_RUN, 2), 0);
-    cr_assert(sl_schedule_ran(schedule, 0, 2));
+    cr_assert_eq(sl_schedule_ran(schedule, 0, 2, &error), 1);
     cr_assert(sl_schedule_idle(schedule));
     cr_assert_eq(view->networks[0].next_unit, 0);
     cr_assert_eq(view->networks[0].first_absent, 0);
