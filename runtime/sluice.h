@@ -212,6 +212,7 @@ SL_API void sl_session_last_batch(const struct sl_session *session, struct sl_ba
 
 /* Another budget from the next run on, as in struct sl_session_options: weights in memory are given
  * back and what to keep is planned anew. A budget that is too small fails that run with -ENOBUFS.
+ * From any thread; a lower one also holds for a run in progress, as a lower limit does.
  *
  * Without a budget the memory limit of the process's control group counts, or what v2's memory.high
  * or v1's soft limit ask it to stay below. A change is noticed without this call: a higher one

@@ -494,7 +494,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
 
 void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes)
 {
-    engine->options.budget_bytes = budget_bytes;
+    __atomic_store_n(&engine->options.budget_bytes, budget_bytes, __ATOMIC_RELAXED);
 }
 
 void sl_engine_interrupt(struct sl_engine *engine)

@@ -71,7 +71,8 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
  * back and the pins are chosen anew; the same happens by itself when the budget is the limit of the
  * process's group and that changed. A limit that sinks below what is in force also shrinks the
  * batch in progress, which then loads less far ahead and keeps nothing for later ones; one that is
- * lower than the least budget ends it with -ENOBUFS. */
+ * lower than the least budget ends it with -ENOBUFS. So does a lower budget that another thread
+ * sets meanwhile. */
 void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes);
 
 /* The limit of the process's group is read again at once rather than within some milliseconds: a
