@@ -49,9 +49,15 @@ static int plan_pins(struct sl_engine *engine, const struct sl_device_model *dev
     return 0;
 }
 
+/* As it was set, by whatever thread. */
+static uint64_t given_bytes(const struct sl_engine *engine)
+{
+    return __atomic_load_n(&engine->options.budget_bytes, __ATOMIC_RELAXED);
+}
+
 static uint64_t total_bytes(const struct sl_engine *engine)
 {
-    uint64_t given = engine->options.budget_bytes;
+    uint64_t given = given_bytes(engine);
     return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
 }
 
@@ -79,7 +85,7 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
     budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
     const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
     budget->activation_bytes = arena_bytes(engine) + kept;
-    bool group = engine->options.budget_bytes == UINT64_MAX;
+    bool group = given_bytes(engine) == UINT64_MAX;
     return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
                             kept + sl_pool_used(engine->pool, SL_POOL_SCRATCH), error);
 }
@@ -156,7 +162,7 @@ static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
         "%s of %s is too small for policy %s: it needs at least %" PRIu64
         " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
         "M",
-        engine->options.budget_bytes == UINT64_MAX ? "the memory limit" : "a budget",
+        given_bytes(engine) == UINT64_MAX ? "the memory limit" : "a budget",
         sl_format_size(budget->total_bytes, given), engine->policy->name, all,
         sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
@@ -180,7 +186,8 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     if (engine->reader.in_flight)
         engine->reader.load_ns += now_ns - engine->reader.reading_since_ns;
     engine->postponed_count = 0;
-    sl_shard_reader_drain(&engine->reader);
+    if (!sl_shard_reader_drain(&engine->reader))
+        return sl_error_set(error, -EIO, "the loader broke while its reads were cancelled");
     budget->total_bytes = total;
     sl_budget_rest(budget);
     int result =

@@ -334,14 +334,19 @@ static bool reap_all(struct sl_shard_reader *reader)
     return true;
 }
 
-void sl_shard_reader_drain(struct sl_shard_reader *reader)
+bool sl_shard_reader_drain(struct sl_shard_reader *reader)
 {
-    reader->loader->ops->cancel(reader->loader);
-    if (reader->broken || !reap_all(reader)) {
+    bool drained = reader->loader != NULL;
+    if (drained) {
+        reader->loader->ops->cancel(reader->loader);
+        drained = !reader->broken && reap_all(reader);
+    }
+    if (!drained) {
         close_loader(reader);
         /* A failure is told when it matters: by the next batch. */
         sl_shard_reader_ready(reader, NULL);
     }
     for (int n = 0; n < reader->network_count; n++)
         reader->networks[n]->reads_in_flight = 0;
+    return drained;
 }

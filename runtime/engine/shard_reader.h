@@ -71,8 +71,9 @@ void sl_shard_reader_keep(struct sl_shard_reader *reader, int network, int shard
  * has none. No read of it is in flight. */
 void sl_shard_reader_drop(struct sl_shard_reader *reader, int network, int shard);
 
-/* Cancels and waits for all reads, so that no read lands in memory given back. When the loader
- * itself fails it is closed, which waits too, and opened anew if that is possible. */
-void sl_shard_reader_drain(struct sl_shard_reader *reader);
+/* Cancels and waits for all reads, so that no read lands in memory given back. False when the loader
+ * itself failed: it was closed, which waits too, and opened anew if that is possible; shards that it
+ * had mapped are gone, and no batch in progress can go on. */
+bool sl_shard_reader_drain(struct sl_shard_reader *reader);
 
 #endif
