@@ -168,6 +168,10 @@ void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *poo
     }
     state->result.digest = XXH3_64bits_digest(&digest);
     state->result.latency_ns = now_ns - state->arrival_ns;
+    /* Reads for the next request may be in flight: their time so far belongs to this one. */
+    if (state->reads_in_flight)
+        state->result.load_ns += now_ns - state->reading_since_ns;
+    state->reading_since_ns = now_ns;
     if (!keep_arena)
         sl_network_state_give_arena(state, pool);
 }
@@ -190,6 +194,7 @@ void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns)
            (size_t)state->network->layer_count * sizeof(*state->load_begin_ns));
     state->result = (struct sl_network_result){.layers = state->times};
     state->arrival_ns = now_ns;
+    state->reading_since_ns = now_ns; /* of reads in flight since the batch before */
 }
 
 void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns)
@@ -211,7 +216,7 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint6
     uint64_t begin_ns =
         state->load_begin_ns[layer] ? state->load_begin_ns[layer] : state->arrival_ns;
     state->times[layer].load_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
-    if (--state->reads_in_flight == 0)
+    if (--state->reads_in_flight == 0 && now_ns > state->reading_since_ns)
         state->result.load_ns += now_ns - state->reading_since_ns;
 }
 

@@ -26,7 +26,7 @@ struct sl_network_state {
     uint64_t *least_run_ns;      /* [layer]: of all batches without faults; UINT64_MAX: unknown */
     uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */
     int reads_in_flight;
-    uint64_t reading_since_ns; /* when reads_in_flight became 1 */
+    uint64_t reading_since_ns; /* reads in flight count from here: they or the request began */
     struct sl_network_result result;
     uint64_t arrival_ns;
 };

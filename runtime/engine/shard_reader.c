@@ -279,7 +279,8 @@ int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completi
     *shard = tag_shard(completion->tag);
     struct sl_network_state *state = reader->networks[*network];
     sl_network_state_read_ends(state, *shard, completion->completed_ns);
-    if (--reader->in_flight == 0)
+    /* It may have ended before the batch that looks began. */
+    if (--reader->in_flight == 0 && completion->completed_ns > reader->reading_since_ns)
         reader->load_ns += completion->completed_ns - reader->reading_since_ns;
     if (completion->result)
         return reading_failed(state, *shard, completion->result, "", error);

@@ -22,7 +22,7 @@ struct sl_shard_reader {
     int network_count;
     struct sl_contents *contents; /* the engine sets it, before the first read */
     int in_flight;
-    uint64_t reading_since_ns; /* when in_flight became 1 */
+    uint64_t reading_since_ns; /* when in_flight became 1, or the batch began */
     uint64_t load_ns;          /* some read was in flight; the engine sets it to 0 */
 };
 
@@ -71,9 +71,9 @@ void sl_shard_reader_keep(struct sl_shard_reader *reader, int network, int shard
  * has none. No read of it is in flight. */
 void sl_shard_reader_drop(struct sl_shard_reader *reader, int network, int shard);
 
-/* Cancels and waits for all reads, so that no read lands in memory given back. False when the loader
- * itself failed: it was closed, which waits too, and opened anew if that is possible; shards that it
- * had mapped are gone, and no batch in progress can go on. */
+/* Cancels and waits for all reads, so that no read lands in memory given back. False when the
+ * loader itself failed: it was closed, which waits too, and opened anew if that is possible; shards
+ * that it had mapped are gone, and no batch in progress can go on. */
 bool sl_shard_reader_drain(struct sl_shard_reader *reader);
 
 #endif

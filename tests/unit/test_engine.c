@@ -153,12 +153,12 @@ Test(engine, one_digest_whatever_the_way)
     }
 }
 
-/* The process grows a little between the refusal and the run; the address sanitizer's quarantine
- * far more. */
+/* Of the process between a refusal that names the least budget and the next run; the address
+ * sanitizer's quarantine grows far more. */
 #ifdef __SANITIZE_ADDRESS__
 #define GROWTH_BYTES (64 << 20)
 #else
-#define GROWTH_BYTES (256 << 10)
+#define GROWTH_BYTES (512 << 10)
 #endif
 
 /* The least budget as the refusal of a far smaller one names it. */
@@ -253,13 +253,6 @@ Test(engine, names_a_damaged_shard)
     sl_pack_close(pack);
 }
 
-/* Of the process between a refusal that names the least budget and the next run. */
-#ifdef __SANITIZE_ADDRESS__
-#define PROCESS_GROWTH (UINT64_C(8) << 20)
-#else
-#define PROCESS_GROWTH (UINT64_C(512) << 10)
-#endif
-
 /* The same digest from mapped packs, whatever the kernel is told, and within budgets. */
 Test(engine, one_digest_over_mapped_packs)
 {
@@ -280,7 +273,7 @@ Test(engine, one_digest_over_mapped_packs)
         }
         options.policy = "auto";
         for (uint64_t more = 0; more < pack->weight_bytes; more += 300000) {
-            options.budget_bytes = least_budget(pack, "auto") + PROCESS_GROWTH + more;
+            options.budget_bytes = least_budget(pack, "auto") + GROWTH_BYTES + more;
             cr_assert_eq(run_digest(&options, pack, 2, 4), digest);
         }
     }
@@ -295,7 +288,7 @@ Test(engine, times_of_layers_are_within_their_batch)
                                         .loader = "sim",
                                         .threads = 1,
                                         .reading = {.sim_bytes_per_s = 50000000}};
-    options.budget_bytes = least_budget(pack, "window") + PROCESS_GROWTH;
+    options.budget_bytes = least_budget(pack, "window") + GROWTH_BYTES;
     struct sl_engine *engine = make_engine(&options, pack, 1);
     for (uint64_t more = 10; more-- > 0;) {
         struct sl_network_result result;
@@ -303,6 +296,10 @@ Test(engine, times_of_layers_are_within_their_batch)
         struct sl_error error = {0};
         cr_assert_eq(sl_engine_run(engine, more, &result, &makespan_ns, &error), 0, "%s",
                      error.text);
+        struct sl_batch_facts batch;
+        sl_engine_last_batch(engine, &batch);
+        cr_assert_leq(batch.load_ns, makespan_ns, "batch %d", (int)more);
+        cr_assert_leq(result.load_ns, makespan_ns);
         for (int l = 0; l < pack->network->layer_count; l++)
             cr_assert_leq(result.layers[l].load_ns, makespan_ns);
     }
@@ -320,7 +317,7 @@ Test(engine, advises_what_memory_would_save)
                                         .threads = 1,
                                         .reading = {.sim_bytes_per_s = 50000000},
                                         .device_bytes_per_s = 50000000};
-    options.budget_bytes = least_budget(pack, "auto") + PROCESS_GROWTH;
+    options.budget_bytes = least_budget(pack, "auto") + GROWTH_BYTES;
     struct sl_engine_advice advice;
     for (int unlimited = 0; unlimited < 2; unlimited++) {
         struct sl_engine *engine = make_engine(&options, pack, 1);

@@ -78,6 +78,9 @@ static int run(struct sl_engine *engine, uint64_t more, const struct workload *w
     uint64_t makespan_ns;
     *error = (struct sl_error){0};
     int result = sl_engine_run(engine, more, results, &makespan_ns, error);
+    struct sl_batch_facts batch;
+    sl_engine_last_batch(engine, &batch);
+    cr_assert(result || batch.load_ns <= makespan_ns);
     for (int n = 0; n < workload->count && !result; n++) {
         cr_assert_leq(results[n].load_ns, makespan_ns);
         cr_assert_leq(results[n].latency_ns, makespan_ns);
