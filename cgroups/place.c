@@ -196,11 +196,16 @@ static double process_age(pid_t pid)
            (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
+bool sl_lock_free(int fd)
+{
+    return !flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK;
+}
+
 bool sl_owner_gone(pid_t owner, int fd)
 {
     /* A living owner holds the lock, also one whose pid means something else in our namespace. The
      * pid guards the moment between creation and locking, its age against pids used again. */
-    if (owner == getpid() || (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK))
+    if (owner == getpid() || !sl_lock_free(fd))
         return false;
     if (kill(owner, 0) && errno == ESRCH)
         return true;

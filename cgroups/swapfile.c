@@ -109,8 +109,9 @@ uint64_t sl_swap_lasting_free_bytes(void)
     return total;
 }
 
-/* True for a swap file of ours whose process is gone. */
-static bool is_leftover(const char *path)
+/* True for a swap file of ours whose process is gone, or could not disable it before (the kernel
+ * finds no memory for what is in it): it is locked from before it is enabled. */
+static bool is_leftover(const char *path, bool enabled)
 {
     const char *name = strrchr(path, '/');
     pid_t owner = sl_control_owner(name ? name + 1 : path, SWAP_PREFIX);
@@ -118,23 +119,24 @@ static bool is_leftover(const char *path)
         return false;
     SL_AUTO_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
-    return fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) && sl_owner_gone(owner, fd);
+    return fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) &&
+           (enabled ? sl_lock_free(fd) : sl_owner_gone(owner, fd));
 }
 
-static void remove_leftover(const char *path)
+static void remove_leftover(const char *path, bool enabled)
 {
-    if (!is_leftover(path))
+    if (!is_leftover(path, enabled))
         return;
     if (swapoff(path) && errno != EINVAL)
         return; /* still in use and not ours to disable: removing it would only hide it */
     if (!unlink(path))
-        sl_log(SL_LOG_NOTE, "removed the swap file %s, left by a sluice that is gone", path);
+        sl_log(SL_LOG_NOTE, "removed the swap file %s, left by an earlier run", path);
 }
 
 static void visit_leftover(const char *path, uint64_t free_bytes, void *context)
 {
     (void)free_bytes, (void)context;
-    remove_leftover(path);
+    remove_leftover(path, true);
 }
 
 static void clean_directory(const char *directory)
@@ -145,7 +147,7 @@ static void clean_directory(const char *directory)
         if (!sl_control_owner(entry->d_name, SWAP_PREFIX) ||
             snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) >= PATH_MAX)
             continue;
-        remove_leftover(path);
+        remove_leftover(path, false);
     }
     if (entries)
         closedir(entries);
@@ -309,7 +311,9 @@ static int create_in(const char *directory, uint64_t bytes, bool preferred,
         free(swapfile);
         return code;
     }
-    flock(swapfile->fd, LOCK_EX | LOCK_NB);
+    /* Others hold it for a moment while they look whether it is left over. */
+    while (flock(swapfile->fd, LOCK_EX) && errno == EINTR)
+        ;
     code = enable(swapfile, bytes, preferred, error);
     swapfile->enabled = !code;
     if (code) {
@@ -347,8 +351,8 @@ void sl_swapfile_remove(struct sl_swapfile *swapfile)
         return;
     if (swapfile->enabled && swapoff(swapfile->path))
         sl_log(SL_LOG_WARNING,
-               "the swap file %s could not be disabled: %s; run swapoff %s, then "
-               "remove it",
+               "the swap file %s could not be disabled: %s; the next run tries again, or run "
+               "swapoff %s, then remove it",
                swapfile->path, strerror(errno), swapfile->path);
     else
         unlink(swapfile->path);

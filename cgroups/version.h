@@ -140,6 +140,9 @@ int sl_places_find(const struct sl_cgroup_version *version, const char *controll
 int sl_group_own_directory(char *directory, size_t size);
 /* True when the process that the name of this locked directory or file says is gone. */
 bool sl_owner_gone(pid_t owner, int fd);
+/* True when nobody holds the lock of this directory or file: where it is always held before there
+ * is anything to clean up, its owner is done with it, though it may live. fd holds it then. */
+bool sl_lock_free(int fd);
 /* Kills everything inside a group of ours and waits up to five seconds for its end. */
 void sl_group_kill(const char *directory);
 /* Removes an empty group through libcgroup; waits for processes that are still on their way out. */

@@ -139,12 +139,13 @@ static void clean_disk(int number)
     if (fd < 0)
         return;
     pid_t owner = disk_owner(fd);
-    bool gone = owner && sl_owner_gone(owner, fd);
+    /* One of our own without the lock could not be disabled before. */
+    bool gone = owner && (owner == getpid() ? sl_lock_free(fd) : sl_owner_gone(owner, fd));
     close(fd);
     if (!gone || (swapoff(path) && errno != EINVAL))
         return;
     if (!remove_disk(number))
-        sl_log(SL_LOG_NOTE, "removed the swap disk %s, left by a sluice that is gone", path);
+        sl_log(SL_LOG_NOTE, "removed the swap disk %s, left by an earlier run", path);
 }
 
 void sl_zrams_clean(void)
@@ -233,14 +234,15 @@ void sl_zram_remove(struct sl_zram *zram)
 {
     if (!zram)
         return;
-    bool disabled = !zram->enabled || !swapoff(zram->path);
+    int code = zram->enabled && swapoff(zram->path) ? -errno : 0;
     /* Only a disk that nobody has open can be removed. */
     sl_cleanup_fd(&zram->fd);
-    int code = disabled ? remove_disk(zram->number) : -EBUSY;
+    if (!code)
+        code = remove_disk(zram->number);
     if (code)
         sl_log(SL_LOG_WARNING,
-               "the swap disk %s could not be removed: %s; run swapoff %s, then echo %d > " CONTROL
-               "/hot_remove",
+               "the swap disk %s could not be removed: %s; the next run tries again, or run "
+               "swapoff %s, then echo %d > " CONTROL "/hot_remove",
                zram->path, strerror(-code), zram->path, zram->number);
     free(zram);
 }

@@ -467,6 +467,39 @@ Test(system_cgroups, next_run_removes_what_a_killed_one_left)
     sl_outcome_free(&outcome);
 }
 
+/* What could not be disabled is not locked any more, though its process goes on. */
+Test(system_cgroups, swap_that_the_living_gave_up_is_removed)
+{
+    require_swap_files();
+    struct sl_swapfile *held, *given_up;
+    struct sl_error error;
+    char own[128], other[128];
+    int report[2], end[2];
+    cr_assert_eq(pipe(report) | pipe(end), 0);
+    cr_assert_eq(sl_swapfile_create("/var/tmp", SL_MIB, false, &held, &error), 0, "%s", error.text);
+    pid_t owner = fork();
+    if (!owner) {
+        close(end[1]);
+        char made = !sl_swapfile_create("/var/tmp", SL_MIB, false, &given_up, NULL), byte;
+        close_range((unsigned)end[1], ~0u, 0); /* the lock, among others */
+        _exit(write(report[1], &made, 1) != 1 || read(end[0], &byte, 1) != 0);
+    }
+    close(report[1]);
+    close(end[0]);
+    char made = 0;
+    cr_assert_eq(read(report[0], &made, 1), 1);
+    snprintf(own, sizeof(own), "/var/tmp/sluice-swap-%d-*", getpid());
+    snprintf(other, sizeof(other), "/var/tmp/sluice-swap-%d-*", owner);
+    cr_expect(made && matches(other), "nothing was left: the test proves nothing");
+    sl_swapfiles_clean(NULL);
+    cr_expect_not(matches(other));
+    cr_expect(matches(own), "swap in use was removed");
+    close(end[1]);
+    cr_assert_eq(waitpid(owner, NULL, 0), owner);
+    sl_swapfile_remove(held);
+    cr_expect_not(matches(own));
+}
+
 Test(system_cgroups, swap_file_is_enabled_and_removed)
 {
     require_groups();
