@@ -160,7 +160,9 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
         return NULL;
     }
     void *memory = sl_region_take(&pool->region, bytes, stays);
-    if (!memory)
+    if (memory)
+        populate(memory, bytes); /* slots share huge pages, and threads read into them */
+    else
         memory = take_kept(pool, bytes);
     if (!memory) {
         sl_region_trim(&pool->region);

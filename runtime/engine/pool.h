@@ -39,8 +39,8 @@ void sl_pool_release_slots(struct sl_pool *pool);
  * the kernel gives none. One thread at a time. */
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error);
-/* A slot for a shard; stays: it will be kept across requests. -ENOBUFS when the bound of slots
- * would be passed. Given back as SL_POOL_SLOTS. */
+/* A slot for a shard, resident where it is of the region; stays: it will be kept across requests.
+ * -ENOBUFS when the bound of slots would be passed. Given back as SL_POOL_SLOTS. */
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
 /* Whether the region has room for such a slot in one piece, or there is no region. */
 bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes);
