@@ -128,19 +128,25 @@ static int band_for_pins(struct sl_engine *engine, struct sl_error *error)
     return saved_ns > 2 * bands_cost_ns(engine) ? 0 : try_activations(engine, UINT64_MAX, error);
 }
 
-/* Whole activations when the policy can run with what they leave of the budget, else row bands. */
+/* Whole activations when the policy can run with what they leave of the budget, else row bands: in
+ * several rounds, as planning itself makes the process larger. */
 static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    uint64_t least = 0, most = UINT64_MAX;
+    uint64_t least = 0, most = UINT64_MAX, before = UINT64_MAX;
     int result = 0;
     if (engine->policy->budgeted)
         result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
                                           engine->policy, &least, error);
-    for (int round = 0; round < 2 && !result; round++) {
+    while (!result) {
         result = try_activations(engine, most, error);
-        most = sl_budget_arena(&engine->budget, least, arena_bytes(engine));
-        if (most == UINT64_MAX)
-            return result || round || !more ? result : band_for_pins(engine, error);
+        const uint64_t arena = arena_bytes(engine);
+        const uint64_t next = sl_budget_arena(&engine->budget, least, arena);
+        if (!result && more && most == UINT64_MAX && next == UINT64_MAX)
+            return band_for_pins(engine, error);
+        if (next == UINT64_MAX || arena >= before)
+            break;
+        before = arena;
+        most = next;
     }
     return result;
 }
