@@ -117,11 +117,15 @@ static int divide_bounded(struct sl_predictor *predictor, const struct sl_policy
 }
 
 /* As the engine does: whole activations when the policy can run so, else row bands. *least: bytes
- * of shards that the policy needs; *least_limit: of memory for all, in row bands. */
-static int divide_for_budgeted(struct sl_predictor *predictor, const struct sl_policy *policy,
-                               uint64_t limit_bytes, struct sl_budget *budget, uint64_t *least,
-                               uint64_t *least_limit, struct sl_error *error)
+ * of shards that the policy needs; *least_limit: of memory for all, in row bands; both 0 when it
+ * heeds no budget. */
+static int divide_for(struct sl_predictor *predictor, const struct sl_policy *policy,
+                      uint64_t limit_bytes, struct sl_budget *budget, uint64_t *least,
+                      uint64_t *least_limit, struct sl_error *error)
 {
+    *least = *least_limit = 0;
+    if (!policy->budgeted)
+        return divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, budget, error);
     int result = sl_schedule_least_budget(predictor->workload.networks, predictor->count, policy,
                                           least, error);
     if (!result)
@@ -138,6 +142,19 @@ static int divide_for_budgeted(struct sl_predictor *predictor, const struct sl_p
     if (result || most == UINT64_MAX)
         return result;
     return divide_bounded(predictor, policy, limit_bytes, most, budget, error);
+}
+
+static struct sl_schedule_options options_of(const struct sl_predictor *predictor,
+                                             const struct sl_policy *policy,
+                                             const struct sl_budget *budget, uint64_t limit_bytes,
+                                             int depth)
+{
+    return (struct sl_schedule_options){
+        .budget_bytes = policy->budgeted ? budget->shard_bytes : UINT64_MAX,
+        .memory_bytes = limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(budget),
+        .depth = depth,
+        .reads_most = predictor->device.depth,
+    };
 }
 
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
@@ -190,19 +207,13 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
     struct sl_budget budget;
     struct sl_prediction made = {0};
     uint64_t least = 0;
-    int result = policy->budgeted
-                     ? divide_for_budgeted(predictor, policy, limit_bytes, &budget, &least,
-                                           &made.least_limit_bytes, error)
-                     : divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, &budget, error);
+    int result =
+        divide_for(predictor, policy, limit_bytes, &budget, &least, &made.least_limit_bytes, error);
     if (result)
         return result;
     uint64_t overhead = sl_budget_overhead(&budget);
-    struct sl_schedule_options options = {
-        .budget_bytes = UINT64_MAX, .depth = depth, .reads_most = predictor->device.depth};
-    if (limit_bytes != UINT64_MAX)
-        options.memory_bytes = sl_budget_networks(&budget);
-    if (policy->budgeted)
-        options.budget_bytes = budget.shard_bytes;
+    const struct sl_schedule_options options =
+        options_of(predictor, policy, &budget, limit_bytes, depth);
     made.fits = !policy->budgeted || budget.shard_bytes >= least;
     if (made.fits) {
         result = simulate(predictor, policy, &options, &made, error);
@@ -241,15 +252,12 @@ int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *pol
                      void *context, struct sl_error *error)
 {
     struct sl_budget budget;
-    int result = divide(predictor, policy, limit_bytes, &budget, error);
+    uint64_t least, least_limit;
+    int result = divide_for(predictor, policy, limit_bytes, &budget, &least, &least_limit, error);
     if (result)
         return result;
-    struct sl_schedule_options options = {
-        .budget_bytes = policy->budgeted ? budget.shard_bytes : UINT64_MAX,
-        .memory_bytes = limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(&budget),
-        .depth = depth,
-        .reads_most = predictor->device.depth,
-    };
+    const struct sl_schedule_options options =
+        options_of(predictor, policy, &budget, limit_bytes, depth);
     return sl_simulate_steps(predictor->workload.networks, predictor->count, policy, &options,
                              &predictor->device, observe, context, error);
 }
