@@ -158,6 +158,73 @@ Test(system_limits, row_bands_run_where_whole_blobs_do_not_fit)
     json_decref(free_run);
 }
 
+static json_t *plan(const char *policy, const char *limit)
+{
+    struct command command;
+    command_run(&command, "plan %s --policy %s --memory %s -q -o json", pack, policy, limit);
+    json_t *records = command_records(&command), *record = json_incref(json_array_get(records, 0));
+    json_decref(records);
+    cr_assert_not_null(record, "%s", command.errors);
+    command_free(&command);
+    return record;
+}
+
+/* Where the limit is what the plan says is least, rounded up: never more than the plan's peak,
+ * the bits of a run without limit, and a graph of the plan. Returns whether that took row bands. */
+static bool run_at_least_limit(const char *topology, const char *policy, const char *loader,
+                               const json_t *free_run)
+{
+    char words[128], limit[32];
+    json_t *tight = plan(policy, "4M");
+    const double mib = record_number(tight, "least_memory_bytes") / SL_MIB;
+    snprintf(limit, sizeof(limit), "%dM", (int)mib + 1);
+    json_t *planned = plan(policy, limit);
+    cr_expect(json_is_true(json_object_get(planned, "fits")), "%s in %s", topology, limit);
+    snprintf(words, sizeof(words), "--policy %s --loader %s --memory %s --swap 0 --runs 2", policy,
+             loader, limit);
+    json_t *record = run(words, "ok");
+    cr_expect_str_eq(record_text(record, "digest"), record_text(free_run, "digest"), "%s: %s",
+                     topology, words);
+    /* Of mapped pages some stay beyond their use until the kernel wants them back. */
+    const json_t *most = strcmp(loader, "mmap") ? planned : record;
+    const char *field = strcmp(loader, "mmap") ? "peak_bytes" : "memory_limit";
+    cr_expect_leq(record_number(record, "peak_bytes"), record_number(most, field), "%s: %s",
+                  topology, words);
+    cr_expect_eq(record_number(record, "oom_kills"), 0, "%s: %s", topology, words);
+    const bool banded =
+        record_number(record, "activation_bytes") < record_number(free_run, "activation_bytes");
+    struct command command;
+    command_run(&command, "plan %s --policy %s --memory %s -q --dot -", pack, policy, limit);
+    cr_expect_eq(command.exit_code, 0, "%s in %s: %s", topology, limit, command.errors);
+    command_free(&command);
+    json_decref(tight);
+    json_decref(planned);
+    json_decref(record);
+    return banded;
+}
+
+Test(system_limits, least_limits_hold_for_every_network, .timeout = 300)
+{
+    require_limits();
+    static const char *const topologies[] = {"lenet",     "agenet",   "googlenet", "squeezenet",
+                                             "mobilenet", "resnet50", "vgg16"};
+    static const char *const loaders[] = {"uring", "pread", "mmap"};
+    int banded = 0;
+    for (size_t t = 0; t < sizeof(topologies) / sizeof(*topologies); t++) {
+        struct command command;
+        command_run(&command, "synth %s -o %s", topologies[t], pack);
+        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
+        command_free(&command);
+        json_t *free_run = run("--policy window --memory none --timeout 60s", "ok");
+        for (int l = 0; l < 3; l++) {
+            banded += run_at_least_limit(topologies[t], "window", loaders[l], free_run);
+            banded += run_at_least_limit(topologies[t], "auto", loaders[l], free_run);
+        }
+        json_decref(free_run);
+    }
+    cr_expect_geq(banded, 6, "only %d runs took row bands", banded);
+}
+
 Test(system_limits, timeout_is_a_result)
 {
     require_limits();
