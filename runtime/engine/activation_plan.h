@@ -14,7 +14,7 @@ struct sl_activation_plan {
     uint64_t bytes;         /* of the arena, multiple of 64 */
     uint64_t *offset_bytes; /* [blob], multiple of 64, or SL_PLAN_EXTERNAL; owned */
     int *input; /* [blob]: number of the input that the blob is (a view of), -1; owned */
-    struct sl_chain *chains; /* by first layer, none overlap; owned. Blobs inside have no memory */
+    struct sl_chain *chains; /* none overlap; owned. Blobs inside have no memory */
     int chain_count;
 };
 
@@ -24,7 +24,7 @@ struct sl_activation_plan {
 int sl_activation_plan_create(const struct sl_network *network, struct sl_activation_plan *plan,
                               struct sl_error *error);
 
-/* The same with these layers in chains: measured, by first layer, none overlapping. */
+/* The same with these layers in chains: measured, none overlapping. */
 int sl_activation_plan_chained(const struct sl_network *network, const struct sl_chain *chains,
                                int chain_count, struct sl_activation_plan *plan,
                                struct sl_error *error);
