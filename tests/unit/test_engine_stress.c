@@ -25,7 +25,7 @@
 #define TEXT_BYTES    8192
 /* Of the process between a refusal that names the least budget and later plans. */
 #ifdef __SANITIZE_ADDRESS__
-#define GROWTH_BYTES (64 * SL_MIB)
+#define GROWTH_BYTES (4 * SL_MIB)
 #else
 #define GROWTH_BYTES (SL_MIB / 2)
 #endif
