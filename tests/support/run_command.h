@@ -41,6 +41,13 @@ bool command_group(const struct command *command, const char *file, char *path, 
 /* Whether there is swap in zram that the supervisor of that pid made. */
 bool zram_of(pid_t pid);
 
+/* What limits grow by where processes are larger and keep what they freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZER_MIB 12
+#else
+#define SANITIZER_MIB 0
+#endif
+
 /* What the supervisor of that pid left behind: a group, a swap file, an enabled swap area, zram, or
  * a living process (command only; else pid alone). Empty when nothing. Static. */
 const char *left_behind(pid_t pid);

@@ -140,9 +140,10 @@ Test(system_shrink, between_and_within_requests)
     require_limits();
     shrink("--policy auto --runs 30", 100 * SL_MIB, 60 * SL_MIB);
     /* However fast the runs are, 32 reads of 1 MiB are under way. */
-    shrink("--policy window --runs 30", 26 * SL_MIB, 18 * SL_MIB);
+    shrink("--policy window --runs 30", (26 + SANITIZER_MIB) * SL_MIB,
+           (18 + SANITIZER_MIB) * SL_MIB);
     shrink("--policy auto --runs 30 --loader mmap", 100 * SL_MIB, 60 * SL_MIB);
-    shrink("--policy auto --runs 30", 100 * SL_MIB, 24 * SL_MIB);
+    shrink("--policy auto --runs 30", 100 * SL_MIB, (24 + SANITIZER_MIB) * SL_MIB);
 }
 
 /* A request takes four seconds; what is ahead of the run is under way, not in memory. */
@@ -153,7 +154,8 @@ Test(system_shrink, within_one_slow_request)
     sl_cgroup_probe(&rights);
     if (!rights.read_rate)
         cr_skip_test("skipped: needs an io or blkio controller (%s)", rights.reason);
-    shrink("--policy window --read-rate 60M --runs 2", 26 * SL_MIB, 18 * SL_MIB);
+    shrink("--policy window --read-rate 60M --runs 2", (26 + SANITIZER_MIB) * SL_MIB,
+           (18 + SANITIZER_MIB) * SL_MIB);
 }
 
 /* What cannot be kept ends with the least that would do. */

@@ -62,9 +62,9 @@ Test(system_tune, what_is_measured_fits)
     require_limits();
     struct command command;
     command_run(&command,
-                "tune %s --policy bulk,linear,window,auto --memory 16M,32M,none --swap 0 "
+                "tune %s --policy bulk,linear,window,auto --memory %dM,%dM,none --swap 0 "
                 "--depth 8 --queue-depth 8 --shard 256K -q -o json",
-                pack);
+                pack, 16 + SANITIZER_MIB, 32 + SANITIZER_MIB);
     cr_assert_eq(command.exit_code, 0, "%d: %s", command.exit_code, command.errors);
     cr_expect_str_empty(command_left_behind(&command));
     cr_expect_eq(count_others(), 0, "something is left in %s", directory);
