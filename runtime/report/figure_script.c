@@ -28,7 +28,8 @@ struct sl_figure *sl_figure_add(struct sl_figures *figures, enum sl_figure_kind 
 
 int sl_figure_name(struct sl_figures *figures, const char *title, const char *description)
 {
-    static const char *const kinds[] = {"time", "swap", "bound", "pareto", "memory", "layers"};
+    static const char *const kinds[] = {"time",   "swap",     "bound", "pareto",
+                                        "memory", "timeline", "layers"};
     struct sl_figure *figure = &figures->figures[figures->count - 1];
     char slug[96];
     size_t length = 0;

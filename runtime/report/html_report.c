@@ -345,9 +345,14 @@ static void add_figures(struct sl_text *html, const struct sl_figures *figures,
          "Each cell at its peak memory. Those on the dashed front are not beaten in both.", false},
         {"memory", "Memory over time",
          "Sampled from outside the group, the repetition of median latency.", false},
+        {"timeline", "Timeline",
+         "Of each policy, under the least limit that it got through, the repetition of median "
+         "latency: each row is a layer, with the span in which its weights were read and the span "
+         "in which it ran.",
+         true},
         {"layers", "Layers",
          "Where time goes in each policy, under the least limit that it got through. Loads overlap "
-         "with runs and stalls, so the three do not add up.",
+         "with the others, so they do not add up.",
          true},
     };
     for (int kind = 0; kind < SL_FIGURE_KINDS; kind++) {
