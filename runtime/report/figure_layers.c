@@ -40,11 +40,11 @@ static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
 {
     /* A profile tells faults apart; without one they are part of the run. */
     static const struct bars measured = {
-        3, {"load_ns", "run_ns", "stall_ns"}, {"load", "run", "stall"}, {5, 1, 6}};
+        3, {"load_ns", "run_ns", "stall_ns"}, {"load", "run", "stall"}, {6, 1, 5}};
     static const struct bars profiled = {4,
                                          {"load_ns", "computing_ns", "waiting_ns", "faulting_ns"},
                                          {"load", "computing", "waiting", "faulting"},
-                                         {5, 1, 6, 3}};
+                                         {6, 1, 5, 3}};
     const json_t *record = sl_result_cell_typical(cell);
     const json_t *rows = json_object_get(json_object_get(record, "profile"), "layers");
     const struct bars *bars = json_array_size(rows) ? &profiled : &measured;

@@ -10,7 +10,8 @@
 
 /* Okabe & Ito's palette for all kinds of colour vision, without its yellow. */
 const char *const sl_figure_colours[SL_FIGURE_COLOURS] = {
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9"};
+
 struct sl_figure *sl_figure_add(struct sl_figures *figures, enum sl_figure_kind kind)
 {
     if (figures->count == figures->capacity) {

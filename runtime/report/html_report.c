@@ -46,7 +46,7 @@ static const char style[] =
     "padding:.5rem .8rem;font-weight:600}details>div{padding:.2rem .8rem .8rem}\n"
     ".noise{border-left:4px solid var(--warn);background:var(--soft);padding:.5rem "
     "1rem;margin:1rem "
-    "0}.noise li{margin:.25rem 0}\n"
+    "0}.noise li{margin:.25rem 0;overflow-wrap:anywhere}\n"
     "@media print{details{border:0}}\n";
 
 static size_t utf8_length(const unsigned char *c)
