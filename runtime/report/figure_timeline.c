@@ -40,6 +40,11 @@ static void add_record(struct together *together, const json_t *record)
         fmax(together->end_s, seconds(row, "end_ns"));
 }
 
+static bool same_number(const json_t *one, const json_t *two, const char *field)
+{
+    return fabs(sl_record_number(one, field, -1) - sl_record_number(two, field, -1)) < 0.5;
+}
+
 /* Every record of the worker that `lead` is of has the same makespan and the same wall time. */
 static void find_together(const struct sl_result_cells *cells, const struct sl_result_cell *cell,
                           const json_t *lead, struct together *together)
@@ -51,9 +56,7 @@ static void find_together(const struct sl_result_cells *cells, const struct sl_r
             continue;
         json_array_foreach(cells->cells[c].records, i, record)
         {
-            if (json_equal(json_object_get(record, "makespan_ns"),
-                           json_object_get(lead, "makespan_ns")) &&
-                json_equal(json_object_get(record, "wall_ns"), json_object_get(lead, "wall_ns")))
+            if (same_number(record, lead, "makespan_ns") && same_number(record, lead, "wall_ns"))
                 add_record(together, record);
         }
     }
@@ -74,7 +77,7 @@ static void add_boxes(struct sl_text *script, const struct together *together, b
             double begin = seconds(row, loads ? "load_start_ns" : "start_ns");
             double end = loads ? begin + seconds(row, "load_ns") : seconds(row, "end_ns");
             if (end > begin)
-                sl_text_add(script, "%.6f %.2f %.6f %.6f %.2f %.2f\n", begin, y, begin,
+                sl_text_add(script, "%.9g %.2f %.9g %.9g %.2f %.2f\n", begin, y, begin,
                             fmax(end, begin + least), y, y + height);
             y++;
         }
@@ -106,34 +109,44 @@ static void add_names(struct sl_text *script, const struct together *together)
     sl_text_add(script, ") nomirror scale 0\nset yrange [%zu:0]\n", together->layers);
 }
 
-/* The last sample is taken when the worker has ended, which is soon after its last run: so both
- * axes are laid on each other at their ends. */
-static void add_memory(struct sl_text *script, const json_t *lead, double end_s)
+/* Memory over time, as data for gnuplot. The last sample is taken when the worker has ended, which
+ * is soon after its last run: so both axes are laid on each other at their ends. Returns how many
+ * samples there are since the requests arrived, and the greatest, in MiB. */
+static size_t add_samples(struct sl_text *script, const json_t *lead, double end_s, double *most)
 {
     const json_t *samples = json_object_get(lead, "memory_samples");
     const json_t *times = json_object_get(samples, "time_ns");
     const json_t *values = json_object_get(samples, "memory_bytes");
-    size_t count = json_array_size(times);
+    size_t count = json_array_size(times), told = 0;
     double last = count ? json_number_value(json_array_get(times, count - 1)) / 1e9 : 0;
-    double limit = sl_record_number(lead, "memory_limit", -1) / (double)SL_MIB, most = 0;
+    *most = 0;
     sl_text_add(script, "$memory << EOD\n");
     for (size_t i = 0; i + 1 < count; i++) {
         double at = json_number_value(json_array_get(times, i)) / 1e9 - last + end_s;
         double mib = json_number_value(json_array_get(values, i)) / (double)SL_MIB;
-        most = fmax(most, mib);
-        if (at >= 0)
-            sl_text_add(script, "%.4f %.2f\n", at, mib);
+        if (at < 0)
+            continue;
+        told++;
+        *most = fmax(*most, mib);
+        sl_text_add(script, "%.4f %.2f\n", at, mib);
     }
+    sl_text_add(script, "EOD\n");
+    return told;
+}
+
+static void plot_memory(struct sl_text *script, const json_t *lead, double most)
+{
+    double limit = sl_record_number(lead, "memory_limit", -1) / (double)SL_MIB;
     double power = pow(10, floor(log10(fmax(most, 1))));
     sl_text_add(script,
-                "EOD\nset size 1,0.34\nset origin 0,0\nset tmargin 1\nset bmargin 3\n"
+                "set size 1,0.34\nset origin 0,0\nset tmargin 1\nset bmargin 3\n"
                 "set xlabel 'time since the requests arrived (s)'\nset ylabel 'memory (MiB)'\n"
-                "set yrange [0:*]\nset ytics %g\nset format x\nset key bottom right\n"
-                "plot $memory using 1:2 with lines lw 2 lc rgb '%s' notitle",
+                "set yrange [0:*]\nset ytics %g\nset format x\nset key default bottom right\n"
+                "plot $memory using 1:2 with lines lw 2 lc rgb '#0072B2' "
+                "notitle",
                 power * (most > 4 * power   ? 5
                          : most > 2 * power ? 2
-                                            : 1),
-                "#0072B2");
+                                            : 1));
     /* A limit far above would flatten the curve. */
     if (limit >= 0 && limit < 2 * most)
         sl_text_add(script, ", %.9g with lines lw 2 dt 4 lc rgb '#808080' title 'limit'", limit);
@@ -148,13 +161,13 @@ bool sl_timeline_add(const struct sl_result_cells *cells, const struct sl_result
     find_together(cells, cell, lead, &together);
     if (!together.layers || together.end_s <= 0)
         return false;
-    const json_t *samples = json_object_get(lead, "memory_samples");
-    bool sampled = json_array_size(json_object_get(samples, "time_ns")) > 2;
+    double most;
+    bool sampled = add_samples(script, lead, together.end_s, &most) > 1 && most > 0;
     add_boxes(script, &together, true);
     add_boxes(script, &together, false);
     sl_text_add(script,
                 "set multiplot\nset border 3 lw 1\nset lmargin 15\nset rmargin 2\nset size 1,%s\n"
-                "set origin 0,%s\nset tmargin 2\nset bmargin %d\nset xrange [0:%.6f]\n"
+                "set origin 0,%s\nset tmargin 2\nset bmargin %d\nset xrange [0:%.9g]\n"
                 "set xtics nomirror\nset style fill solid 0.9 noborder\n"
                 "set key tmargin center horizontal samplen 2 maxrows 1\n",
                 sampled ? "0.66" : "1", sampled ? "0.34" : "0", sampled ? 1 : 3, together.end_s);
@@ -165,7 +178,7 @@ bool sl_timeline_add(const struct sl_result_cells *cells, const struct sl_result
                         "'first to last read', $runs using 1:2:3:4:5:6 with boxxyerror lc rgb "
                         "'#D55E00' title 'first to last run'\n");
     if (sampled)
-        add_memory(script, lead, together.end_s);
+        plot_memory(script, lead, most);
     sl_text_add(script, "unset multiplot\n");
     sl_text_add(description,
                 "When the weights of each of %zu layers came in and when it ran, from the top in "

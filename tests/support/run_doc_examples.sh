@@ -6,8 +6,8 @@
 # `build/sluice` there are a script that shortens a few values (below: all of them) and keeps the exit
 # codes. An example fails when sluice refuses it: 0 and 3 (a limit ended a cell) are right, and 4 of
 # `compare --fail-above`.
-# usage: doc_examples.sh free|limited   those that need no rights, or those that limit memory, rates
-#                                       or processors
+# usage: run_doc_examples.sh free|limited   those that need no rights, or those that limit memory,
+#                                           rates or processors
 # SLUICE, SLUICE_SOURCE: the command and the source tree. Prints what failed, then the count.
 set -u
 
