@@ -30,13 +30,13 @@ static const char style[] =
     "--c4:#e9a5ca;--c5:#f2b640;--c6:#8fd0f7}}\n"
     "*{box-sizing:border-box}body{margin:0 "
     "auto;max-width:76rem;padding:1rem;background:var(--page);"
-    "color:var(--text);font:16px/1.5 system-ui,sans-serif}\n"
+    "color:var(--text);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\n"
     "h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem}"
     "h3{font-size:1.05rem;margin:1.2rem 0 .4rem}p{max-width:46rem}.muted,figcaption small{color:"
     "var(--muted)}\n"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));"
-    "gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.25rem;overflow-wrap:"
-    "anywhere}figure svg{display:block;width:100%;height:auto;max-width:44rem}\n"
+    "gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.25rem}"
+    "figure svg{display:block;width:100%;height:auto;max-width:44rem}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:"
     "tabular-nums}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;"
     "white-space:nowrap}th{background:var(--soft)}th:first-child,td:first-child,.text "
@@ -46,7 +46,7 @@ static const char style[] =
     "padding:.5rem .8rem;font-weight:600}details>div{padding:.2rem .8rem .8rem}\n"
     ".noise{border-left:4px solid var(--warn);background:var(--soft);padding:.5rem "
     "1rem;margin:1rem "
-    "0}.noise li{margin:.25rem 0;overflow-wrap:anywhere}\n"
+    "0}.noise li{margin:.25rem 0}\n"
     "@media print{details{border:0}}\n";
 
 static size_t utf8_length(const unsigned char *c)
