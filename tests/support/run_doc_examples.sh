@@ -28,7 +28,7 @@ excluded() {
 
 limits() {
     case $1 in
-    *--memory* | *--swap* | *--device* | *-rate* | *--cpus* | *--cores* | *profile.yaml* | *job.yaml*) ;;
+    *--memory* | *--swap* | *--device* | *-rate* | *--cpus* | *--cores* | *tune* | *profile.yaml* | *job.yaml*) ;;
     *) return 1 ;;
     esac
 }
@@ -49,12 +49,14 @@ while [ "$count" -gt 0 ]; do
     --memory:25%*) word=40%${word#25%} ;;
     --swap:1G) word=256M ;;
     doctor:/data) word=. ;;
+    --time-limit:2m) word=1s ;;
     esac
     set -- "$@" "$word"
     case $word in --bench) set -- "$@" --seconds 0.5 ;; esac
     last=$word
     count=$((count - 1))
 done
+case $* in tune*--time-limit* | tune*--help*) ;; tune*) set -- "$@" --time-limit 1s ;; esac
 "$SLUICE" "$@" 2>stderr
 status=$?
 echo "$status $*" >>"$LOG"
