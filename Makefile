@@ -1,7 +1,8 @@
 # sluice: build, test, lint, benchmarks, install. `make help` lists the targets.
 .PHONY: all lib demo deps test suites tests unit system system-v2 golden lint lint-checks format \
         sanitize stress-tsan fuzz fuzz-replay bench bench-budget bench-kernels bench-loader \
-        bench-schedule bench-tune bench-profile references published install uninstall clean help man
+        bench-schedule bench-tune bench-profile references published paper paper-quick install \
+        uninstall clean help man
 
 # Generated sources are kept.
 .SECONDARY:
@@ -255,6 +256,12 @@ references: $(BUILD)/references ## outputs of real networks beside Caffe's and O
 
 published: $(BUILD)/sluice ## the published policies over limits: the tables of docs/published.md
 	@sh scripts/published.sh $(BUILD) || [ $$? = 77 ]
+
+paper: $(BUILD)/sluice ## the published experiment, whole, and its report (hours; goes on when broken off)
+	@sh scripts/paper/paper.sh $(BUILD) || [ $$? = 77 ]
+
+paper-quick: $(BUILD)/sluice ## the same in ten minutes: fewer devices, one repetition
+	@sh scripts/paper/paper.sh $(BUILD) --quick || [ $$? = 77 ]
 # ----------------------------------------------------------------------------------------------
 
 # ---- fuzz: search with libFuzzer, replay with the ordinary compiler ---------------------------

@@ -344,6 +344,8 @@ int sl_session_layer(const struct sl_session *session, int network, int layer,
         .read_bytes = time->read_bytes,
         .major_faults = time->major_faults,
         .start_ns = time->start_ns,
+        .end_ns = time->end_ns,
+        .load_start_ns = time->load_start_ns,
     };
     return 0;
 }

@@ -253,8 +253,10 @@ SL_API int sl_session_top(const struct sl_session *session, int network, int out
 struct sl_layer_result {
     uint64_t load_ns; /* first submit to last completion of its shards */
     uint64_t run_ns, stall_ns, read_bytes;
-    uint64_t major_faults; /* while it ran */
-    uint64_t start_ns;     /* of its first run, since the batch's start */
+    uint64_t major_faults;  /* while it ran */
+    uint64_t start_ns;      /* of its first run, since the batch's start */
+    uint64_t end_ns;        /* of its last run, likewise */
+    uint64_t load_start_ns; /* first submit, likewise; 0 too when it was before the batch */
 };
 /* -ERANGE when there is no such layer, or nothing ran yet. */
 SL_API int sl_session_layer(const struct sl_session *session, int network, int layer,

@@ -273,6 +273,7 @@ static int end_run(struct sl_engine *engine, int executor, const struct sl_unit_
     struct sl_layer_time *time = &state->times[run->layer];
     if (!time->run_ns && !time->start_ns)
         time->start_ns = run->begin_ns - state->arrival_ns;
+    time->end_ns = run->end_ns - state->arrival_ns;
     time->run_ns += run->end_ns - run->begin_ns;
     time->major_faults += run->faults.major;
     state->result.run_ns += run->end_ns - run->begin_ns;

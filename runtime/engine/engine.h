@@ -29,8 +29,10 @@ struct sl_layer_time {
     uint64_t run_ns;
     uint64_t stall_ns; /* executor idle before it, waiting for its shards */
     uint64_t read_bytes;
-    uint64_t major_faults; /* of the executor during its run; of its team, too, with events */
-    uint64_t start_ns;     /* of its first run, since the batch's start */
+    uint64_t major_faults;  /* of the executor during its run; of its team, too, with events */
+    uint64_t start_ns;      /* of its first run, since the batch's start */
+    uint64_t end_ns;        /* of its last run, likewise */
+    uint64_t load_start_ns; /* first submit, likewise; 0 too when it was before the batch */
 };
 
 struct sl_network_result {

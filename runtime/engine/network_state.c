@@ -216,6 +216,7 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint6
     uint64_t begin_ns =
         state->load_begin_ns[layer] ? state->load_begin_ns[layer] : state->arrival_ns;
     state->times[layer].load_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
+    state->times[layer].load_start_ns = begin_ns - state->arrival_ns;
     if (--state->reads_in_flight == 0 && now_ns > state->reading_since_ns)
         state->result.load_ns += now_ns - state->reading_since_ns;
 }

@@ -81,7 +81,7 @@ static bool is_ambiguous(const struct sl_result_cells *cells, const struct sl_re
 int sl_axis_make(const struct sl_result_cells *cells, size_t first, struct sl_axis *axis)
 {
     const struct sl_result_cell *lead = &cells->cells[first];
-    *axis = (struct sl_axis){0};
+    *axis = (struct sl_axis){.all = cells};
     for (size_t i = 0; i < first; i++)
         if (sl_result_cell_same_figure(&cells->cells[i], lead))
             return 0;
@@ -129,5 +129,15 @@ const struct sl_result_cell *sl_axis_cell(const struct sl_axis *axis, size_t pol
         if (!strcmp(policy_of(axis->cells[i]), axis->policies[policy]) &&
             same_limit(limit_of(axis->cells[i]), axis->limits[limit]))
             return axis->cells[i];
+    return NULL;
+}
+
+const struct sl_result_cell *sl_axis_least_cell(const struct sl_axis *axis, size_t policy)
+{
+    for (size_t l = axis->limit_count; l-- > 0;) {
+        const struct sl_result_cell *cell = sl_axis_cell(axis, policy, l);
+        if (cell && cell->failed < json_array_size(cell->records))
+            return cell;
+    }
     return NULL;
 }

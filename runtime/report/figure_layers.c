@@ -28,13 +28,28 @@ static int compare_index(const void *left, const void *right)
     return (a->index > b->index) - (a->index < b->index);
 }
 
+/* What is drawn of each layer. */
+struct bars {
+    size_t count;
+    const char *fields[4], *words[4];
+    int colours[4];
+};
+
 static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
                       const struct sl_result_cell *cell)
 {
-    static const char *const fields[] = {"load_ns", "run_ns", "stall_ns", "fault_ns"};
-    static const char *const words[] = {"load", "run", "stall", "fault"};
-    static const int colours[] = {5, 1, 6, 2};
-    const json_t *rows = json_object_get(sl_result_cell_typical(cell), "layers");
+    /* A profile tells faults apart; without one they are part of the run. */
+    static const struct bars measured = {
+        3, {"load_ns", "run_ns", "stall_ns"}, {"load", "run", "stall"}, {6, 1, 5}};
+    static const struct bars profiled = {4,
+                                         {"load_ns", "computing_ns", "waiting_ns", "faulting_ns"},
+                                         {"load", "computing", "waiting", "faulting"},
+                                         {6, 1, 5, 3}};
+    const json_t *record = sl_result_cell_typical(cell);
+    const json_t *rows = json_object_get(json_object_get(record, "profile"), "layers");
+    const struct bars *bars = json_array_size(rows) ? &profiled : &measured;
+    if (bars == &measured)
+        rows = json_object_get(record, "layers");
     size_t count = json_array_size(rows);
     SL_AUTO_FREE struct layer *layers = calloc(count + 1, sizeof(*layers));
     struct sl_figure *figure = count ? sl_figure_add(figures, SL_FIGURE_LAYERS) : NULL;
@@ -42,13 +57,12 @@ static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
         return 0;
     if (!layers || !figure)
         return -ENOMEM;
-    bool faults = false;
     for (size_t i = 0; i < count; i++) {
         layers[i].row = json_array_get(rows, i);
         layers[i].index = i;
-        for (size_t f = 0; f < 3; f++)
-            layers[i].cost = fmax(layers[i].cost, sl_record_number(layers[i].row, fields[f], 0));
-        faults |= sl_record_number(layers[i].row, fields[3], 0) > 0;
+        for (size_t f = 0; f < bars->count; f++)
+            layers[i].cost =
+                fmax(layers[i].cost, sl_record_number(layers[i].row, bars->fields[f], 0));
     }
     qsort(layers, count, sizeof(*layers), compare_cost);
     size_t shown = count < LAYERS_MOST ? count : LAYERS_MOST;
@@ -60,8 +74,8 @@ static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
                         "set xtics rotate by 40 right scale 0\nset yrange [0:*]\n$d << EOD\n");
     SL_AUTO(sl_text_free) struct sl_text description = {0}, title = {0};
     sl_text_add(&description,
-                "Load, run and stall of the %zu of %zu layers that take longest, in the order of "
-                "their runs. ",
+                "Milliseconds of the %zu of %zu layers that take longest, in the order of their "
+                "runs. ",
                 shown, count);
     for (size_t i = 0; i < shown; i++) {
         SL_AUTO(sl_text_free) struct sl_text name = {0};
@@ -69,19 +83,18 @@ static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
         for (const char *c = sl_record_text(layers[i].row, "name"); *c; c++)
             sl_text_add(&name, "%c", (unsigned char)*c <= ' ' || *c == '"' ? '_' : *c);
         sl_text_add(script, "\"%.24s\"", name.bytes ? name.bytes : "");
-        for (size_t f = 0; f < 4; f++)
-            sl_text_add(script, " %.6g", sl_record_number(layers[i].row, fields[f], 0) / 1e6);
+        sl_text_add(&description, "%s%s:", i ? ". " : "", sl_record_text(layers[i].row, "name"));
+        for (size_t f = 0; f < bars->count; f++) {
+            double ms = sl_record_number(layers[i].row, bars->fields[f], 0) / 1e6;
+            sl_text_add(script, " %.6g", ms);
+            sl_text_add(&description, "%s %s %.3g", f ? "," : "", bars->words[f], ms);
+        }
         sl_text_add(script, "\n");
-        sl_text_add(&description, "%s: %.3g, %.3g, %.3g ms. ",
-                    sl_record_text(layers[i].row, "name"),
-                    sl_record_number(layers[i].row, fields[0], 0) / 1e6,
-                    sl_record_number(layers[i].row, fields[1], 0) / 1e6,
-                    sl_record_number(layers[i].row, fields[2], 0) / 1e6);
     }
     sl_text_add(script, "EOD\nplot ");
-    for (size_t f = 0; f < (faults ? 4 : 3); f++)
+    for (size_t f = 0; f < bars->count; f++)
         sl_text_add(script, "%s$d using %zu%s lc rgb '%s' title '%s'", f ? ", " : "", f + 2,
-                    f ? "" : ":xtic(1)", sl_figure_colours[colours[f]], words[f]);
+                    f ? "" : ":xtic(1)", sl_figure_colours[bars->colours[f]], bars->words[f]);
     sl_text_add(script, "\n");
     char limit[32];
     sl_text_add(&title, "%s: layers under %s, limit %s", axis->title,
@@ -96,13 +109,9 @@ static int add_layers(struct sl_figures *figures, const struct sl_axis *axis,
 int sl_figures_add_layers(struct sl_figures *figures, const struct sl_axis *axis)
 {
     int code = 0;
-    for (size_t p = 0; p < axis->policy_count && code == 0; p++)
-        for (size_t l = axis->limit_count; l-- > 0;) {
-            const struct sl_result_cell *cell = sl_axis_cell(axis, p, l);
-            if (!cell || cell->failed == json_array_size(cell->records))
-                continue;
-            code = add_layers(figures, axis, cell);
-            break;
-        }
+    for (size_t p = 0; p < axis->policy_count && code == 0; p++) {
+        const struct sl_result_cell *cell = sl_axis_least_cell(axis, p);
+        code = cell ? add_layers(figures, axis, cell) : 0;
+    }
     return code;
 }

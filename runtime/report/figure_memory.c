@@ -37,6 +37,7 @@ static bool has_samples(const json_t *record)
 static int add_memory(struct sl_figures *figures, const struct sl_axis *axis, size_t limit)
 {
     SL_AUTO(sl_text_free) struct sl_text plot = {0}, description = {0}, title = {0}, data = {0};
+    double most = 0;
     for (size_t p = 0; p < axis->policy_count; p++) {
         const struct sl_result_cell *cell = sl_axis_cell(axis, p, limit);
         const json_t *record = cell ? sl_result_cell_typical(cell) : NULL;
@@ -54,8 +55,10 @@ static int add_memory(struct sl_figures *figures, const struct sl_axis *axis, si
         sl_text_add(&label, "%s%s%s%s", axis->policies[p], strcmp(status, "ok") ? " (" : "",
                     strcmp(status, "ok") ? status : "", strcmp(status, "ok") ? ")" : "");
         sl_gnuplot_quote(&plot, label.bytes ? label.bytes : "");
+        double peak = sl_record_number(record, "peak_bytes", 0);
+        most = fmax(most, peak);
         sl_text_add(&description, "%s peaks at %.0f MiB. ", axis->policies[p],
-                    sl_record_number(record, "peak_bytes", 0) / (double)SL_MIB);
+                    peak / (double)SL_MIB);
     }
     if (!plot.length)
         return 0;
@@ -70,8 +73,11 @@ static int add_memory(struct sl_figures *figures, const struct sl_axis *axis, si
     char text[32] = "no limit";
     if (axis->limits[limit] >= 0) {
         sl_format_size((uint64_t)axis->limits[limit], text);
-        sl_text_add(&figure->script, ", %.9g with lines lw 2 dt 4 lc rgb '#808080' title 'limit'",
-                    axis->limits[limit] / (double)SL_MIB);
+        /* A limit far above would flatten the curves. */
+        if (axis->limits[limit] < 3 * most)
+            sl_text_add(&figure->script,
+                        ", %.9g with lines lw 2 dt 4 lc rgb '#808080' title 'limit'",
+                        axis->limits[limit] / (double)SL_MIB);
         sl_text_add(&description, "The limit is %s.", text);
     }
     sl_text_add(&figure->script, "\n");

@@ -10,7 +10,8 @@
 
 /* Okabe & Ito's palette for all kinds of colour vision, without its yellow. */
 const char *const sl_figure_colours[SL_FIGURE_COLOURS] = {
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9"};
+
 struct sl_figure *sl_figure_add(struct sl_figures *figures, enum sl_figure_kind kind)
 {
     if (figures->count == figures->capacity) {
@@ -28,7 +29,8 @@ struct sl_figure *sl_figure_add(struct sl_figures *figures, enum sl_figure_kind 
 
 int sl_figure_name(struct sl_figures *figures, const char *title, const char *description)
 {
-    static const char *const kinds[] = {"time", "swap", "bound", "pareto", "memory", "layers"};
+    static const char *const kinds[] = {"time",   "swap",     "bound", "pareto",
+                                        "memory", "timeline", "layers"};
     struct sl_figure *figure = &figures->figures[figures->count - 1];
     char slug[96];
     size_t length = 0;

@@ -10,6 +10,7 @@
 int sl_figures_add_limits(struct sl_figures *figures, const struct sl_axis *axis);
 int sl_figures_add_pareto(struct sl_figures *figures, const struct sl_axis *axis);
 int sl_figures_add_memory(struct sl_figures *figures, const struct sl_axis *axis);
+int sl_figures_add_timelines(struct sl_figures *figures, const struct sl_axis *axis);
 int sl_figures_add_layers(struct sl_figures *figures, const struct sl_axis *axis);
 
 /* A wide range of values is told apart on a logarithmic axis only. */

@@ -7,7 +7,8 @@
 
 /* In the order of the report. */
 static int (*const charts[])(struct sl_figures *figures, const struct sl_axis *axis) = {
-    sl_figures_add_limits, sl_figures_add_pareto, sl_figures_add_memory, sl_figures_add_layers};
+    sl_figures_add_limits, sl_figures_add_pareto, sl_figures_add_memory, sl_figures_add_timelines,
+    sl_figures_add_layers};
 
 static int add_axis(struct sl_figures *figures, const struct sl_axis *axis)
 {

@@ -6,12 +6,13 @@
 #include "runtime/report/result_cells.h"
 
 enum sl_figure_kind {
-    SL_FIGURE_LATENCY, /* time against limit, one line for each policy */
-    SL_FIGURE_SWAP,    /* swapped in and out against limit */
-    SL_FIGURE_BOUND,   /* time as a multiple of what no schedule beats */
-    SL_FIGURE_PARETO,  /* time against peak memory, with the front */
-    SL_FIGURE_MEMORY,  /* memory over time with the limit, one figure for each limit */
-    SL_FIGURE_LAYERS,  /* load, run, stall of each layer, one figure for each policy */
+    SL_FIGURE_LATENCY,  /* time against limit, one line for each policy */
+    SL_FIGURE_SWAP,     /* swapped in and out against limit */
+    SL_FIGURE_BOUND,    /* time as a multiple of what no schedule beats */
+    SL_FIGURE_PARETO,   /* time against peak memory, with the front */
+    SL_FIGURE_MEMORY,   /* memory over time with the limit, one figure for each limit */
+    SL_FIGURE_TIMELINE, /* reads, runs and memory over time, one figure for each policy */
+    SL_FIGURE_LAYERS,   /* load, run, stall of each layer, one figure for each policy */
     SL_FIGURE_KINDS,
 };
 

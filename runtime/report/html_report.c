@@ -30,13 +30,13 @@ static const char style[] =
     "--c4:#e9a5ca;--c5:#f2b640;--c6:#8fd0f7}}\n"
     "*{box-sizing:border-box}body{margin:0 "
     "auto;max-width:76rem;padding:1rem;background:var(--page);"
-    "color:var(--text);font:16px/1.5 system-ui,sans-serif}\n"
+    "color:var(--text);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\n"
     "h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem}"
     "h3{font-size:1.05rem;margin:1.2rem 0 .4rem}p{max-width:46rem}.muted,figcaption small{color:"
     "var(--muted)}\n"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));"
-    "gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.25rem;overflow-wrap:"
-    "anywhere}figure svg{display:block;width:100%;height:auto;max-width:44rem}\n"
+    "gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.25rem}"
+    "figure svg{display:block;width:100%;height:auto;max-width:44rem}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:"
     "tabular-nums}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;"
     "white-space:nowrap}th{background:var(--soft)}th:first-child,td:first-child,.text "
@@ -345,9 +345,14 @@ static void add_figures(struct sl_text *html, const struct sl_figures *figures,
          "Each cell at its peak memory. Those on the dashed front are not beaten in both.", false},
         {"memory", "Memory over time",
          "Sampled from outside the group, the repetition of median latency.", false},
+        {"timeline", "Timeline",
+         "Of each policy, under the least limit that it got through, the repetition of median "
+         "latency: each row is a layer, with the span in which its weights were read and the span "
+         "in which it ran.",
+         true},
         {"layers", "Layers",
          "Where time goes in each policy, under the least limit that it got through. Loads overlap "
-         "with runs and stalls, so the three do not add up.",
+         "with the others, so they do not add up.",
          true},
     };
     for (int kind = 0; kind < SL_FIGURE_KINDS; kind++) {

@@ -110,6 +110,8 @@ static json_t *layer_rows(const struct sl_session *session, int network,
         json_object_set_new(row, "type", json_string(layer.type));
         json_object_set_new(row, "weights_bytes", json_bytes(layer.weight_bytes));
         json_object_set_new(row, "start_ns", json_bytes(result.start_ns));
+        json_object_set_new(row, "end_ns", json_bytes(result.end_ns));
+        json_object_set_new(row, "load_start_ns", json_bytes(result.load_start_ns));
         json_object_set_new(row, "load_ns", json_bytes(result.load_ns));
         json_object_set_new(row, "run_ns", json_bytes(result.run_ns));
         json_object_set_new(row, "stall_ns", json_bytes(result.stall_ns));

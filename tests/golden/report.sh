@@ -1,6 +1,6 @@
 # Reports of results: tables need nothing; figures need gnuplot.
 at() { # POLICY LIMIT LATENCY
-    echo "{\"schema\":1,\"status\":\"ok\",\"network\":\"<b>&'Net\\\"\",\"policy\":\"$1\",\"memory_limit\":$2,\"latency_ns\":[$3],\"latency_p50_ns\":$3,\"peak_bytes\":1048576,\"swap_in_bytes\":0,\"swap_out_bytes\":3145728,\"makespan_ns\":$3,\"bound_ns\":500000,\"layers\":[{\"name\":\"a'\`b\$\",\"load_ns\":5,\"run_ns\":6,\"stall_ns\":7}],\"memory_samples\":{\"time_ns\":[0,1000,2000],\"memory_bytes\":[0,4096,8192]},\"context\":{\"cpu\":\"<x>\"}}"
+    echo "{\"schema\":1,\"status\":\"ok\",\"network\":\"<b>&'Net\\\"\",\"policy\":\"$1\",\"memory_limit\":$2,\"latency_ns\":[$3],\"latency_p50_ns\":$3,\"peak_bytes\":1048576,\"swap_in_bytes\":0,\"swap_out_bytes\":3145728,\"makespan_ns\":$3,\"bound_ns\":500000,\"layers\":[{\"name\":\"a'\`b\$\",\"start_ns\":5,\"end_ns\":11,\"load_start_ns\":0,\"load_ns\":5,\"run_ns\":6,\"stall_ns\":7}],\"memory_samples\":{\"time_ns\":[0,1000,2000],\"memory_bytes\":[0,4096,8192]},\"context\":{\"cpu\":\"<x>\"}}"
 }
 {
     at bulk null 1000000
