@@ -1,4 +1,5 @@
 # What a limit or the clock ends is a result, and the exit code is 3; one sweep at a time per file.
+nm "$SLUICE" | grep -q __asan && { echo 'sanitizer build'; exit 77; }
 "$SLUICE" doctor | grep -q 'cgroup .*memory yes' || { echo 'no right to limit memory'; exit 77; }
 "$SLUICE" synth gendernet -o net.sluice >/dev/null
 "$SLUICE" sweep net.sluice --policy bulk,window --memory none,24M --swap 0 --runs 2 -q -o csv >table
