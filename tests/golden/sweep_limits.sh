@@ -1,15 +1,16 @@
 # What a limit or the clock ends is a result, and the exit code is 3; one sweep at a time per file.
-nm "$SLUICE" | grep -q __asan && { echo 'sanitizer build'; exit 77; }
 "$SLUICE" doctor | grep -q 'cgroup .*memory yes' || { echo 'no right to limit memory'; exit 77; }
 "$SLUICE" synth gendernet -o net.sluice >/dev/null
-"$SLUICE" sweep net.sluice --policy bulk,window --memory none,24M --swap 0 --runs 2 -q -o csv >table
+limit=24M # a process under the address sanitizer is larger; the weights are 43 MiB
+nm "$SLUICE" | grep -q __asan && limit=38M
+"$SLUICE" sweep net.sluice --policy bulk,window --memory none,$limit --swap 0 --runs 2 -q -o csv >table
 echo "-> $?"
 cut -d, -f2-3,6,13 table
 grep -o '"status":"[a-z]*"' results.jsonl | sort | uniq -c | sed 's/^ *//'
 "$SLUICE" sweep net.sluice --policy linear --requests 100000 --timeout 300ms --runs 1 -q \
     --results slow.jsonl -o csv | cut -d, -f2-3,13
 echo '# the whole file is there again, with nothing to do'
-"$SLUICE" sweep net.sluice --policy bulk,window --memory none,24M --swap 0 --runs 2 -q -o csv --resume |
+"$SLUICE" sweep net.sluice --policy bulk,window --memory none,$limit --swap 0 --runs 2 -q -o csv --resume |
     cmp - table && echo 'the same table'
 echo '# two sweeps'
 (exec "$SLUICE" sweep net.sluice --policy linear --requests 100000 --runs 1 --results slow.jsonl -q \
