@@ -7,9 +7,8 @@
 #include <sys/mman.h>
 
 #include "runtime/base/units.h"
+#include "runtime/engine/pages.h"
 
-#define POOL_PAGE       4096
-#define POOL_HUGE_PAGE  (2 * SL_MIB)
 #define POOL_KEPT_MOST  4
 #define POOL_KEPT_BYTES (4 * SL_MIB)
 
@@ -52,13 +51,13 @@ void sl_pool_release_slots(struct sl_pool *pool)
 
 void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
-    pool->slots_bound = bytes / POOL_PAGE * POOL_PAGE;
-    sl_region_cut(&pool->region, pool->slots_bound, POOL_HUGE_PAGE);
+    pool->slots_bound = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
+    sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES);
 }
 
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
 {
-    bytes = bytes / POOL_PAGE * POOL_PAGE;
+    bytes = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
     sl_pool_release_slots(pool);
     pool->slots_bound = bytes;
     if (bytes)
@@ -104,16 +103,11 @@ static bool keep(struct sl_pool *pool, void *memory, uint64_t bytes)
     return true;
 }
 
-/* Huge pages are asked for only where a whole one fits. */
 static void *map_pages(uint64_t bytes, struct sl_error *error)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+    void *memory = sl_pages_map(bytes);
+    if (!memory)
         sl_error_errno(error, "cannot map %" PRIu64 " bytes", bytes);
-        return NULL;
-    }
-    if (bytes >= POOL_HUGE_PAGE)
-        madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
 }
 
@@ -127,30 +121,21 @@ static void count_taken(struct sl_pool *pool, enum sl_pool_purpose purpose, uint
 /* What is taken is there, so that the pool's counts are what the process is charged; and threads
  * that first touch a huge page at the same moment would be charged one each, until all but one give
  * theirs back. */
-static void populate(void *memory, uint64_t bytes)
-{
-    if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0)
-        return;
-    /* Kernels before 5.14 do not know the advice. */
-    for (uint64_t at = 0; at < bytes; at += POOL_PAGE)
-        ((volatile char *)memory)[at] = 0;
-}
-
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
-    bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
+    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
-    populate(memory, bytes);
+    sl_pages_populate(memory, bytes);
     count_taken(pool, purpose, bytes);
     return memory;
 }
 
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error)
 {
-    bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
+    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
     uint64_t used = pool->used[SL_POOL_SLOTS];
     if (bytes > pool->slots_bound - used) {
         sl_error_set(error, -ENOBUFS,
@@ -161,7 +146,7 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
     }
     void *memory = sl_region_take(&pool->region, bytes, stays);
     if (memory)
-        populate(memory, bytes); /* slots share huge pages, and threads read into them */
+        sl_pages_populate(memory, bytes); /* slots share huge pages, and threads read into them */
     else
         memory = take_kept(pool, bytes);
     if (!memory) {
@@ -177,7 +162,7 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
 
 bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes)
 {
-    return !pool->region.base || sl_region_fits(&pool->region, sl_align_up(bytes, POOL_PAGE));
+    return !pool->region.base || sl_region_fits(&pool->region, sl_align_up(bytes, SL_PAGE_BYTES));
 }
 
 int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count)
@@ -187,7 +172,7 @@ int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t 
         if (!sl_region_owns(&pool->region, pieces[k].memory))
             continue;
         pieces[inside] = pieces[k];
-        pieces[inside++].bytes = sl_align_up(pieces[k].bytes, POOL_PAGE);
+        pieces[inside++].bytes = sl_align_up(pieces[k].bytes, SL_PAGE_BYTES);
     }
     int result = sl_region_compact(&pool->region, pieces, inside);
     return result ? result : (int)inside;
@@ -210,7 +195,7 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
 {
     if (!memory)
         return;
-    bytes = sl_align_up(bytes ? bytes : 1, POOL_PAGE);
+    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
     pool->used[purpose] -= bytes;
     if (purpose == SL_POOL_SLOTS)
         give_slot(pool, memory, bytes);

@@ -5,17 +5,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/engine/pages.h"
+
 int sl_region_create(struct sl_region *region, uint64_t bytes)
 {
     struct sl_extent *extents = calloc(16, sizeof(*extents));
     if (!extents)
         return -ENOMEM;
-    void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) {
+    void *base = sl_pages_map(bytes);
+    if (!base) {
         free(extents);
         return -ENOMEM;
     }
-    madvise(base, bytes, MADV_HUGEPAGE);
     extents[0] = (struct sl_extent){0, bytes};
     *region = (struct sl_region){
         .base = base, .bytes = bytes, .free = extents, .free_count = 1, .free_capacity = 16};
