@@ -67,7 +67,9 @@ struct sl_policy_view {
     int reads_in_flight;   /* shards LOADING, all networks */
     int reads_most;        /* more reads in flight bring nothing: the loader's lanes */
     int unrun_shards;      /* loading or in memory, and not run since; all networks */
+    uint64_t unrun_bytes;  /* of those */
     int depth;             /* --depth: most shards ahead of the run (window); 0 = no bound */
+    uint64_t ahead_bytes;  /* most bytes ahead of the run, as planned; 0 = no bound */
     int executors_idle;    /* executors that could take a RUN now */
 };
 

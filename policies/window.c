@@ -49,6 +49,15 @@ static int wanted_shard(const struct sl_policy_view *view, int current, int *net
     return -1;
 }
 
+/* Whether that many bytes more may lie ahead of the run. */
+static bool within_distance(const struct sl_policy_view *view, uint64_t bytes)
+{
+    if (view->depth && view->unrun_shards >= view->depth)
+        return false;
+    return !view->ahead_bytes || !view->unrun_shards ||
+           view->unrun_bytes + bytes <= view->ahead_bytes;
+}
+
 static struct sl_step window_next(void *state, const struct sl_policy_view *view)
 {
     (void)state;
@@ -62,9 +71,9 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
         return sl_step_make(SL_STEP_ADMIT, current, 0);
     int network;
     int shard = wanted_shard(view, current, &network);
-    if (shard >= 0 && view->reads_in_flight < view->reads_most &&
-        (!view->depth || view->unrun_shards < view->depth) &&
-        view->networks[network].shard_bytes[shard] <= view->budget_bytes - view->used_bytes)
+    uint64_t bytes = shard >= 0 ? view->networks[network].shard_bytes[shard] : 0;
+    if (shard >= 0 && view->reads_in_flight < view->reads_most && within_distance(view, bytes) &&
+        bytes <= view->budget_bytes - view->used_bytes)
         return sl_step_make(SL_STEP_LOAD, network, shard);
     if (current < 0 || view->networks[current].running)
         return SL_WAIT;

@@ -193,9 +193,9 @@ struct sl_result {
 };
 
 /* Runs one request of every network, all arriving now, and blocks until all ended. more: how many
- * further runs will follow (policies that keep weights between requests use it). results: one per
- * network. makespan_ns (may be NULL): first arrival to last result. -EINTR after
- * sl_session_interrupt. */
+ * further runs will follow, UINT64_MAX when it is not known; for 0 policy auto keeps no weights in
+ * memory. results: one per network. makespan_ns (may be NULL): first arrival to last result. -EINTR
+ * after sl_session_interrupt. */
 SL_API int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
                           uint64_t *makespan_ns, struct sl_error *error);
 

@@ -13,8 +13,7 @@ static uint64_t batch_ns(struct sl_engine *engine, const struct sl_device_model 
     options.budget_bytes = shard_bytes;
     if (engine->policy->planned && !cold) {
         struct sl_plan plan;
-        if (sl_plan_make(networks, engine->network_count, &options, device, ADVICE_PASSES, &plan,
-                         NULL))
+        if (sl_plan_make(networks, engine->network_count, &options, device, true, &plan, NULL))
             return 0;
         uint64_t pass_ns = plan.pass_ns;
         sl_plan_free(&plan);

@@ -462,7 +462,8 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     int result = sl_shard_reader_ready(&engine->reader, error);
     if (!result && !engine->executors)
         result = create_executors(engine, error);
-    if (!result && engine->schedule && sl_engine_budget_changed(engine))
+    if (!result && engine->schedule &&
+        (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
         drain(engine);
     if (!result && !engine->schedule)
         result = sl_engine_plan(engine, more, error);

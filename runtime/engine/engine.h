@@ -65,7 +65,8 @@ int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, i
                              const float *values, int64_t count, struct sl_error *error);
 
 /* One request of every network, all arriving now; blocks until all ended. more: batches that will
- * follow (policies that keep weights across requests use it). results: one per network. */
+ * follow, UINT64_MAX when unknown (policies that keep weights across requests use it). results: one
+ * per network. */
 int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
                   uint64_t *makespan_ns, struct sl_error *error);
 

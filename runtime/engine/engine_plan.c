@@ -26,16 +26,18 @@ struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
                                     .depth = SL_ENGINE_QUEUE_DEPTH};
 }
 
-/* Pins for the passes to come; replaces those of a living schedule when a pass is predicted to take
+/* Plans the passes to come; replaces those of a living schedule when a pass is predicted to take
  * less than below_ns. */
-static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device,
-                     uint64_t passes, uint64_t below_ns, struct sl_error *error)
+static int plan_pins(struct sl_engine *engine, const struct sl_device_model *device, bool again,
+                     uint64_t below_ns, struct sl_error *error)
 {
     struct sl_plan plan;
     int result = sl_plan_make(engine->workload.networks, engine->network_count,
-                              &engine->schedule_options, device, passes, &plan, error);
+                              &engine->schedule_options, device, again, &plan, error);
     if (result)
         return result;
+    if (plan.pass_ns < below_ns)
+        sl_schedule_set_ahead(engine->schedule, plan.ahead_bytes);
     for (int n = 0; n < engine->network_count && plan.pass_ns < below_ns; n++) {
         sl_schedule_pin(engine->schedule, n, plan.pinned[n]);
         int shard;
@@ -256,8 +258,9 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         sl_pool_bound_slots(engine->pool, sl_engine_slot_bytes(engine));
     struct sl_device_model device = sl_engine_known_device(engine);
+    engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)
-        result = plan_pins(engine, &device, more ? more + 1 : 1, UINT64_MAX, error);
+        result = plan_pins(engine, &device, more, UINT64_MAX, error);
     if (result) {
         sl_schedule_free(engine->schedule);
         engine->schedule = NULL;
@@ -303,7 +306,7 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
     int result = current_pass_ns(engine, &device, &now_ns, error);
     if (result)
         return result;
-    return plan_pins(engine, &device, more, (uint64_t)((double)now_ns * ENGINE_WORTH_PLANNING),
+    return plan_pins(engine, &device, true, (uint64_t)((double)now_ns * ENGINE_WORTH_PLANNING),
                      error);
 }
 

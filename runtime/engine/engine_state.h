@@ -42,6 +42,7 @@ struct sl_engine {
     volatile int limit_asked;    /* sl_engine_reread_limit */
     uint64_t limit_read_ns;      /* when the limit was last read during a batch */
     bool shrunk;                 /* the budget shrank during a batch: plan again before the next */
+    bool planned_once;           /* for a batch after which none was to come */
     uint64_t last_run_end_ns;    /* when the executors last became all idle */
     struct sl_fault_meter meter; /* open when events are recorded */
     uint64_t loop_major_faults;  /* of the loop's thread, those of runs in it aside, last seen */

@@ -6,8 +6,14 @@
 
 #include "runtime/base/cleanup.h"
 
-#define PLAN_PASSES  3 /* simulated; the last is in the steady state */
-#define PLAN_WINDOWS 6 /* sizes of the streaming window tried, each twice the one before */
+#define PLAN_PASSES    3 /* simulated; the last is in the steady state */
+#define PLAN_WINDOWS   6 /* sizes of the streaming window tried, each twice the one before */
+#define PLAN_DISTANCES 4 /* distances of a single pass tried, each twice the one before */
+/* The least distance: reads in flight and as much again that has arrived, against what the model
+ * of the device does not know. */
+#define PLAN_DISTANCE_READS 2
+/* A distance is far enough when the pass takes no more than this times what it could take. */
+#define PLAN_DISTANCE_SLACK 1.005
 
 /* Shards of all networks in order of execution. */
 struct plan_shard {
@@ -225,17 +231,43 @@ static int try_patterns(struct planner *planner, struct sl_error *error)
     return result;
 }
 
+/* Nothing is used twice in a single pass, so memory serves only to read ahead, and what is never
+ * touched need not be cleared by the kernel: the shortest distance that takes no longer. */
+static int find_distance(struct planner *planner, struct sl_error *error)
+{
+    struct sl_schedule_options options = *planner->options;
+    const uint64_t lanes = options.reads_most ? (uint64_t)options.reads_most : 1;
+    uint64_t bytes = PLAN_DISTANCE_READS * lanes * planner->largest_bytes;
+    for (int d = 0; d < PLAN_DISTANCES && bytes < planner->weight_bytes; d++, bytes *= 2) {
+        uint64_t pass_ns;
+        options.ahead_bytes = bytes;
+        int result = simulate_pass(planner->networks, planner->network_count, &options,
+                                   planner->device, 1, &pass_ns, error);
+        if (result)
+            return result;
+        planner->result.simulations++;
+        if ((double)pass_ns > PLAN_DISTANCE_SLACK * (double)planner->result.pass_ns)
+            continue;
+        planner->result.pass_ns = pass_ns;
+        planner->result.ahead_bytes = bytes;
+        break;
+    }
+    return 0;
+}
+
 int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
                  const struct sl_schedule_options *options, const struct sl_device_model *device,
-                 uint64_t passes, struct sl_plan *plan, struct sl_error *error)
+                 bool again, struct sl_plan *plan, struct sl_error *error)
 {
     SL_AUTO(planner_release) struct planner planner;
     if (planner_create(networks, network_count, options, device, &planner))
         return sl_error_set(error, -ENOMEM, "no memory for the planner");
-    bool fits = planner.weight_bytes <= options->budget_bytes;
-    uint64_t pinned = fill_candidate(&planner, PIN_PREFIX, fits ? UINT64_MAX : 0);
-    int result = try_candidate(&planner, pinned, passes > 1 ? PLAN_PASSES : 1, error);
-    if (!result && !fits && passes > 1)
+    const bool fits = planner.weight_bytes <= options->budget_bytes;
+    uint64_t pinned = fill_candidate(&planner, PIN_PREFIX, fits && again ? UINT64_MAX : 0);
+    int result = try_candidate(&planner, pinned, again ? PLAN_PASSES : 1, error);
+    if (!result && !again)
+        result = find_distance(&planner, error);
+    else if (!result && !fits)
         result = try_patterns(&planner, error);
     if (result)
         return result;

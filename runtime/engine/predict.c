@@ -161,18 +161,24 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
                     const struct sl_schedule_options *options, struct sl_prediction *prediction,
                     struct sl_error *error)
 {
-    struct sl_plan plan = {0};
+    struct sl_plan plan = {0}, once = {0};
+    struct sl_schedule_options cold_options = *options;
     struct sl_schedule_network *networks = predictor->workload.networks;
     const bool planned = policy->planned;
     int result = 0;
     if (planned)
-        result = sl_plan_make(networks, predictor->count, options, &predictor->device,
-                              PREDICT_PASSES, &plan, error);
+        result = sl_plan_make(networks, predictor->count, options, &predictor->device, false, &once,
+                              error);
+    cold_options.ahead_bytes = once.ahead_bytes;
+    sl_plan_free(&once);
+    if (planned && !result)
+        result = sl_plan_make(networks, predictor->count, options, &predictor->device, true, &plan,
+                              error);
     if (result)
         return result;
     struct sl_simulation cold, steady;
-    result = sl_simulate(networks, predictor->count, policy, options, &predictor->device, 1, &cold,
-                         error);
+    result = sl_simulate(networks, predictor->count, policy, &cold_options, &predictor->device, 1,
+                         &cold, error);
     for (int n = 0; n < predictor->count && planned; n++)
         networks[n].pinned = plan.pinned[n];
     if (!result) {

@@ -169,6 +169,7 @@ int sl_schedule_create(const struct sl_schedule_network *networks, int network_c
         .budget_bytes = options->budget_bytes,
         .memory_bytes = options->memory_bytes ? options->memory_bytes : UINT64_MAX,
         .depth = options->depth,
+        .ahead_bytes = options->ahead_bytes,
         .reads_most = options->reads_most ? options->reads_most : INT_MAX,
         .executors_idle = policy->executors,
     };
@@ -242,6 +243,7 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
     if (to == SL_SHARD_LOADING) {
         state->ran[shard] = 0;
         schedule->view.unrun_shards++;
+        schedule->view.unrun_bytes += network->shard_bytes[shard];
         schedule->view.used_bytes += network->shard_bytes[shard];
         if (network->first_held < 0 || shard < network->first_held)
             network->first_held = shard;
@@ -252,6 +254,7 @@ static void set_residency(struct sl_schedule *schedule, int n, int shard, enum s
                 absent_in(network, shard + 1, shard_from_unit(network, network->next_unit));
     } else if (to == SL_SHARD_ABSENT) {
         schedule->view.unrun_shards -= !state->ran[shard];
+        schedule->view.unrun_bytes -= state->ran[shard] ? 0 : network->shard_bytes[shard];
         schedule->view.used_bytes -= network->shard_bytes[shard];
         if (shard == network->first_held) {
             int next = shard + 1;
@@ -401,7 +404,10 @@ int sl_schedule_ran(struct sl_schedule *schedule, int n, int unit, struct sl_err
     int shard = network->unit_shard[unit];
     if (shard >= 0) {
         set_residency(schedule, n, shard, SL_SHARD_RESIDENT);
-        schedule->view.unrun_shards -= !schedule->states[n].ran[shard];
+        if (!schedule->states[n].ran[shard]) {
+            schedule->view.unrun_shards--;
+            schedule->view.unrun_bytes -= network->shard_bytes[shard];
+        }
         schedule->states[n].ran[shard] = 1;
     }
     network->running = false;
@@ -415,6 +421,11 @@ int sl_schedule_ran(struct sl_schedule *schedule, int n, int unit, struct sl_err
     network->first_absent = absent_in(network, 0, network->shard_count);
     network->first_absent_behind = -1;
     return 1;
+}
+
+void sl_schedule_set_ahead(struct sl_schedule *schedule, uint64_t ahead_bytes)
+{
+    schedule->view.ahead_bytes = ahead_bytes;
 }
 
 void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned)

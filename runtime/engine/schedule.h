@@ -24,6 +24,7 @@ struct sl_schedule_options {
     uint64_t budget_bytes; /* UINT64_MAX: none */
     uint64_t memory_bytes; /* see struct sl_policy_view; 0: no limit */
     int depth;             /* 0: no bound */
+    uint64_t ahead_bytes;  /* see struct sl_policy_view; 0: no bound */
     int reads_most;        /* see struct sl_policy_view; 0: no bound */
 };
 
@@ -63,6 +64,8 @@ int sl_schedule_ran(struct sl_schedule *schedule, int network, int unit, struct 
 
 /* Replaces the pins of a network between its requests. */
 void sl_schedule_pin(struct sl_schedule *schedule, int network, const uint8_t *pinned);
+/* Another bound of the bytes ahead of the run; 0: none. */
+void sl_schedule_set_ahead(struct sl_schedule *schedule, uint64_t ahead_bytes);
 /* Makes one shard of the network absent that ran and is not pinned (after sl_schedule_pin) and
  * returns it; -1 = there is none. */
 int sl_schedule_drop_unpinned(struct sl_schedule *schedule, int network);

@@ -35,7 +35,7 @@ static double plan_ms(int layer_count, int shards_per_layer)
     struct sl_plan plan;
     struct sl_error error = {0};
     uint64_t begin_ns = sl_now_ns();
-    if (sl_plan_make(&network, 1, &options, &device, 10, &plan, &error)) {
+    if (sl_plan_make(&network, 1, &options, &device, true, &plan, &error)) {
         fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
@@ -94,7 +94,7 @@ static double replan_ms(void)
     struct sl_device_model device = {.bytes_per_s = 1000 * MIB, .latency_ns = 100000, .depth = 32};
     struct sl_plan plan;
     uint64_t begin_ns = sl_now_ns();
-    if (sl_plan_make(&network, 1, &options, &device, 10, &plan, NULL))
+    if (sl_plan_make(&network, 1, &options, &device, true, &plan, NULL))
         exit(1);
     double ms = (double)(sl_now_ns() - begin_ns) / 1e6;
     sl_plan_free(&plan);

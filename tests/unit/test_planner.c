@@ -26,19 +26,19 @@ static void make_network(void)
 
 TestSuite(planner, .init = make_network);
 
-static struct sl_plan plan_with(uint64_t budget_bytes, uint64_t passes)
+static struct sl_plan plan_with(uint64_t budget_bytes, bool again)
 {
     struct sl_plan plan;
     struct sl_error error = {0};
     struct sl_schedule_options options = {.budget_bytes = budget_bytes};
-    cr_assert_eq(sl_plan_make(&network, 1, &options, &device, passes, &plan, &error), 0, "%s",
+    cr_assert_eq(sl_plan_make(&network, 1, &options, &device, again, &plan, &error), 0, "%s",
                  error.text);
     return plan;
 }
 
 Test(planner, pins_everything_that_fits)
 {
-    struct sl_plan plan = plan_with(SHARDS * MB, 10);
+    struct sl_plan plan = plan_with(SHARDS * MB, true);
     cr_expect_eq(plan.pinned_bytes, SHARDS * MB);
     cr_expect_eq(plan.read_bytes, 0);
     cr_expect_eq(plan.pass_ns, 200 * MB);
@@ -47,8 +47,27 @@ Test(planner, pins_everything_that_fits)
 
 Test(planner, pins_nothing_for_one_pass)
 {
-    struct sl_plan plan = plan_with(50 * MB, 1);
-    cr_expect_eq(plan.pinned_bytes, 0);
+    for (uint64_t percent = 50; percent <= 100; percent += 50) {
+        struct sl_plan plan = plan_with(percent * MB, false);
+        cr_expect_eq(plan.pinned_bytes, 0);
+        sl_plan_free(&plan);
+    }
+}
+
+/* Reads bind: nothing is gained by reading further ahead than the device needs. */
+Test(planner, reads_no_further_ahead_than_gains_time)
+{
+    struct sl_plan plan = plan_with(SHARDS * MB, false);
+    cr_expect_eq(plan.ahead_bytes, 2 * MB);
+    sl_plan_free(&plan);
+}
+
+/* A long computing before many bytes is hidden only by all that the memory holds. */
+Test(planner, reads_far_ahead_of_a_long_run)
+{
+    layers[0].run_ns = 2000 * MB;
+    struct sl_plan plan = plan_with(SHARDS * MB, false);
+    cr_expect_eq(plan.ahead_bytes, 0);
     sl_plan_free(&plan);
 }
 
@@ -62,7 +81,7 @@ Test(planner, steady_pass_is_near_the_bound)
     }
     for (int percent = 25; percent <= 75; percent += 25) {
         uint64_t budget_bytes = (uint64_t)percent * MB;
-        struct sl_plan plan = plan_with(budget_bytes, 10);
+        struct sl_plan plan = plan_with(budget_bytes, true);
         uint64_t bound_ns = sl_bound_ns(bytes, run_ns, LAYERS, budget_bytes, 100 * MB, false);
         cr_expect_leq(plan.read_bytes, (SHARDS - (uint64_t)percent) * MB + 4 * MB);
         cr_expect_leq((double)plan.pass_ns, 1.1 * (double)bound_ns, "%d%%: %llu against %llu",
@@ -76,5 +95,5 @@ Test(planner, refuses_a_budget_below_one_shard)
     struct sl_plan plan;
     struct sl_error error = {0};
     struct sl_schedule_options options = {.budget_bytes = MB - 1};
-    cr_expect_lt(sl_plan_make(&network, 1, &options, &device, 10, &plan, &error), 0);
+    cr_expect_lt(sl_plan_make(&network, 1, &options, &device, true, &plan, &error), 0);
 }
