@@ -174,29 +174,34 @@ part_steady() {
     done
 }
 
-# Latencies of a record: the first, and the median of the others.
-cold_and_steady() {
+# Of a record's latencies: the only one, or the median of those after the first.
+cold_or_steady() {
     sed -n 's/.*"latency_ns":\[\([0-9,]*\)\].*/\1/p' | tr , '\n' | {
         read -r first || true
-        echo "${first:-} $(median)"
+        later=$(median)
+        [ "$later" = - ] && echo "${first:--} -" || echo "- $later"
     }
 }
 
-# Every policy in every cell, a first request and later ones of one process, cells in another order in
-# every round; beside it what `plan` predicted. A cell that its limit killed has no times.
+# Every policy in every cell, in processes of a single request and in those of several, cells in
+# another order in every round; beside it what `plan` predicted. A cell that its limit killed has no
+# times.
 matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
 matrix_cells() { # matrix_cells NETWORK RATE
-    weights=$(weights "$1") limits=none throttle="" requests=5
+    weights=$(weights "$1") limits=none throttle="" several=5
     for percent in 75 50 25; do limits=$limits,$((weights * percent / 100 + 24000000)); done
     [ "$2" = raw ] || throttle="--read-rate $2"
-    [ "$2" != 45M ] || requests=3
+    [ "$2" != 45M ] || several=3
     # shellcheck disable=SC2086 # two words or none
     "$sluice" plan "$work/$1.sluice" -p all --memory $limits $throttle -q -o json >"$work/plan.jsonl"
-    # shellcheck disable=SC2086
-    "$sluice" sweep "$work/$1.sluice" -p all --memory $limits --swap 0 $throttle \
-        --requests $requests --runs "$rounds" --order shuffled --results "$work/matrix.jsonl" \
-        --overwrite -q >/dev/null || [ $? = 3 ]
+    rm -f "$work/matrix.jsonl"
+    for requests in 1 $several; do
+        # shellcheck disable=SC2086
+        "$sluice" sweep "$work/$1.sluice" -p all --memory $limits --swap 0 $throttle \
+            --requests "$requests" --runs "$rounds" --order shuffled \
+            --results "$work/matrix.jsonl" --resume -q >/dev/null || [ $? = 3 ]
+    done
     for kind in plan run; do
         [ $kind = plan ] && file=$work/plan.jsonl || file=$work/matrix.jsonl
         while read -r record; do
@@ -205,7 +210,7 @@ matrix_cells() { # matrix_cells NETWORK RATE
             [ -z "$limit" ] || percent=$((((limit - 24000000) * 100 + weights / 2) / weights))
             [ $kind = plan ] &&
                 times="$(echo "$record" | field latency_ns) $(echo "$record" | field steady_latency_ns)" ||
-                times=$(echo "$record" | cold_and_steady)
+                times=$(echo "$record" | cold_or_steady)
             echo "$kind $1 $2 $percent" \
                 "$(echo "$record" | grep -o '"policy":"[^"]*"' | head -n 1 | cut -d '"' -f 4) $times"
         done <"$file"
@@ -213,7 +218,7 @@ matrix_cells() { # matrix_cells NETWORK RATE
 }
 
 part_matrix() {
-    echo "== every policy x limit (per cent of W, + 24 MB) x rate: ms of a first request and of later ones"
+    echo "== every policy x limit (per cent of W, + 24 MB) x rate: ms of a single request, and of later ones of several"
     : >"$work/matrix"
     fresh_device
     for name in $matrix_networks; do

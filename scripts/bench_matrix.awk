@@ -1,4 +1,4 @@
-# Lines "run|plan NETWORK RATE PERCENT POLICY FIRST_NS LATER_NS" -> a table of medians in ms, auto's
+# Lines "run|plan NETWORK RATE PERCENT POLICY SINGLE_NS LATER_NS" -> a table of medians in ms, auto's
 # distance from the best other policy (target: 2 % or 3 ms), and how many predictions are within 10 %.
 function median(list,    count, values, i, j, t) {
     count = split(list, values, " ")
@@ -27,7 +27,7 @@ END {
     print rule "---|---|"
     for (c = 1; c <= count; c++)
         for (phase = 1; phase <= 2; phase++) {
-            line = "| " order[c] " | " (phase == 1 ? "first" : "later") " |"
+            line = "| " order[c] " | " (phase == 1 ? "single" : "later") " |"
             best = 0; own = 0
             for (p = 1; p <= policies; p++) {
                 time = median(samples["run", order[c], policy[p], phase])
