@@ -154,8 +154,11 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
         return sl_error_set(error, -ENOMEM, "no memory to plan");
     for (int n = 0; n < request->model_count; n++)
         packs[n] = request->models[n]->pack;
-    struct sl_device_model device = {request->device.bytes_per_s, request->device.latency_ns,
-                                     PLAN_QUEUE_DEPTH, request->read_bytes_per_s};
+    struct sl_device_model device = {.bytes_per_s = request->device.bytes_per_s,
+                                     .latency_ns = request->device.latency_ns,
+                                     .depth = PLAN_QUEUE_DEPTH,
+                                     .throttle_bytes_per_s = request->read_bytes_per_s};
+    sl_host_measure(&device.host);
     int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
                                    predictor, estimated, error);
     double threads = request->threads ? request->threads : sl_usable_cpus();

@@ -29,6 +29,7 @@ struct throttle {
 /* Reads finish in the order of their submission: one queue is enough. */
 struct simulator {
     const struct sl_device_model *device;
+    const struct sl_policy *policy;
     struct sl_schedule *schedule;
     const struct sl_policy_view *view;
     uint64_t now_ns, device_free_ns;
@@ -38,6 +39,10 @@ struct simulator {
     uint64_t submitted;   /* reads so far */
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
+    int runs_busy;
+    uint8_t *seen; /* [network x shards_most + shard]: loaded before, and so verified */
+    size_t shards_most;
+    uint8_t *admitted; /* [network]: before */
     struct sl_simulation result;
     void (*observe)(void *context, const struct sl_simulated_step *step); /* NULL: nobody */
     void *context;
@@ -48,6 +53,8 @@ static void simulator_release(struct simulator *simulator)
     sl_schedule_free(simulator->schedule);
     free(simulator->reads);
     free(simulator->recent_end);
+    free(simulator->seen);
+    free(simulator->admitted);
     free(simulator->result.request_end_ns);
 }
 
@@ -87,6 +94,52 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
                   (uint64_t)(over_bytes * 1e9 / bytes_per_s);
     throttle->last_ns = time_ns;
     return time_ns;
+}
+
+/* Moves time; executors that all idle meanwhile stall. */
+static void move_time(struct simulator *simulator, uint64_t to_ns)
+{
+    if (to_ns <= simulator->now_ns)
+        return;
+    if (!simulator->runs_busy)
+        simulator->result.stall_ns += to_ns - simulator->now_ns;
+    simulator->now_ns = to_ns;
+}
+
+static void spend(struct simulator *simulator, double ns)
+{
+    move_time(simulator, simulator->now_ns + (uint64_t)ns);
+}
+
+/* Slots of a budget are memory that is used again and again, others are mapped one by one. */
+static void pay_load(struct simulator *simulator, const struct sl_step *step)
+{
+    const struct sl_host_costs *host = &simulator->device->host;
+    const uint64_t used = simulator->view->used_bytes, peak = simulator->result.peak_bytes;
+    const uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
+    const double fresh = used > peak ? (double)(used - peak) : 0;
+    spend(simulator, (double)host->load_ns + (simulator->policy->budgeted
+                                                  ? fresh * host->clear_ns_per_byte
+                                                  : (double)bytes * host->remap_ns_per_byte));
+}
+
+/* A network that is alone keeps the memory of its activations. */
+static void pay_admission(struct simulator *simulator, int n)
+{
+    const struct sl_policy_view *view = simulator->view;
+    if (!simulator->admitted[n] || view->network_count > 1)
+        spend(simulator, (double)view->networks[n].activation_bytes *
+                             simulator->device->host.clear_ns_per_byte);
+    simulator->admitted[n] = 1;
+}
+
+static void pay_arrival(struct simulator *simulator, int n, int shard)
+{
+    uint8_t *seen = &simulator->seen[(size_t)n * simulator->shards_most + (size_t)shard];
+    if (!*seen)
+        spend(simulator, (double)simulator->view->networks[n].shard_bytes[shard] *
+                             simulator->device->host.verify_ns_per_byte);
+    *seen = 1;
 }
 
 static void tell(const struct simulator *simulator, const struct sl_step *step, uint64_t end_ns)
@@ -130,11 +183,14 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
         run_ns = (uint64_t)((double)run_ns *
                             (double)network->shard_bytes[network->unit_shard[step->index]] /
                             (double)layer->bytes);
+    if (simulator->policy->executors > 1)
+        run_ns += simulator->device->host.hand_over_ns;
     for (int r = 0; r < RUNS_MOST; r++) {
         struct pending_run *run = &simulator->runs[r];
         if (run->busy)
             continue;
         *run = (struct pending_run){simulator->now_ns + run_ns, step->network, step->index, true};
+        simulator->runs_busy++;
         break;
     }
     simulator->result.runs++;
@@ -153,6 +209,7 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
         case SL_STEP_WAIT:
             return 0;
         case SL_STEP_LOAD:
+            pay_load(simulator, &step);
             submit_read(simulator, &step);
             break;
         case SL_STEP_RUN:
@@ -163,6 +220,7 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
             tell(simulator, &step, simulator->now_ns);
             break;
         case SL_STEP_ADMIT:
+            pay_admission(simulator, step.network);
             break;
         }
     }
@@ -179,22 +237,23 @@ static struct pending_run *earliest_run(struct simulator *simulator)
     return earliest;
 }
 
-/* Moves time to the next event and applies it. At equal times reads come first. */
+/* Moves time to the next event and applies it. At equal times reads come first, but during a run in
+ * the thread that would collect them. */
 static int next_event(struct simulator *simulator, struct sl_error *error)
 {
     struct pending_run *run = earliest_run(simulator);
     struct pending_read *read = simulator->count ? &simulator->reads[simulator->head] : NULL;
-    uint64_t before = simulator->now_ns;
-    bool read_first = read && (!run || read->end_ns <= run->end_ns);
-    simulator->now_ns = read_first ? read->end_ns : run->end_ns;
-    if (!run)
-        simulator->result.stall_ns += simulator->now_ns - before;
-    if (read_first) {
+    const bool alone = simulator->policy->executors == 1;
+    if (read && (!run || (!alone && read->end_ns <= run->end_ns))) {
+        move_time(simulator, read->end_ns);
+        pay_arrival(simulator, read->network, read->shard);
         simulator->head = (simulator->head + 1) % simulator->capacity;
         simulator->count--;
         return sl_schedule_loaded(simulator->schedule, read->network, read->shard, error);
     }
+    move_time(simulator, run->end_ns);
     run->busy = false;
+    simulator->runs_busy--;
     int finished = sl_schedule_ran(simulator->schedule, run->network, run->unit, error);
     if (finished > 0)
         simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
@@ -210,17 +269,24 @@ static int simulator_create(const struct sl_schedule_network *networks, int netw
     if (device->depth < 1 || policy->executors > RUNS_MOST)
         return sl_error_set(error, -EINVAL, "device depth %d or %d executors out of range",
                             device->depth, policy->executors);
-    size_t shards = 0;
+    size_t shards = 0, most = 1;
     for (int n = 0; n < network_count; n++) {
+        size_t own = 0;
         for (int l = 0; l < networks[n].layer_count; l++)
-            shards += (size_t)networks[n].layers[l].shard_count;
+            own += (size_t)networks[n].layers[l].shard_count;
+        shards += own;
+        most = own > most ? own : most;
     }
-    *simulator = (struct simulator){.device = device, .capacity = shards + 1};
+    *simulator = (struct simulator){
+        .device = device, .policy = policy, .capacity = shards + 1, .shards_most = most};
+    simulator->seen = calloc((size_t)network_count + 1, most);
+    simulator->admitted = calloc((size_t)network_count + 1, 1);
     simulator->reads = calloc(simulator->capacity, sizeof(*simulator->reads));
     simulator->recent_end = calloc((size_t)device->depth, sizeof(*simulator->recent_end));
     simulator->result.request_end_ns =
         calloc((size_t)network_count * (size_t)rounds + 1, sizeof(uint64_t));
-    if (!simulator->reads || !simulator->recent_end || !simulator->result.request_end_ns)
+    if (!simulator->reads || !simulator->recent_end || !simulator->result.request_end_ns ||
+        !simulator->seen || !simulator->admitted)
         return sl_error_set(error, -ENOMEM, "no memory for the simulation");
     int result =
         sl_schedule_create(networks, network_count, policy, options, &simulator->schedule, error);

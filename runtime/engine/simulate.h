@@ -1,8 +1,11 @@
 /* The simulator: any policy in virtual time over a device model, through the same schedule as the
- * engine. Deterministic; no I/O; milliseconds for a thousand layers. */
+ * engine. As there, the single executor of a policy is the thread that submits and collects reads:
+ * what ends during a run is seen after it. Deterministic; no I/O; milliseconds for a thousand
+ * layers. */
 #ifndef SLUICE_ENGINE_SIMULATE_H
 #define SLUICE_ENGINE_SIMULATE_H
 
+#include "runtime/engine/host.h"
 #include "runtime/engine/schedule.h"
 
 /* Reads share one device: each costs latency_ns before its bytes flow, at most `depth` overlap
@@ -13,6 +16,7 @@ struct sl_device_model {
     uint64_t bytes_per_s, latency_ns;
     int depth;
     uint64_t throttle_bytes_per_s; /* 0: none */
+    struct sl_host_costs host;
 };
 
 struct sl_simulation {

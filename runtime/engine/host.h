@@ -1,0 +1,19 @@
+/* What handling shards costs the processor, beside computing: for predictions. */
+#ifndef SLUICE_ENGINE_HOST_H
+#define SLUICE_ENGINE_HOST_H
+
+#include <stdint.h>
+
+/* All 0: nothing costs anything. */
+struct sl_host_costs {
+    uint64_t load_ns;          /* to submit a read and take its completion */
+    uint64_t hand_over_ns;     /* of a unit to an executor with a thread of its own, and back */
+    double clear_ns_per_byte;  /* memory in huge pages, touched for the first time */
+    double remap_ns_per_byte;  /* memory in small pages: mapped, touched and unmapped */
+    double verify_ns_per_byte; /* the checksum of a shard */
+};
+
+/* Measures on the calling thread, some 2 ms; what cannot be measured stays 0. */
+void sl_host_measure(struct sl_host_costs *costs);
+
+#endif
