@@ -221,7 +221,7 @@ int sl_plan_steps(const struct sl_plan_request *request,
     int code = open_predictor(request, &policy, &predictor, &estimated, error);
     return code < 0 ? code
                     : sl_predict_steps(predictor, policy, request->limit_bytes, request->depth,
-                                       take_step, &taker, error);
+                                       request->depth_bytes, take_step, &taker, error);
 }
 
 int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result,
@@ -233,7 +233,8 @@ int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result
     struct sl_prediction made = {0};
     int code = open_predictor(request, &policy, &predictor, &estimated, error);
     if (code == 0)
-        code = sl_predict(predictor, policy, request->limit_bytes, request->depth, &made, error);
+        code = sl_predict(predictor, policy, request->limit_bytes, request->depth,
+                          request->depth_bytes, &made, error);
     if (code < 0)
         return code;
     *result = (struct sl_plan_result){

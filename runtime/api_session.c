@@ -40,6 +40,7 @@ int sl_session_create(const struct sl_session_options *options, struct sl_sessio
         .loader = options->loader,
         .threads = options->threads,
         .depth = options->depth,
+        .ahead_bytes = options->depth_bytes,
         .reading = {.depth = options->queue_depth, .hints = options->hints},
         .budget_bytes = options->budget_bytes ? options->budget_bytes : UINT64_MAX,
         .verify = !options->trust,

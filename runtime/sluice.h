@@ -135,11 +135,12 @@ SL_API int sl_model_drop_cache(const struct sl_model *model, struct sl_error *er
 /* ---- Sessions: networks running under a policy --------------------------------------------- */
 
 struct sl_session_options {
-    const char *policy; /* NULL: "partial" */
-    const char *loader; /* NULL: the best that this system allows */
-    int threads;        /* 0: the CPUs that this process may use */
-    int depth;          /* shards to read ahead; 0: the policy's choice */
-    int queue_depth;    /* reads in flight in the kernel; 0: the default */
+    const char *policy;   /* NULL: "auto" */
+    const char *loader;   /* NULL: the best that this system allows */
+    int threads;          /* 0: the CPUs that this process may use */
+    int depth;            /* shards to read ahead; 0: the policy's choice */
+    uint64_t depth_bytes; /* the same in bytes; both may be given */
+    int queue_depth;      /* reads in flight in the kernel; 0: the default */
     /* Loader mmap only: what the kernel is told of the mapping, words of random sequential willneed
      * populate lock cold pageout dontneed, separated by commas, or "none"; NULL: its choice. */
     const char *hints;
@@ -321,6 +322,7 @@ struct sl_plan_request {
     const char *policy;
     uint64_t limit_bytes; /* of memory; SL_NO_LIMIT: none */
     int threads, depth;   /* as in struct sl_session_options */
+    uint64_t depth_bytes;
     struct sl_device_info device;
     uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
     double cpus;               /* processor time, as in struct sl_limits; 0: all */

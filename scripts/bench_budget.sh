@@ -169,7 +169,7 @@ part_steady() {
             awk -v n="$name" -v p="$percent" -v a="$auto" -v m="$mapped" -v r="$read_bytes" \
                 -v t="$target" 'BEGIN { f = a > 0 ? m / a : 0
                 printf "%s %s %%: auto %.0f ms, mapped %.0f ms: %.2f x faster, target %s: %s; %.1f MB read per request\n",
-                    n, p, a / 1e6, m / 1e6, f, t, f >= t ? "ok" : "MISSED", r / 1e6 }'
+                    n, p, a / 1e6, m / 1e6, f, t, (f >= t ? "ok" : "MISSED"), r / 1e6 }'
         done
     done
 }

@@ -8,6 +8,8 @@
 #include "runtime/base/units.h"
 #include "runtime/cli/command.h"
 
+#define DEPTH_SHARDS_MOST 1000000
+
 const struct cli_option cli_common_options[] = {
     {"help", 'h', NULL, "show this help", NULL, false},
     {"quiet", 'q', NULL, "no notes and no progress on stderr", NULL, false},
@@ -266,6 +268,29 @@ int cli_integer(const struct cli_arguments *arguments, const char *name, int64_t
     if (!text || sl_parse_integer(text, least, most, value, error) == 0)
         return 0;
     return cli_wrap(arguments, name, error);
+}
+
+int cli_parse_depth(const char *text, int64_t *shards, int64_t *bytes, struct sl_error *error)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (!digits || !text[digits])
+        return sl_parse_integer(text, 1, DEPTH_SHARDS_MOST, shards, error);
+    uint64_t size;
+    int code = sl_parse_size(text, &size, error);
+    if (code == 0 && size == 0)
+        code = sl_error_set(error, -EINVAL, "0: nothing could be read");
+    if (code == 0)
+        *bytes = (int64_t)size;
+    return code;
+}
+
+int cli_depth(const struct cli_arguments *arguments, int64_t *shards, int64_t *bytes,
+              struct sl_error *error)
+{
+    const char *text = cli_text(arguments, "depth");
+    if (!text || cli_parse_depth(text, shards, bytes, error) == 0)
+        return 0;
+    return cli_wrap(arguments, "depth", error);
 }
 
 int cli_real(const struct cli_arguments *arguments, const char *name, double least, double most,

@@ -23,39 +23,41 @@ static json_t *json_words(const char *const *words, int count)
 
 json_t *cell_to_json(const struct cell *cell)
 {
-    return json_pack("{s:o, s:o, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-                     "s:b, s:I, s:s*, s:s*, s:I, s:I}",
-                     "packs", json_words(cell->packs, cell->pack_count), "inputs",
-                     json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader",
-                     cell->loader, "hints", cell->hints, "threads", (json_int_t)cell->threads,
-                     "depth", (json_int_t)cell->depth, "queue_depth", (json_int_t)cell->queue_depth,
-                     "budget", (json_int_t)cell->budget_bytes, "device_rate",
-                     (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
-                     (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold,
-                     "trust", cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels,
-                     "output", cell->output_directory, "events_fd", (json_int_t)cell->events_fd,
-                     "events_bytes", (json_int_t)cell->events_bytes);
+    return json_pack(
+        "{s:o, s:o, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
+        "s:b, s:I, s:s*, s:s*, s:I, s:I}",
+        "packs", json_words(cell->packs, cell->pack_count), "inputs",
+        json_words(cell->inputs, cell->input_count), "policy", cell->policy, "loader", cell->loader,
+        "hints", cell->hints, "threads", (json_int_t)cell->threads, "depth",
+        (json_int_t)cell->depth, "depth_bytes", (json_int_t)cell->depth_bytes, "queue_depth",
+        (json_int_t)cell->queue_depth, "budget", (json_int_t)cell->budget_bytes, "device_rate",
+        (json_int_t)cell->device_bytes_per_s, "runs", (json_int_t)cell->runs, "warmup",
+        (json_int_t)cell->warmup, "batch", (json_int_t)cell->batch, "cold", cell->cold, "trust",
+        cell->trust, "top", (json_int_t)cell->top, "labels", cell->labels, "output",
+        cell->output_directory, "events_fd", (json_int_t)cell->events_fd, "events_bytes",
+        (json_int_t)cell->events_bytes);
 }
 
 int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
                    struct sl_error *error)
 {
     const json_t *packs, *inputs;
-    json_int_t threads, depth, queue_depth, budget, device_rate, runs, warmup, batch, top;
+    json_int_t threads, depth, depth_bytes, queue_depth, budget, device_rate, runs, warmup, batch,
+        top;
     json_int_t events_fd, events_bytes;
     int cold, trust;
     json_error_t reason;
     *cell = (struct cell){0};
     if (json_unpack_ex(
             (json_t *)json, &reason, 0,
-            "{s:o, s:o, s:s, s?:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
+            "{s:o, s:o, s:s, s?:s, s?:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
             "s:I, s?:s, s?:s, s:I, s:I}",
             "packs", &packs, "inputs", &inputs, "policy", &cell->policy, "loader", &cell->loader,
-            "hints", &cell->hints, "threads", &threads, "depth", &depth, "queue_depth",
-            &queue_depth, "budget", &budget, "device_rate", &device_rate, "runs", &runs, "warmup",
-            &warmup, "batch", &batch, "cold", &cold, "trust", &trust, "top", &top, "labels",
-            &cell->labels, "output", &cell->output_directory, "events_fd", &events_fd,
-            "events_bytes", &events_bytes) < 0)
+            "hints", &cell->hints, "threads", &threads, "depth", &depth, "depth_bytes",
+            &depth_bytes, "queue_depth", &queue_depth, "budget", &budget, "device_rate",
+            &device_rate, "runs", &runs, "warmup", &warmup, "batch", &batch, "cold", &cold, "trust",
+            &trust, "top", &top, "labels", &cell->labels, "output", &cell->output_directory,
+            "events_fd", &events_fd, "events_bytes", &events_bytes) < 0)
         return sl_error_set(error, -EINVAL, "not the description of a cell: %s", reason.text);
     cell->pack_count = (int)json_array_size(packs);
     cell->input_count = (int)json_array_size(inputs);
@@ -73,6 +75,7 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
     cell->inputs = list + cell->pack_count;
     cell->threads = threads;
     cell->depth = depth;
+    cell->depth_bytes = depth_bytes;
     cell->queue_depth = queue_depth;
     cell->budget_bytes = budget;
     cell->device_bytes_per_s = device_rate;
@@ -144,6 +147,7 @@ static int open_session(struct execution *execution, int stack, struct sl_error 
         .hints = cell->hints,
         .threads = (int)cell->threads,
         .depth = (int)cell->depth,
+        .depth_bytes = (uint64_t)cell->depth_bytes,
         .queue_depth = (int)cell->queue_depth,
         .budget_bytes = (uint64_t)cell->budget_bytes,
         .device_bytes_per_s = (uint64_t)cell->device_bytes_per_s,

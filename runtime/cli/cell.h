@@ -21,11 +21,13 @@ struct cell {
     int input_count;
     const char *policy, *loader; /* loader NULL: by itself */
     const char *hints;           /* of loader mmap; NULL: its choice */
-    int64_t threads, depth, queue_depth;
-    int64_t budget_bytes;       /* 0: the limit of the process that runs the cell */
-    int64_t runs, warmup;       /* measured and unmeasured requests of every input; runs >= 1 */
-    int64_t batch;              /* queued requests that run together over each shard; 0: 1 */
-    bool cold;                  /* drop the packs from the page cache before every request */
+    int64_t threads, queue_depth;
+    int64_t depth,
+        depth_bytes;      /* to read ahead, in shards or in bytes; both 0: the policy's choice */
+    int64_t budget_bytes; /* 0: the limit of the process that runs the cell */
+    int64_t runs, warmup; /* measured and unmeasured requests of every input; runs >= 1 */
+    int64_t batch;        /* queued requests that run together over each shard; 0: 1 */
+    bool cold;            /* drop the packs from the page cache before every request */
     int64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: unknown */
     bool trust;                 /* no checksums */
     int64_t top;

@@ -132,7 +132,7 @@ static int read_budget(struct cell_request *request, const char *text, struct sl
 
 static int read_depth(struct cell_request *request, const char *text, struct sl_error *error)
 {
-    return sl_parse_integer(text, 1, 1000000, &request->cell.depth, error);
+    return cli_parse_depth(text, &request->cell.depth, &request->cell.depth_bytes, error);
 }
 
 static int read_queue_depth(struct cell_request *request, const char *text, struct sl_error *error)
@@ -238,6 +238,7 @@ void cell_finish_records(const struct cell_request *request, json_t *records, js
         sl_record_add_limits(record, &request->limits);
         device_record(record, &request->device);
         json_object_set_new(record, "depth", given_or_null(request->cell.depth));
+        json_object_set_new(record, "depth_bytes", given_or_null(request->cell.depth_bytes));
         json_object_set_new(record, "queue_depth", given_or_null(request->cell.queue_depth));
         json_object_set(record, "context", context);
     }

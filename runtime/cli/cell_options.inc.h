@@ -50,8 +50,8 @@ CELL_OPTION("timeout", 0, "TIME", SINGLE, read_timeout, "end a cell after this l
 CELL_OPTION("budget", 0, "SIZE|auto", SWEPT, read_budget,
             "memory that policies with a budget allow themselves; auto: the limit (default auto)",
             "auto")
-CELL_OPTION("depth", 0, "N", RANGED, read_depth,
-            "shards to read ahead" CELL_DEFAULT(": the policy's choice"), NULL)
+CELL_OPTION("depth", 0, "N|SIZE", RANGED, read_depth,
+            "shards to read ahead, or bytes, e.g. 16M" CELL_DEFAULT(": the policy's choice"), NULL)
 CELL_OPTION("queue-depth", 0, "N", RANGED, read_queue_depth,
             "reads in flight in the kernel, 1 to 256", NULL)
 CELL_OPTION("loader", 0, "L", SWEPT, read_loader,

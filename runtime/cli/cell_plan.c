@@ -18,6 +18,7 @@ int cell_plan(const struct cell_request *request, const struct cell_ground *grou
         .threads = cell->threads ? (int)cell->threads : request->limits.cores,
         .cpus = request->limits.cpus,
         .depth = (int)cell->depth,
+        .depth_bytes = (uint64_t)cell->depth_bytes,
         .device = ground->device,
         .read_bytes_per_s = throttle == SL_NO_LIMIT ? 0 : throttle,
         .process_bytes = ground->process_bytes,

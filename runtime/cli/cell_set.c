@@ -178,7 +178,7 @@ void cell_settle(struct cell_point *point)
 {
     struct cell_request *request = &point->request;
     if (!heeds_depth(request->cell.policy)) {
-        request->cell.depth = 0;
+        request->cell.depth = request->cell.depth_bytes = 0;
         point->texts[cell_option_index("depth")] = NULL;
     }
     if (request->limits.memory_bytes == SL_NO_LIMIT) {

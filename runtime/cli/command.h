@@ -112,6 +112,12 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error);
 
+/* How far to read ahead: "8" shards, or "16M" bytes; sets one of the two. The first reads a word,
+ * the second the option --depth. */
+int cli_parse_depth(const char *text, int64_t *shards, int64_t *bytes, struct sl_error *error);
+int cli_depth(const struct cli_arguments *arguments, int64_t *shards, int64_t *bytes,
+              struct sl_error *error);
+
 /* "5%" or "5"; *percent = 5. */
 int cli_percent(const struct cli_arguments *arguments, const char *name, double least, double most,
                 double *percent, struct sl_error *error);

@@ -25,7 +25,8 @@ static const struct cli_option options[] = {
     {"read-rate", 0, "RATE", "bytes per second that may be read, e.g. 100M", NULL, false},
     {"cpus", 0, "X", "processor cores of time that may be used, e.g. 1.5", NULL, false},
     {"device", 0, "NAME|FILE.yaml", DEVICE_HELP, "@devices", false},
-    {"depth", 0, "N", "shards to read ahead (default: the policy's choice)", NULL, false},
+    {"depth", 0, "N|SIZE",
+     "shards to read ahead, or bytes, e.g. 16M (default: the policy's choice)", NULL, false},
     {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"estimate", 0, NULL,
      "do not run the networks to learn their times; estimate from FLOPs what is not known yet",
@@ -83,7 +84,7 @@ static int open_models(const struct cli_arguments *arguments, struct plan_comman
 static int read_options(const struct cli_arguments *arguments, struct plan_command *plan,
                         struct sl_error *error)
 {
-    int64_t threads = 0, depth = 0;
+    int64_t threads = 0, depth = 0, depth_bytes = 0;
     int code = cli_format(arguments, &plan->format, error);
     if (code == 0)
         code = cell_list_read_policies(&plan->list, arguments, "all", error);
@@ -96,10 +97,11 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
     if (code == 0)
         code = cli_integer(arguments, "threads", 1, 64, &threads, error);
     if (code == 0)
-        code = cli_integer(arguments, "depth", 1, 1000000, &depth, error);
+        code = cli_depth(arguments, &depth, &depth_bytes, error);
     plan->request.cpus = plan->device_limits.cpus;
     plan->request.threads = threads ? (int)threads : plan->device_limits.cores;
     plan->request.depth = (int)depth;
+    plan->request.depth_bytes = (uint64_t)depth_bytes;
     return code;
 }
 

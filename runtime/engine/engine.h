@@ -16,6 +16,7 @@ struct sl_engine_options {
     const char *loader;    /* NULL: by itself */
     int threads;           /* of each kernel; 0: the CPUs this process may use */
     int depth;             /* shards ahead; 0: the policy's choice */
+    uint64_t ahead_bytes;  /* the same in bytes */
     uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool verify; /* checksum every shard after its read, or before its run where reads are lazy */

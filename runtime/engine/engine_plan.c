@@ -237,6 +237,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     engine->schedule_options = (struct sl_schedule_options){
         .budget_bytes = UINT64_MAX,
         .depth = engine->options.depth,
+        .ahead_bytes = engine->options.ahead_bytes,
         .reads_most = engine->reader.options.depth,
     };
     int result = 0;

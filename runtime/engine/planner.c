@@ -265,7 +265,8 @@ int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
     const bool fits = planner.weight_bytes <= options->budget_bytes;
     uint64_t pinned = fill_candidate(&planner, PIN_PREFIX, fits && again ? UINT64_MAX : 0);
     int result = try_candidate(&planner, pinned, again ? PLAN_PASSES : 1, error);
-    if (!result && !again)
+    planner.result.ahead_bytes = options->ahead_bytes;
+    if (!result && !again && !options->depth && !options->ahead_bytes)
         result = find_distance(&planner, error);
     else if (!result && !fits)
         result = try_patterns(&planner, error);

@@ -16,10 +16,11 @@ struct sl_plan {
 };
 
 /* The plan of policy auto within options->budget_bytes. When no pass is to come again nothing is
- * pinned, and memory is used as far as reading ahead gains by it. Else everything is pinned when
- * everything fits; otherwise candidates (a prefix, a suffix, spread evenly, least computing per
- * byte first; each with several sizes of the window that stays for streaming) are simulated and the
- * least time of a pass in the steady state wins. Deterministic. -ENOBUFS as sl_schedule_create. */
+ * pinned, and memory is used as far as reading ahead gains by it, unless the options say how far.
+ * Else everything is pinned when everything fits; otherwise candidates (a prefix, a suffix, spread
+ * evenly, least computing per byte first; each with several sizes of the window that stays for
+ * streaming) are simulated and the least time of a pass in the steady state wins. Deterministic.
+ * -ENOBUFS as sl_schedule_create. */
 int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
                  const struct sl_schedule_options *options, const struct sl_device_model *device,
                  bool again, struct sl_plan *plan, struct sl_error *error);

@@ -147,12 +147,13 @@ static int divide_for(struct sl_predictor *predictor, const struct sl_policy *po
 static struct sl_schedule_options options_of(const struct sl_predictor *predictor,
                                              const struct sl_policy *policy,
                                              const struct sl_budget *budget, uint64_t limit_bytes,
-                                             int depth)
+                                             int depth, uint64_t ahead_bytes)
 {
     return (struct sl_schedule_options){
         .budget_bytes = policy->budgeted ? budget->shard_bytes : UINT64_MAX,
         .memory_bytes = limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(budget),
         .depth = depth,
+        .ahead_bytes = ahead_bytes,
         .reads_most = predictor->device.depth,
     };
 }
@@ -169,7 +170,8 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     if (planned)
         result = sl_plan_make(networks, predictor->count, options, &predictor->device, false, &once,
                               error);
-    cold_options.ahead_bytes = once.ahead_bytes;
+    if (planned)
+        cold_options.ahead_bytes = once.ahead_bytes;
     sl_plan_free(&once);
     if (planned && !result)
         result = sl_plan_make(networks, predictor->count, options, &predictor->device, true, &plan,
@@ -208,7 +210,8 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
 }
 
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
-               int depth, struct sl_prediction *prediction, struct sl_error *error)
+               int depth, uint64_t ahead_bytes, struct sl_prediction *prediction,
+               struct sl_error *error)
 {
     struct sl_budget budget;
     struct sl_prediction made = {0};
@@ -219,7 +222,7 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
         return result;
     uint64_t overhead = sl_budget_overhead(&budget);
     const struct sl_schedule_options options =
-        options_of(predictor, policy, &budget, limit_bytes, depth);
+        options_of(predictor, policy, &budget, limit_bytes, depth, ahead_bytes);
     made.fits = !policy->budgeted || budget.shard_bytes >= least;
     if (made.fits) {
         result = simulate(predictor, policy, &options, &made, error);
@@ -253,7 +256,7 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
 }
 
 int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
-                     uint64_t limit_bytes, int depth,
+                     uint64_t limit_bytes, int depth, uint64_t ahead_bytes,
                      void (*observe)(void *context, const struct sl_simulated_step *step),
                      void *context, struct sl_error *error)
 {
@@ -263,7 +266,7 @@ int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *pol
     if (result)
         return result;
     const struct sl_schedule_options options =
-        options_of(predictor, policy, &budget, limit_bytes, depth);
+        options_of(predictor, policy, &budget, limit_bytes, depth, ahead_bytes);
     return sl_simulate_steps(predictor->workload.networks, predictor->count, policy, &options,
                              &predictor->device, observe, context, error);
 }

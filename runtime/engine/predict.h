@@ -36,15 +36,16 @@ void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes);
 /* Every run takes `factor` (>= 1) times as long: threads that share fewer processors. */
 void sl_predictor_slow_down(struct sl_predictor *predictor, double factor);
 
-/* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth: 0 = no bound. When the
- * policy does not fit, only fits, least_limit_bytes, peak_bytes and the times of policies without a
- * budget (as if there were no limit) are set. */
+/* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth, ahead_bytes: 0 = no bound.
+ * When the policy does not fit, only fits, least_limit_bytes, peak_bytes and the times of policies
+ * without a budget (as if there were no limit) are set. */
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
-               int depth, struct sl_prediction *prediction, struct sl_error *error);
+               int depth, uint64_t ahead_bytes, struct sl_prediction *prediction,
+               struct sl_error *error);
 
 /* Tells the steps of a first, cold pass. -ENOBUFS when the policy does not fit. */
 int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
-                     uint64_t limit_bytes, int depth,
+                     uint64_t limit_bytes, int depth, uint64_t ahead_bytes,
                      void (*observe)(void *context, const struct sl_simulated_step *step),
                      void *context, struct sl_error *error);
 

@@ -42,6 +42,7 @@ static const struct setting {
     {"cores", "cores", false, false},
     {"device", "device", false, false},
     {"depth", "depth", false, false},
+    {"depth_bytes", "depth", false, true},
     {"queue_depth", "queue depth", false, false},
     {"input", NULL, true, false},
     {"loader", "loader", true, false},

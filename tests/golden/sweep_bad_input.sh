@@ -11,6 +11,8 @@ job() {
 try lenet.sluice --policy bulk,liner
 try lenet.sluice --depth 5-1
 try lenet.sluice --depth 1-8*1
+try lenet.sluice --depth 4,0M
+try lenet.sluice --depth 4,2X
 try lenet.sluice --memory 64M,,32M
 try lenet.sluice --memory 64M,lots
 try lenet.sluice --threads 1,many

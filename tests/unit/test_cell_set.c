@@ -51,10 +51,22 @@ Test(cell_set, product_of_lists)
     cr_expect_eq(set.points[4].request.cell.depth, 4);
 }
 
+Test(cell_set, depth_in_shards_or_bytes)
+{
+    SL_AUTO(cell_set_free) struct cell_set set = {0};
+    expand(&set, &one, "x --policy window --depth 8,16M,1K");
+    cr_assert_eq(set.count, 3);
+    const int64_t shards[] = {8, 0, 0}, bytes[] = {0, 16 << 20, 1 << 10};
+    for (int c = 0; c < 3; c++) {
+        cr_expect_eq(set.points[c].request.cell.depth, shards[c]);
+        cr_expect_eq(set.points[c].request.cell.depth_bytes, bytes[c]);
+    }
+}
+
 Test(cell_set, same_cells_run_once)
 {
     int collapsed;
-    cr_expect_eq(count_cells("x --policy bulk --depth 1,2,4", &collapsed), 3);
+    cr_expect_eq(count_cells("x --policy bulk --depth 1,2,4M", &collapsed), 3);
     cr_expect_eq(collapsed, 2);
     cr_expect_eq(count_cells("x --policy window --depth 1,2,4", &collapsed), 3);
     cr_expect_eq(collapsed, 0);

@@ -30,6 +30,11 @@ Test(policies, always_end_and_drop_what_they_loaded)
             .bytes_per_s = 1000000 * (20 + sl_rng_below(&rng, 1000)),
             .latency_ns = sl_rng_below(&rng, 200000),
             .depth = 1 + (int)sl_rng_below(&rng, 32),
+            .host = {.load_ns = sl_rng_below(&rng, 50000),
+                     .hand_over_ns = sl_rng_below(&rng, 50000),
+                     .clear_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
+                     .remap_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
+                     .verify_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10},
         };
         int rounds = 1 + (int)sl_rng_below(&rng, 3);
         uint64_t budget_bytes =
@@ -42,6 +47,7 @@ Test(policies, always_end_and_drop_what_they_loaded)
                 .budget_bytes = policy->budgeted ? budget_bytes : UINT64_MAX,
                 .memory_bytes = sl_rng_below(&rng, 2 * workload.weight_bytes + 2),
                 .depth = (int)sl_rng_below(&rng, 4),
+                .ahead_bytes = sl_rng_below(&rng, 2) * sl_rng_below(&rng, workload.weight_bytes),
             };
             struct sl_simulation first, second;
             struct sl_error error = {0};
@@ -64,6 +70,29 @@ Test(policies, always_end_and_drop_what_they_loaded)
             sl_simulation_free(&first);
             sl_simulation_free(&second);
         }
+    }
+}
+
+/* Beside what lies ahead there is the shard that runs; and one shard may always be read. */
+Test(policies, window_reads_no_further_ahead_than_told)
+{
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        uint64_t rng = seed;
+        struct random_workload workload;
+        random_workload_make(&rng, &workload);
+        struct sl_device_model device = {.bytes_per_s = 1000000000, .depth = 8};
+        struct sl_schedule_options options = {.budget_bytes = UINT64_MAX,
+                                              .ahead_bytes =
+                                                  1 + sl_rng_below(&rng, workload.weight_bytes)};
+        struct sl_simulation result;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_simulate(workload.networks, workload.network_count,
+                                 sl_policy_find("window"), &options, &device, 2, &result, &error),
+                     0, "seed %llu: %s", (unsigned long long)seed, error.text);
+        uint64_t ahead_bytes =
+            options.ahead_bytes < RANDOM_SHARD_MOST ? RANDOM_SHARD_MOST : options.ahead_bytes;
+        cr_expect_leq(result.peak_bytes, ahead_bytes + RANDOM_SHARD_MOST);
+        sl_simulation_free(&result);
     }
 }
 

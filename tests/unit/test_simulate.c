@@ -54,3 +54,16 @@ Test(simulate, only_an_idle_group_earns_another_burst)
     expect_ms(pass_ns(&throttled, 0, 3), 2900, 2920);
     expect_ms(pass_ns(&throttled, 500000000, 3), 3 * (900 + 500), 3 * (920 + 500));
 }
+
+/* What the loop's thread spends between runs comes on top where the device is not what binds. */
+Test(simulate, handling_shards_costs_time)
+{
+    struct sl_device_model device = {.depth = 32};
+    cr_expect_eq(pass_ns(&device, 0, 1), 0);
+    device.host.load_ns = 1000;
+    cr_expect_eq(pass_ns(&device, 0, 1), SHARDS * 1000);
+    device.host.remap_ns_per_byte = 1;
+    cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + SL_MIB));
+    device.host.verify_ns_per_byte = 1;
+    cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + SL_MIB) + SHARDS * SL_MIB);
+}
