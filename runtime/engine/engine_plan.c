@@ -261,7 +261,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     struct sl_device_model device = sl_engine_known_device(engine);
     engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)
-        result = plan_pins(engine, &device, more, UINT64_MAX, error);
+        result = plan_pins(engine, &device, more > 0, UINT64_MAX, error);
     if (result) {
         sl_schedule_free(engine->schedule);
         engine->schedule = NULL;

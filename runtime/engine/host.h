@@ -13,7 +13,8 @@ struct sl_host_costs {
     double verify_ns_per_byte; /* the checksum of a shard */
 };
 
-/* Measures on the calling thread, some 2 ms; what cannot be measured stays 0. */
+/* Measured by the first call in a process, on its thread, in some 2 ms; what cannot be measured is
+ * 0. Any thread. */
 void sl_host_measure(struct sl_host_costs *costs);
 
 #endif

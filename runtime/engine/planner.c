@@ -266,10 +266,10 @@ int sl_plan_make(const struct sl_schedule_network *networks, int network_count,
     uint64_t pinned = fill_candidate(&planner, PIN_PREFIX, fits && again ? UINT64_MAX : 0);
     int result = try_candidate(&planner, pinned, again ? PLAN_PASSES : 1, error);
     planner.result.ahead_bytes = options->ahead_bytes;
-    if (!result && !again && !options->depth && !options->ahead_bytes)
-        result = find_distance(&planner, error);
-    else if (!result && !fits)
+    if (!result && again && !fits)
         result = try_patterns(&planner, error);
+    else if (!result && !again && !options->depth && !options->ahead_bytes)
+        result = find_distance(&planner, error);
     if (result)
         return result;
     *plan = planner.result;

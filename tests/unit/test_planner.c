@@ -62,6 +62,22 @@ Test(planner, reads_no_further_ahead_than_gains_time)
     sl_plan_free(&plan);
 }
 
+/* With a distance given there is nothing to find, in however little memory. */
+Test(planner, keeps_to_the_distance_it_is_told)
+{
+    struct sl_schedule_options options = {.budget_bytes = 50 * MB, .depth = 4};
+    struct sl_plan plan;
+    cr_assert_eq(sl_plan_make(&network, 1, &options, &device, false, &plan, NULL), 0);
+    cr_expect_eq(plan.pinned_bytes, 0);
+    cr_expect_eq(plan.ahead_bytes, 0);
+    sl_plan_free(&plan);
+    options = (struct sl_schedule_options){.budget_bytes = 50 * MB, .ahead_bytes = 3 * MB};
+    cr_assert_eq(sl_plan_make(&network, 1, &options, &device, false, &plan, NULL), 0);
+    cr_expect_eq(plan.pinned_bytes, 0);
+    cr_expect_eq(plan.ahead_bytes, 3 * MB);
+    sl_plan_free(&plan);
+}
+
 /* A long computing before many bytes is hidden only by all that the memory holds. */
 Test(planner, reads_far_ahead_of_a_long_run)
 {
