@@ -363,6 +363,30 @@ int sl_cgroup_create(const struct sl_limits *limits, struct sl_cgroup **group,
     return 0;
 }
 
+void sl_entries_close(struct sl_entries *entries)
+{
+    while (entries->count)
+        close(entries->files[--entries->count]);
+}
+
+int sl_group_open_entries(const struct sl_cgroup *group, struct sl_entries *entries,
+                          struct sl_error *error)
+{
+    entries->count = 0;
+    for (size_t i = 0; !group->version->shared_directory && i < group->part_count; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%s/tasks", group->parts[i].directory);
+        int file = open(path, O_WRONLY | O_CLOEXEC);
+        if (file < 0) {
+            int code = sl_error_errno(error, "open %s; %s", path, cure_of(-errno));
+            sl_entries_close(entries);
+            return code;
+        }
+        entries->files[entries->count++] = file;
+    }
+    return 0;
+}
+
 int sl_cgroup_attach(struct sl_cgroup *group, pid_t pid, struct sl_error *error)
 {
     for (size_t i = 0; i < group->part_count; i++) {
@@ -415,8 +439,11 @@ void sl_cgroup_destroy(struct sl_cgroup *group)
     free(group);
 }
 
-void sl_cgroup_probe(struct sl_cgroup_rights *rights)
+static struct sl_cgroup_rights probed;
+
+static void probe(void)
 {
+    struct sl_cgroup_rights *rights = &probed;
     const struct sl_cgroup_version *version = sl_cgroup_version_here();
     struct sl_error error = {0};
     *rights = (struct sl_cgroup_rights){.version = version->number};
@@ -445,4 +472,11 @@ void sl_cgroup_probe(struct sl_cgroup_rights *rights)
     size_t length = strlen(rights->reason);
     if (length)
         rights->reason[length - 2] = '\0';
+}
+
+void sl_cgroup_probe(struct sl_cgroup_rights *rights)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, probe);
+    *rights = probed;
 }

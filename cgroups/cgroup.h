@@ -61,6 +61,8 @@ struct sl_cgroup_rights {
     bool memory, swap, read_rate, write_rate, cpu, cores;
     char reason[256];
 };
+/* Found out by the first call in a process, which makes a group and removes it: some 2 ms. Any
+ * thread. */
 SL_API void sl_cgroup_probe(struct sl_cgroup_rights *rights);
 
 /* Whether anything is limited; swap counts only beside a memory limit. */

@@ -256,16 +256,23 @@ int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct 
     struct run run = {.worker = SL_WORKER_NONE, .observer = SL_OBSERVER_NONE, .timer = -1};
     if ((code = prepare_swap(cell, &run, error)))
         return code;
-    if (sl_limits_any(&cell->limits) && (code = sl_cgroup_create(&cell->limits, &run.group, error)))
+    SL_AUTO(sl_entries_close) struct sl_entries entries = {0};
+    if (sl_limits_any(&cell->limits) &&
+        ((code = sl_cgroup_create(&cell->limits, &run.group, error)) ||
+         (code = sl_group_open_entries(run.group, &entries, error))))
         return code;
     if ((code = start_timer(cell, &run, error)) ||
-        (code = sl_worker_fork(cell->argv, &run.worker, error)) ||
-        (run.group && (code = sl_cgroup_attach(run.group, run.worker.pid, error))))
+        (code = sl_worker_fork(cell->argv, &entries, &run.worker, error)) ||
+        (run.group && !entries.count &&
+         (code = sl_cgroup_attach(run.group, run.worker.pid, error))))
         return code;
     sl_observer_start(&run.observer, run.group, run.worker.pid);
     if ((code = sl_worker_release(&run.worker, error)))
         return code;
     watch(cell, &run);
+    if (run.start_errno < 0)
+        return sl_error_set(error, run.start_errno, "move the worker into its cgroup: %s",
+                            strerror(-run.start_errno));
     if (run.start_errno)
         return sl_error_set(error, -run.start_errno, "start the worker %s: %s", cell->argv[0],
                             strerror(run.start_errno));

@@ -133,6 +133,17 @@ struct sl_places {
     char parents[SL_PLACES_MOST][PATH_MAX / 4]; /* where to try a new group, best first */
     size_t count;
 };
+/* Files through which a process enters a group by writing "0": v1 only. Its kernels let a single
+ * thread move itself without the lock that a move from outside waits for, up to 15 ms. */
+struct sl_entries {
+    size_t count;
+    int files[SL_CONTROLLERS_MOST];
+};
+/* count 0 where there are none: sl_cgroup_attach does it. -errno, nothing open. */
+int sl_group_open_entries(const struct sl_cgroup *group, struct sl_entries *entries,
+                          struct sl_error *error);
+void sl_entries_close(struct sl_entries *entries);
+
 /* Where groups of a controller may be made. -ENOENT when it is not mounted. */
 int sl_places_find(const struct sl_cgroup_version *version, const char *controller,
                    struct sl_places *places);

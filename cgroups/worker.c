@@ -31,8 +31,14 @@ static int take(int *fd)
     return taken;
 }
 
+static _Noreturn void give_up(const struct pipes *pipes, int code)
+{
+    _exit(write(pipes->start_error[1], &code, sizeof(code)) < 0 ? 126 : 127);
+}
+
 /* Only async-signal-safe calls: the parent may have threads. */
-static _Noreturn void run_child(char *const *argv, const struct pipes *pipes, pid_t parent)
+static _Noreturn void run_child(char *const *argv, const struct sl_entries *entries,
+                                const struct pipes *pipes, pid_t parent)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -55,6 +61,10 @@ static _Noreturn void run_child(char *const *argv, const struct pipes *pipes, pi
     if (got != 1)
         _exit(127);
 
+    for (size_t i = 0; i < entries->count; i++) {
+        if (write(entries->files[i], "0", 1) != 1)
+            give_up(pipes, -errno);
+    }
     int input = open("/dev/null", O_RDONLY);
     if (input >= 0 && dup2(input, STDIN_FILENO) == STDIN_FILENO &&
         dup2(pipes->output[1], STDOUT_FILENO) == STDOUT_FILENO &&
@@ -63,10 +73,7 @@ static _Noreturn void run_child(char *const *argv, const struct pipes *pipes, pi
             close(input);
         execv(argv[0], argv);
     }
-    int code = errno;
-    if (write(pipes->start_error[1], &code, sizeof(code)) < 0)
-        _exit(126);
-    _exit(127);
+    give_up(pipes, errno);
 }
 
 /* Descriptors 0 to 2 would be overwritten by the child's own: moves an end out of their way. */
@@ -84,7 +91,8 @@ static int raise_ends(int ends[2])
     return 0;
 }
 
-int sl_worker_fork(char *const *argv, struct sl_worker *worker, struct sl_error *error)
+int sl_worker_fork(char *const *argv, const struct sl_entries *entries, struct sl_worker *worker,
+                   struct sl_error *error)
 {
     SL_AUTO(close_pipes)
     struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
@@ -99,7 +107,7 @@ int sl_worker_fork(char *const *argv, struct sl_worker *worker, struct sl_error 
     if (pid < 0)
         return sl_error_errno(error, "start the worker %s", argv[0]);
     if (!pid)
-        run_child(argv, &pipes, parent);
+        run_child(argv, entries, &pipes, parent);
     setpgid(pid, pid); /* in both processes: whoever comes first */
     worker->pid = pid;
     worker->pidfd = pidfd_open(pid, 0);

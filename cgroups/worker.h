@@ -7,13 +7,16 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "cgroups/version.h"
 #include "runtime/base/error.h"
 
 struct sl_worker {
-    pid_t pid;       /* also its process group; 0: not started or reaped */
-    int pidfd;       /* -1 where the kernel has none */
-    int gate;        /* written to: let it execute its program */
-    int start_error; /* read from: errno when the program could not be executed, else its end */
+    pid_t pid; /* also its process group; 0: not started or reaped */
+    int pidfd; /* -1 where the kernel has none */
+    int gate;  /* written to: let it execute its program */
+    /* Read from: errno when the program could not be executed, -errno when an entry could not be
+     * taken, else its end. */
+    int start_error;
     int output, diagnostics; /* read from, without blocking */
     uint64_t forked_bytes;   /* resident memory of this process when it was forked */
 };
@@ -24,8 +27,9 @@ struct sl_worker {
 
 /* Forks a child that waits at the gate. Its standard input is /dev/null, it has its own process
  * group and it is killed when the calling thread ends. */
-int sl_worker_fork(char *const *argv, struct sl_worker *worker, struct sl_error *error);
-/* Opens the gate: the child executes argv. */
+int sl_worker_fork(char *const *argv, const struct sl_entries *entries, struct sl_worker *worker,
+                   struct sl_error *error);
+/* Opens the gate: the child enters its groups through the entries and executes argv. */
 int sl_worker_release(struct sl_worker *worker, struct sl_error *error);
 /* True once the worker has ended; it stays to be reaped. */
 bool sl_worker_ended(const struct sl_worker *worker);

@@ -6,6 +6,9 @@
  * window runs without pins; those of auto come from runtime/engine/planner.h. */
 #include "policies/view.h"
 
+/* Enough to keep a device busy while a first layer runs. */
+#define READS_BEFORE_THE_FIRST_RUN 8
+
 /* The shard of the unit that ran last, when it is not needed again before the next pass. */
 static int spent_shard(const struct sl_policy_network *network)
 {
@@ -58,6 +61,19 @@ static bool within_distance(const struct sl_policy_view *view, uint64_t bytes)
            view->unrun_bytes + bytes <= view->ahead_bytes;
 }
 
+/* Filling a whole window takes the loop some milliseconds, while the first shards have arrived:
+ * they run as soon as the device has enough to do. */
+static bool begins_early(const struct sl_policy_view *view, int current)
+{
+    if (current < 0 || view->reads_in_flight < READS_BEFORE_THE_FIRST_RUN)
+        return false;
+    const struct sl_policy_network *network = &view->networks[current];
+    if (!network->shard_count || network->running || network->next_unit > network->shard_unit[0])
+        return false;
+    int shard = network->unit_shard[network->next_unit];
+    return shard < 0 || network->residency[shard] == SL_SHARD_RESIDENT;
+}
+
 static struct sl_step window_next(void *state, const struct sl_policy_view *view)
 {
     (void)state;
@@ -69,6 +85,8 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
     int current = sl_view_current(view);
     if (current >= 0 && !view->networks[current].active)
         return sl_step_make(SL_STEP_ADMIT, current, 0);
+    if (begins_early(view, current))
+        return sl_step_make(SL_STEP_RUN, current, view->networks[current].next_unit);
     int network;
     int shard = wanted_shard(view, current, &network);
     uint64_t bytes = shard >= 0 ? view->networks[network].shard_bytes[shard] : 0;

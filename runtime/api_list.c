@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "cgroups/version.h"
 #include "iouring/loader.h"
 #include "kernels/kernel.h"
 #include "models/import.h"
@@ -117,9 +118,7 @@ void sl_context_read(const char *path, struct sl_context *context)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         context->cpus = CPU_COUNT(&set);
-    struct sl_cgroup_rights rights;
-    sl_cgroup_probe(&rights);
-    context->cgroup_version = rights.version;
+    context->cgroup_version = sl_cgroup_version_here()->number;
     SL_AUTO_FREE char *absolute = realpath(path ? path : ".", NULL);
     if (!absolute)
         return;

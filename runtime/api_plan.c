@@ -12,6 +12,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
+#include "runtime/base/units.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/network_state.h"
@@ -20,9 +21,11 @@
 
 #define PROBE_BUDGET_NS  UINT64_C(50000000)
 #define CACHE_MOST_BYTES 4096
-#define CACHE_SECONDS    (24 * 3600)
-#define CALIBRATION_RUNS 3
-#define PLAN_QUEUE_DEPTH 32
+/* Rates measured through smaller files are too low, and not those of the device. */
+#define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
+#define CACHE_SECONDS          (24 * 3600)
+#define CALIBRATION_RUNS       3
+#define PLAN_QUEUE_DEPTH       32
 
 /* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
 struct cached_device {
@@ -96,7 +99,7 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
     if (code < 0)
         return code;
     *device = (struct sl_device_info){probe.best_bytes_per_s, probe.latency_ns};
-    if (cache)
+    if (cache && (uint64_t)status.st_size >= CACHE_LEAST_FILE_BYTES)
         cache_keep(cache, text, status.st_dev, device);
     return 0;
 }

@@ -307,7 +307,8 @@ struct sl_device_info {
 };
 /* Measures the storage under a file (50 ms, O_DIRECT, no cache involved), or takes what was
  * measured within the last day from cache, a file of one line per device that is kept up to date
- * (NULL: no cache; one that cannot be written is no error). Blocks. */
+ * (NULL: no cache; one that cannot be written is no error; what a file of less than 16 MiB tells is
+ * not kept). Blocks. */
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
@@ -466,7 +467,7 @@ struct sl_context {
     char commit[64], kernel[128], cpu[128], storage[256];
     const char *version, *isa; /* isa: instruction set of the kernels */
     int cpus;                  /* that this process may use */
-    int cgroup_version;        /* 0: none usable */
+    int cgroup_version;        /* of what is mounted; 0: none */
 };
 /* path: a file on the storage of interest; NULL: the working directory. */
 SL_API void sl_context_read(const char *path, struct sl_context *context);

@@ -254,6 +254,8 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
     do {
         count = sl_shard_reader_reap(&engine->reader, completions, ENGINE_REAPED_AT_ONCE,
                                      failed ? NULL : error);
+        sl_shard_reader_verify(&engine->reader, completions, count,
+                               sl_executor_team(engine->executors[0]));
         for (int i = 0; i < count; i++) {
             int result = end_read(engine, &completions[i], failed ? NULL : error);
             failed = failed ? failed : result;
@@ -332,7 +334,7 @@ static int start_run(struct sl_engine *engine, const struct sl_step *step, struc
 }
 
 /* Carries out the policy's steps until it waits. A run in the loop's own thread takes long enough
- * for reads to finish, so they are collected after it. */
+ * for reads to finish, and so do the submissions of many: they are collected after each. */
 static int follow_policy(struct sl_engine *engine, struct sl_error *error)
 {
     for (;;) {
@@ -348,6 +350,8 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             break;
         case SL_STEP_LOAD:
             result = start_read(engine, &step, error);
+            if (!result)
+                result = reap_reads(engine, error);
             break;
         case SL_STEP_RUN:
             result = start_run(engine, &step, error);

@@ -150,6 +150,11 @@ void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool)
     free(executor);
 }
 
+struct sl_threads *sl_executor_team(const struct sl_executor *executor)
+{
+    return executor->own_thread ? NULL : executor->team;
+}
+
 void sl_executor_start(struct sl_executor *executor, const struct sl_unit_run *run)
 {
     pthread_mutex_lock(&executor->lock);

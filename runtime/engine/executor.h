@@ -37,6 +37,9 @@ int sl_executor_create(const struct sl_executor_options *options, struct sl_pool
 /* Ends its thread after the unit it runs. */
 void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool);
 
+/* Its team, for the thread that starts it to use between units; NULL with an own thread. */
+struct sl_threads *sl_executor_team(const struct sl_executor *executor);
+
 /* Starts an idle executor on the unit; without an own thread, returns when the unit has run. */
 void sl_executor_start(struct sl_executor *executor, const struct sl_unit_run *run);
 /* True when a started unit has run and was not collected yet; fills *run and is idle again. */

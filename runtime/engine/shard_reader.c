@@ -272,6 +272,31 @@ static int verify(struct sl_shard_reader *reader, int network, int shard, struct
     return damaged ? damaged : result;
 }
 
+struct arrivals {
+    const struct sl_shard_reader *reader;
+    const struct sl_completion *completions;
+};
+
+static void verify_arrival(void *context, int64_t task, int worker)
+{
+    const struct arrivals *arrivals = context;
+    const struct sl_completion *completion = &arrivals->completions[task];
+    struct sl_network_state *state = arrivals->reader->networks[tag_network(completion->tag)];
+    const int shard = tag_shard(completion->tag);
+    (void)worker;
+    if (!completion->result && state->unverified[shard] &&
+        !sl_shard_verify(state->pack, shard, state->slots[shard], NULL))
+        state->unverified[shard] = false;
+}
+
+void sl_shard_reader_verify(struct sl_shard_reader *reader, const struct sl_completion *completions,
+                            int count, struct sl_threads *team)
+{
+    struct arrivals arrivals = {reader, completions};
+    if (reader->verify && !reader->loader->lazy && count > 0)
+        sl_parallel_for(team, count, verify_arrival, &arrivals);
+}
+
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error)
 {

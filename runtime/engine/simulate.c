@@ -40,8 +40,6 @@ struct simulator {
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
     int runs_busy;
-    uint8_t *seen; /* [network x shards_most + shard]: loaded before, and so verified */
-    size_t shards_most;
     uint8_t *admitted; /* [network]: before */
     struct sl_simulation result;
     void (*observe)(void *context, const struct sl_simulated_step *step); /* NULL: nobody */
@@ -53,7 +51,6 @@ static void simulator_release(struct simulator *simulator)
     sl_schedule_free(simulator->schedule);
     free(simulator->reads);
     free(simulator->recent_end);
-    free(simulator->seen);
     free(simulator->admitted);
     free(simulator->result.request_end_ns);
 }
@@ -133,15 +130,6 @@ static void pay_admission(struct simulator *simulator, int n)
     simulator->admitted[n] = 1;
 }
 
-static void pay_arrival(struct simulator *simulator, int n, int shard)
-{
-    uint8_t *seen = &simulator->seen[(size_t)n * simulator->shards_most + (size_t)shard];
-    if (!*seen)
-        spend(simulator, (double)simulator->view->networks[n].shard_bytes[shard] *
-                             simulator->device->host.verify_ns_per_byte);
-    *seen = 1;
-}
-
 static void tell(const struct simulator *simulator, const struct sl_step *step, uint64_t end_ns)
 {
     struct sl_simulated_step told = {*step, simulator->now_ns, end_ns};
@@ -197,7 +185,28 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
     tell(simulator, step, simulator->now_ns + run_ns);
 }
 
-/* Carries out steps until the policy waits. */
+static int end_read(struct simulator *simulator, struct sl_error *error)
+{
+    struct pending_read read = simulator->reads[simulator->head];
+    move_time(simulator, read.end_ns);
+    spend(simulator, (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
+                         simulator->device->host.verify_ns_per_byte);
+    simulator->head = (simulator->head + 1) % simulator->capacity;
+    simulator->count--;
+    return sl_schedule_loaded(simulator->schedule, read.network, read.shard, error);
+}
+
+/* Reads that ended while others were submitted. */
+static int collect_reads(struct simulator *simulator, struct sl_error *error)
+{
+    int result = 0;
+    while (!result && simulator->count &&
+           simulator->reads[simulator->head].end_ns <= simulator->now_ns)
+        result = end_read(simulator, error);
+    return result;
+}
+
+/* Carries out steps until the policy waits or this thread runs a unit. */
 static int follow_policy(struct simulator *simulator, struct sl_error *error)
 {
     for (;;) {
@@ -211,9 +220,14 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
         case SL_STEP_LOAD:
             pay_load(simulator, &step);
             submit_read(simulator, &step);
+            result = collect_reads(simulator, error);
+            if (result)
+                return result;
             break;
         case SL_STEP_RUN:
             start_run(simulator, &step);
+            if (simulator->policy->executors == 1)
+                return 0; /* the loop's thread is busy */
             break;
         case SL_STEP_DROP:
             simulator->result.drops++;
@@ -244,13 +258,8 @@ static int next_event(struct simulator *simulator, struct sl_error *error)
     struct pending_run *run = earliest_run(simulator);
     struct pending_read *read = simulator->count ? &simulator->reads[simulator->head] : NULL;
     const bool alone = simulator->policy->executors == 1;
-    if (read && (!run || (!alone && read->end_ns <= run->end_ns))) {
-        move_time(simulator, read->end_ns);
-        pay_arrival(simulator, read->network, read->shard);
-        simulator->head = (simulator->head + 1) % simulator->capacity;
-        simulator->count--;
-        return sl_schedule_loaded(simulator->schedule, read->network, read->shard, error);
-    }
+    if (read && (!run || (!alone && read->end_ns <= run->end_ns)))
+        return end_read(simulator, error);
     move_time(simulator, run->end_ns);
     run->busy = false;
     simulator->runs_busy--;
@@ -269,24 +278,19 @@ static int simulator_create(const struct sl_schedule_network *networks, int netw
     if (device->depth < 1 || policy->executors > RUNS_MOST)
         return sl_error_set(error, -EINVAL, "device depth %d or %d executors out of range",
                             device->depth, policy->executors);
-    size_t shards = 0, most = 1;
+    size_t shards = 0;
     for (int n = 0; n < network_count; n++) {
-        size_t own = 0;
         for (int l = 0; l < networks[n].layer_count; l++)
-            own += (size_t)networks[n].layers[l].shard_count;
-        shards += own;
-        most = own > most ? own : most;
+            shards += (size_t)networks[n].layers[l].shard_count;
     }
-    *simulator = (struct simulator){
-        .device = device, .policy = policy, .capacity = shards + 1, .shards_most = most};
-    simulator->seen = calloc((size_t)network_count + 1, most);
+    *simulator = (struct simulator){.device = device, .policy = policy, .capacity = shards + 1};
     simulator->admitted = calloc((size_t)network_count + 1, 1);
     simulator->reads = calloc(simulator->capacity, sizeof(*simulator->reads));
     simulator->recent_end = calloc((size_t)device->depth, sizeof(*simulator->recent_end));
     simulator->result.request_end_ns =
         calloc((size_t)network_count * (size_t)rounds + 1, sizeof(uint64_t));
     if (!simulator->reads || !simulator->recent_end || !simulator->result.request_end_ns ||
-        !simulator->seen || !simulator->admitted)
+        !simulator->admitted)
         return sl_error_set(error, -ENOMEM, "no memory for the simulation");
     int result =
         sl_schedule_create(networks, network_count, policy, options, &simulator->schedule, error);

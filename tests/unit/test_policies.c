@@ -172,3 +172,37 @@ Test(policies, deepeye_holds_convolutions_of_all_networks)
     cr_expect_leq(frugal.peak_bytes, 2 * 2 * MB + 6 * MB);
     cr_expect_gt(deepeye.peak_bytes, frugal.peak_bytes);
 }
+
+struct first_run {
+    int loads_before;
+    bool ran;
+};
+
+static void look_for_first_run(void *context, const struct sl_simulated_step *step)
+{
+    struct first_run *first = context;
+    first->ran |= step->step.kind == SL_STEP_RUN;
+    first->loads_before += step->step.kind == SL_STEP_LOAD && !first->ran;
+}
+
+/* Submitting takes as long as reading: the first shard is there long before 32 are on their way. */
+Test(policies, window_begins_before_it_is_filled)
+{
+    uint64_t shard_bytes[40];
+    for (int s = 0; s < 40; s++)
+        shard_bytes[s] = MB;
+    const struct sl_schedule_layer layers[] = {{.shard_count = 1, .run_ns = MB},
+                                               {.shard_count = 39, .run_ns = MB}};
+    const struct sl_schedule_network network = {
+        .name = "net", .layer_count = 2, .layers = layers, .shard_bytes = shard_bytes};
+    struct sl_device_model device = {
+        .bytes_per_s = 1000 * MB, .latency_ns = 10 * MB, .depth = 32, .host.load_ns = MB};
+    struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 32};
+    struct first_run first = {0};
+    cr_assert_eq(sl_simulate_steps(&network, 1, sl_policy_find("window"), &options, &device,
+                                   look_for_first_run, &first, NULL),
+                 0);
+    cr_expect(first.ran);
+    cr_expect_lt(first.loads_before, 16, "%d loads", first.loads_before);
+    cr_expect_geq(first.loads_before, 8);
+}
