@@ -81,7 +81,7 @@ static int library_code(int result)
     }
 }
 
-static const char *cure_of(int code)
+const char *sl_group_cure(int code)
 {
     switch (code) {
     case -EPERM:
@@ -136,7 +136,7 @@ static int write_setting(struct sl_cgroup *group, const struct sl_cgroup_setting
         return 0;
     int code = library_code(result);
     return sl_error_set(error, code, "write %s to %s/%s: %s; %s", setting->value, part->directory,
-                        setting->file, strerror(-code), cure_of(code));
+                        setting->file, strerror(-code), sl_group_cure(code));
 }
 
 /* True when a v2 parent already hands all wanted controllers to its children. */
@@ -207,7 +207,7 @@ static int place_part(struct sl_cgroup *group, struct sl_cgroup_part *part, unsi
         }
     }
     return sl_error_set(error, first_code, "create the cgroup %s: %s; %s", first_directory,
-                        strerror(-first_code), cure_of(first_code));
+                        strerror(-first_code), sl_group_cure(first_code));
 }
 
 /* Adds a part with these controllers; on failure the group is as before. */
@@ -378,7 +378,7 @@ int sl_group_open_entries(const struct sl_cgroup *group, struct sl_entries *entr
         snprintf(path, sizeof(path), "%s/tasks", group->parts[i].directory);
         int file = open(path, O_WRONLY | O_CLOEXEC);
         if (file < 0) {
-            int code = sl_error_errno(error, "open %s; %s", path, cure_of(-errno));
+            int code = sl_error_errno(error, "open %s; %s", path, sl_group_cure(-errno));
             sl_entries_close(entries);
             return code;
         }
@@ -398,7 +398,7 @@ int sl_cgroup_attach(struct sl_cgroup *group, pid_t pid, struct sl_error *error)
         if (result) {
             int code = library_code(result);
             return sl_error_set(error, code, "move process %d into %s: %s; %s", pid,
-                                part->directory, strerror(-code), cure_of(code));
+                                part->directory, strerror(-code), sl_group_cure(code));
         }
     }
     return 0;

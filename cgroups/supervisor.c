@@ -271,8 +271,8 @@ int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome, struct 
         return code;
     watch(cell, &run);
     if (run.start_errno < 0)
-        return sl_error_set(error, run.start_errno, "move the worker into its cgroup: %s",
-                            strerror(-run.start_errno));
+        return sl_error_set(error, run.start_errno, "move the worker into its cgroup: %s; %s",
+                            strerror(-run.start_errno), sl_group_cure(run.start_errno));
     if (run.start_errno)
         return sl_error_set(error, -run.start_errno, "start the worker %s: %s", cell->argv[0],
                             strerror(run.start_errno));

@@ -133,6 +133,8 @@ struct sl_places {
     char parents[SL_PLACES_MOST][PATH_MAX / 4]; /* where to try a new group, best first */
     size_t count;
 };
+/* What to do about a group that cannot be made, set or entered; static. */
+const char *sl_group_cure(int code);
 /* Files through which a process enters a group by writing "0": v1 only. Its kernels let a single
  * thread move itself without the lock that a move from outside waits for, up to 15 ms. */
 struct sl_entries {

@@ -13,8 +13,8 @@ struct sl_host_costs {
     double verify_ns_per_byte; /* the checksum of a shard */
 };
 
-/* Measured by the first call in a process, on its thread, in some 2 ms; what cannot be measured is
- * 0. Any thread. */
+/* The costs per byte are measured by the first call in a process, on its thread, in some 2 ms, 0
+ * where there is no memory for that; the other two are constants (host.c). Any thread. */
 void sl_host_measure(struct sl_host_costs *costs);
 
 #endif
