@@ -350,18 +350,16 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             break;
         case SL_STEP_LOAD:
             result = start_read(engine, &step, error);
-            if (!result)
-                result = reap_reads(engine, error);
             break;
         case SL_STEP_RUN:
             result = start_run(engine, &step, error);
-            if (!result)
-                result = reap_reads(engine, error);
             break;
         case SL_STEP_DROP:
             sl_shard_reader_drop(&engine->reader, step.network, step.index);
             break;
         }
+        if (!result && (step.kind == SL_STEP_LOAD || step.kind == SL_STEP_RUN))
+            result = reap_reads(engine, error);
         if (result)
             return result;
         sl_engine_note_step(engine, &step);

@@ -1,6 +1,7 @@
 /* The supervisor with real workers, without limits: no rights are needed. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "cgroups/observe.h"
 #include "cgroups/supervisor.h"
 #include "cgroups/swapfile.h"
+#include "cgroups/worker.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 
@@ -262,4 +264,20 @@ Test(swapfile, places_and_sizes_that_cannot_work)
     cr_expect(strstr(error.text, "free"), "%s", error.text);
     cr_expect_null(swapfile);
     sl_swapfile_remove(NULL);
+}
+
+/* The worker itself reports that it could not enter its group, and runs nothing. */
+Test(supervisor, a_worker_that_cannot_enter_its_group_says_so)
+{
+    static char program[] = "/bin/true";
+    char *const argv[] = {program, NULL};
+    struct sl_entries entries = {.count = 1, .files = {open("/dev/null", O_RDONLY | O_CLOEXEC)}};
+    struct sl_worker worker = SL_WORKER_NONE;
+    int code = 0;
+    cr_assert_eq(sl_worker_fork(argv, &entries, &worker, NULL), 0);
+    cr_assert_eq(sl_worker_release(&worker, NULL), 0);
+    cr_assert_eq(read(worker.start_error, &code, sizeof(code)), (ssize_t)sizeof(code));
+    cr_expect_eq(code, -EBADF);
+    sl_worker_cleanup(&worker);
+    sl_entries_close(&entries);
 }
