@@ -74,6 +74,13 @@ static int fault_add_memory(struct sl_loader *loader, void *base, size_t bytes)
     return rc;
 }
 
+static void fault_pace(struct sl_loader *loader, uint64_t most_bytes)
+{
+    struct fault_loader *self = fault_of(loader);
+    if (self->inner->ops->pace)
+        self->inner->ops->pace(self->inner, most_bytes);
+}
+
 static int fault_submit(struct sl_loader *loader, const struct sl_read *read,
                         struct sl_error *error)
 {
@@ -166,6 +173,7 @@ const struct sl_loader_ops sl_loader_fault = {
     .open = fault_open,
     .add_file = fault_add_file,
     .add_memory = fault_add_memory,
+    .pace = fault_pace,
     .submit = fault_submit,
     .reap = fault_reap,
     .event_fd = fault_event_fd,

@@ -71,6 +71,10 @@ struct sl_loader_ops {
      * was cut or its device failed after the read was finished; what was read instead is zero. Else
      * 0. */
     int (*damaged)(struct sl_loader *loader, int *file, uint64_t *offset);
+    /* Optional hook: from now on no more than so many bytes shall be in flight in the kernel (one
+     * read of any size may; UINT64_MAX, as at open: no bound); other reads are queued inside. Some
+     * devices complete all that they were given at once, when the last of it is done. */
+    void (*pace)(struct sl_loader *loader, uint64_t most_bytes);
     /* Takes the read; never blocks on the device. 0 or -errno (nothing taken). */
     int (*submit)(struct sl_loader *loader, const struct sl_read *read, struct sl_error *error);
     /* Hands out at most `most` finished reads; waits up to timeout_ns (0: not at all, UINT64_MAX:

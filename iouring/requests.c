@@ -52,7 +52,7 @@ struct sl_request *sl_request_pop(struct sl_request_list *list)
 int sl_requests_init(struct sl_requests *requests, const struct sl_loader_options *options,
                      struct sl_error *error)
 {
-    *requests = (struct sl_requests){.event_fd = -1};
+    *requests = (struct sl_requests){.event_fd = -1, .flying_most = UINT64_MAX};
     if (options->depth < 1 || options->depth > 256)
         return sl_error_set(error, EINVAL, "queue depth %d is not within 1..256", options->depth);
     requests->depth = options->depth;
@@ -154,6 +154,26 @@ int sl_requests_take(struct sl_requests *requests, const struct sl_read *read,
     };
     sl_request_push(&requests->queued, request);
     return 0;
+}
+
+struct sl_request *sl_requests_launch(struct sl_requests *requests)
+{
+    const struct sl_request *first = requests->queued.first;
+    if (!first || requests->flying >= requests->depth)
+        return NULL;
+    if (requests->flying > 0 &&
+        (requests->flying_bytes >= requests->flying_most ||
+         first->read.length > requests->flying_most - requests->flying_bytes))
+        return NULL;
+    requests->flying++;
+    requests->flying_bytes += first->read.length;
+    return sl_request_pop(&requests->queued);
+}
+
+void sl_requests_land(struct sl_requests *requests, const struct sl_request *request)
+{
+    requests->flying--;
+    requests->flying_bytes -= request->read.length;
 }
 
 bool sl_requests_advance(struct sl_requests *requests, struct sl_request *request, ssize_t answer)

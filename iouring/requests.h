@@ -23,7 +23,9 @@ struct sl_requests {
     int file_count;
     bool buffered;
     int depth;
-    int flying;       /* given to the kernel */
+    int flying; /* given to the kernel */
+    uint64_t flying_bytes,
+        flying_most;  /* of those, and the most that may be; any single read may */
     unsigned cancels; /* how often the caller cancelled: earlier reads end at their next step */
     struct sl_request_list queued, finished, unused;
     struct sl_request_block *blocks; /* memory of all requests */
@@ -42,6 +44,11 @@ int sl_requests_add_file(struct sl_requests *requests, struct sl_loader *loader,
 /* Checks a read and queues it. 0 or -errno. */
 int sl_requests_take(struct sl_requests *requests, const struct sl_read *read,
                      struct sl_error *error);
+/* The queued read that may go into flight now, which counts as flying from here on; NULL when there
+ * is none or no place for it. */
+struct sl_request *sl_requests_launch(struct sl_requests *requests);
+/* It is no longer in flight. */
+void sl_requests_land(struct sl_requests *requests, const struct sl_request *request);
 /* sl_request_advance, with regard to cancels since the read was submitted. */
 bool sl_requests_advance(struct sl_requests *requests, struct sl_request *request, ssize_t answer);
 /* Stamps a read that was in flight or queued and whose result is set. */

@@ -178,17 +178,25 @@ static bool issue(struct uring *uring, struct sl_request *request)
     return true;
 }
 
+/* A read that found no place on the submission queue waits in ours. */
+static void put_back(struct uring *uring, struct sl_request *request)
+{
+    sl_requests_land(&uring->requests, request);
+    sl_request_push_front(&uring->requests.queued, request);
+}
+
 /* Fills the places in flight from the queue and hands everything to the kernel. A refusal for want
  * of memory leaves the reads on the submission queue for the next time. */
 static int pump(struct uring *uring)
 {
     struct sl_requests *requests = &uring->requests;
 
-    while (requests->flying < requests->depth && requests->queued.first) {
-        if (!issue(uring, requests->queued.first))
-            break;
-        sl_request_pop(&requests->queued);
-        requests->flying++;
+    struct sl_request *request;
+    while ((request = sl_requests_launch(requests))) {
+        if (issue(uring, request))
+            continue;
+        put_back(uring, request);
+        break;
     }
     if (io_uring_sq_ready(&uring->ring) == 0)
         return 0;
@@ -209,11 +217,10 @@ static void harvest(struct uring *uring)
         if (!request) /* a cancel's own completion */
             continue;
         if (sl_requests_advance(requests, request, answer)) {
-            requests->flying--;
+            sl_requests_land(requests, request);
             sl_requests_finish(requests, request);
         } else if (!issue(uring, request)) {
-            requests->flying--;
-            sl_request_push_front(&requests->queued, request);
+            put_back(uring, request);
         }
     }
 }
@@ -227,6 +234,15 @@ static void raise_when_due(struct uring *uring)
 
     if (requests->finished.first || (refused > 0 && refused >= (unsigned)requests->flying))
         sl_event_raise(requests->event_fd);
+}
+
+static void uring_pace(struct sl_loader *loader, uint64_t most_bytes)
+{
+    struct uring *uring = uring_of(loader);
+
+    uring->requests.flying_most = most_bytes;
+    pump(uring);
+    raise_when_due(uring);
 }
 
 static int uring_submit(struct sl_loader *loader, const struct sl_read *read,
@@ -323,6 +339,7 @@ const struct sl_loader_ops sl_loader_uring = {
     .open = uring_open,
     .add_file = uring_add_file,
     .add_memory = uring_add_memory,
+    .pace = uring_pace,
     .submit = uring_submit,
     .reap = uring_reap,
     .event_fd = uring_event_fd,

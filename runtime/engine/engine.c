@@ -193,10 +193,32 @@ static int begin_read(struct sl_engine *engine, int network, int shard, struct s
     return result > 0 ? sl_schedule_loaded(engine->schedule, network, shard, error) : result;
 }
 
+/* Something will happen without another read: shards arrive, or a unit can run. */
+static bool goes_on(const struct sl_engine *engine)
+{
+    const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
+    bool runs = engine->executors_busy || engine->reader.in_flight;
+    for (int n = 0; n < view->network_count && !runs; n++) {
+        const struct sl_policy_network *network = &view->networks[n];
+        if (!network->active || network->next_unit == network->unit_count)
+            continue;
+        int shard = network->unit_shard[network->next_unit];
+        runs = shard < 0 || network->residency[shard] == SL_SHARD_RESIDENT;
+    }
+    return runs;
+}
+
+/* Room in one piece, or as good as the pool can make it. Shards leave in the order in which they
+ * came, so that the pieces between them grow together by themselves: they are moved only when
+ * nothing else can go on. */
 static bool has_room(struct sl_engine *engine, int network, int shard)
 {
-    return sl_shard_reader_make_room(&engine->reader, network, shard,
-                                     sl_schedule_view(engine->schedule)->networks);
+    if (sl_shard_reader_fits(&engine->reader, network, shard))
+        return true;
+    if (goes_on(engine))
+        return false;
+    sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
+    return true;
 }
 
 /* A load that the policy asked for. It stays behind those that wait for room. */
@@ -254,6 +276,8 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
     do {
         count = sl_shard_reader_reap(&engine->reader, completions, ENGINE_REAPED_AT_ONCE,
                                      failed ? NULL : error);
+        if (count > 0)
+            sl_engine_pace_arrived(engine);
         sl_shard_reader_verify(&engine->reader, completions, count,
                                sl_executor_team(engine->executors[0]));
         for (int i = 0; i < count; i++) {
@@ -352,10 +376,12 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             result = start_read(engine, &step, error);
             break;
         case SL_STEP_RUN:
+            sl_engine_pace(engine);
             result = start_run(engine, &step, error);
             break;
         case SL_STEP_DROP:
             sl_shard_reader_drop(&engine->reader, step.network, step.index);
+            result = resume_reads(engine, error);
             break;
         }
         if (!result && (step.kind == SL_STEP_LOAD || step.kind == SL_STEP_RUN))
@@ -375,11 +401,15 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
 /* Sleeps until a read finished, an executor ran a unit, or an interrupt came. */
 static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
 {
+    int result = resume_reads(engine, error);
+    if (result)
+        return result;
     struct sl_loader *loader = engine->reader.loader;
     struct pollfd descriptors[2] = {
         {.fd = loader->ops->event_fd(loader), .events = POLLIN},
         {.fd = engine->wake_fd, .events = POLLIN},
     };
+    sl_engine_pace(engine);
     uint64_t begin_ns = sl_now_ns();
     if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
         return sl_error_errno(error, "cannot wait for events");
@@ -388,7 +418,7 @@ static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
         eventfd_t count;
         eventfd_read(engine->wake_fd, &count);
     }
-    int result = collect_runs(engine, error);
+    result = collect_runs(engine, error);
     return result ? result : reap_reads(engine, error);
 }
 
@@ -477,6 +507,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     engine->reader.load_ns = 0;
     engine->reader.reading_since_ns = begin_ns;
     sl_engine_note_begin(engine, begin_ns);
+    sl_engine_pace_begin(engine);
     for (int n = 0; n < engine->network_count; n++) {
         sl_network_state_begin(engine->networks[n], begin_ns);
         sl_schedule_arrive(engine->schedule, n, begin_ns, more);

@@ -1,5 +1,6 @@
 /* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_plan.c
- * (budget, schedule, pins, bound), engine_events.c (what is recorded). */
+ * (budget, schedule, pins, bound), engine_pace.c (what is in flight), engine_events.c (what is
+ * recorded). */
 #ifndef SLUICE_ENGINE_ENGINE_STATE_H
 #define SLUICE_ENGINE_ENGINE_STATE_H
 
@@ -41,6 +42,7 @@ struct sl_engine {
     volatile int interrupted;
     volatile int limit_asked;    /* sl_engine_reread_limit */
     uint64_t limit_read_ns;      /* when the limit was last read during a batch */
+    uint64_t pace_bytes;         /* in flight at once while the compute waits */
     bool shrunk;                 /* the budget shrank during a batch: plan again before the next */
     bool planned_once;           /* for a batch after which none was to come */
     uint64_t last_run_end_ns;    /* when the executors last became all idle */
@@ -73,6 +75,12 @@ struct sl_device_model sl_engine_known_device(const struct sl_engine *engine);
 /* The rate at which reads of the last batch came in while some were in flight; false when too
  * little was read. */
 bool sl_engine_observed_device(const struct sl_engine *engine, struct sl_device_model *device);
+
+/* Bounds what is in flight (engine_pace.c): at the begin of a batch, when reads have arrived, and
+ * before the loop runs a unit or waits. */
+void sl_engine_pace_begin(struct sl_engine *engine);
+void sl_engine_pace_arrived(struct sl_engine *engine);
+void sl_engine_pace(struct sl_engine *engine);
 
 /* Records events of the event loop (engine_events.c); nothing when there is no ring. */
 void sl_engine_note_begin(struct sl_engine *engine, uint64_t begin_ns);

@@ -199,14 +199,10 @@ void sl_shard_reader_compact(struct sl_shard_reader *reader, const struct sl_pol
     }
 }
 
-bool sl_shard_reader_make_room(struct sl_shard_reader *reader, int network, int shard,
-                               const struct sl_policy_network *views)
+bool sl_shard_reader_fits(const struct sl_shard_reader *reader, int network, int shard)
 {
-    uint64_t bytes = shard_memory(reader->networks[network], shard);
-    if (reader->maps || sl_pool_slot_fits(reader->pool, bytes))
-        return true;
-    sl_shard_reader_compact(reader, views);
-    return !reader->in_flight || sl_pool_slot_fits(reader->pool, bytes);
+    return reader->maps ||
+           sl_pool_slot_fits(reader->pool, shard_memory(reader->networks[network], shard));
 }
 
 int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int index, bool stays,

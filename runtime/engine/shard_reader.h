@@ -42,13 +42,12 @@ int sl_shard_reader_add(struct sl_shard_reader *reader, struct sl_network_state 
 /* Opens the loader again when it broke: 0, or -errno and no batch can run. */
 int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error);
 
-/* Moves shards to the end of the pool's region; see sl_shard_reader_make_room. */
+/* Whether some free memory is in one piece large enough for the shard. */
+bool sl_shard_reader_fits(const struct sl_shard_reader *reader, int network, int shard);
+/* Moves shards to the end of the pool's region, so that free memory is in one piece but for what
+ * reads in flight and shards in use divide. views: of all networks; only what is RESIDENT, and
+ * alone of its content, moves. */
 void sl_shard_reader_compact(struct sl_shard_reader *reader, const struct sl_policy_network *views);
-/* Moves shards together when the free memory is not in one piece large enough for the shard. views:
- * of all networks; only what is RESIDENT, and alone of its content, moves. False: reads in flight
- * are in the way; try again when one of them has ended. */
-bool sl_shard_reader_make_room(struct sl_shard_reader *reader, int network, int shard,
-                               const struct sl_policy_network *views);
 /* Takes memory for the shard and begins to read it; 1 when its content is in memory already. stays:
  * across requests. */
 int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int shard, bool stays,

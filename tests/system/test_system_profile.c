@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
@@ -169,6 +170,18 @@ Test(system_profile, the_trace_of_a_worker_that_its_limit_kills)
     command_free(&command);
 }
 
+/* Until the trace has grown to that size; false when it has not within 20 s. */
+static bool trace_grows_to(long bytes)
+{
+    struct stat status;
+    for (int ms = 0; ms < 20000; ms++) {
+        if (stat(trace_path, &status) == 0 && status.st_size >= bytes)
+            return true;
+        poll(NULL, 0, 1);
+    }
+    return false;
+}
+
 /* The writer itself is killed, at moments spread over the run. */
 Test(system_profile, the_trace_is_valid_whenever_its_writer_is_killed)
 {
@@ -177,11 +190,12 @@ Test(system_profile, the_trace_is_valid_whenever_its_writer_is_killed)
     for (int round = 0; round < 12; round++) {
         struct command command;
         struct trace_counts counts;
+        unlink(trace_path);
         command_start(&command,
                       "run %s --policy linear --memory 120M --swap 1G --runs 20 --trace %s", pack,
                       trace_path);
         cr_assert(command_enters_group(&command), "no worker entered a group");
-        poll(NULL, 0, 40 + 67 * round);
+        cr_assert(trace_grows_to(24000L * round), "the trace does not grow");
         kill(command.pid, SIGKILL);
         command_wait(&command);
         cr_expect_eq(command.exit_code, 128 + SIGKILL);

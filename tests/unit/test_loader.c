@@ -428,6 +428,46 @@ CONFORMANCE(event_descriptor)
     munmap(memory, READS * 16 * BLOCK);
 }
 
+/* While two reads are more than may be in flight, they come one by one; all come when that ends. */
+CONFORMANCE(pace)
+{
+    enum { READS = 12 };
+    TEMPORARY_FILE(path, 9, READS * 16 * BLOCK);
+    struct sl_loader_options options = {.depth = 8, .buffered = variant->buffered};
+    LOADER loader = open_loader(variant->name, &options);
+    char *memory = take_memory(READS * 16 * BLOCK);
+    struct sl_read reads[READS];
+    struct sl_completion done;
+    struct sl_error error = {0};
+    int results[READS], file = add_file(loader, path);
+
+    if (loader->ops->pace)
+        loader->ops->pace(loader, 31 * BLOCK);
+    for (int i = 0; i < READS; i++) {
+        reads[i] = (struct sl_read){
+            .tag = (uint64_t)i,
+            .file = file,
+            .offset = (uint64_t)i * 16 * BLOCK,
+            .length = 16 * BLOCK,
+            .destination = memory + i * 16 * BLOCK,
+        };
+        submit(loader, &reads[i]);
+    }
+    for (int i = 0; i < READS / 2; i++) {
+        cr_assert_eq(loader->ops->reap(loader, &done, 1, UINT64_MAX, &error), 1, "%s", error.text);
+        cr_assert(!loader->ops->pace || done.tag == (uint64_t)i);
+        results[done.tag] = done.result;
+    }
+    if (loader->ops->pace)
+        loader->ops->pace(loader, UINT64_MAX);
+    reap_all(loader, READS - READS / 2, results);
+    for (int i = 0; i < READS; i++) {
+        cr_assert_eq(results[i], 0);
+        expect_bytes(&reads[i], 9, READS * 16 * BLOCK);
+    }
+    munmap(memory, READS * 16 * BLOCK);
+}
+
 CONFORMANCE(cancel)
 {
     enum { READS = 40 };
