@@ -83,7 +83,8 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
             return sl_step_make(SL_STEP_DROP, n, shard);
     }
     int current = sl_view_current(view);
-    if (current >= 0 && !view->networks[current].active)
+    bool admits = current >= 0 && !view->networks[current].active;
+    if (admits && view->reads_in_flight >= READS_BEFORE_THE_FIRST_RUN)
         return sl_step_make(SL_STEP_ADMIT, current, 0);
     if (begins_early(view, current))
         return sl_step_make(SL_STEP_RUN, current, view->networks[current].next_unit);
@@ -93,6 +94,8 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
     if (shard >= 0 && view->reads_in_flight < view->reads_most && within_distance(view, bytes) &&
         bytes <= view->budget_bytes - view->used_bytes)
         return sl_step_make(SL_STEP_LOAD, network, shard);
+    if (admits)
+        return sl_step_make(SL_STEP_ADMIT, current, 0);
     if (current < 0 || view->networks[current].running)
         return SL_WAIT;
     const struct sl_policy_network *active = &view->networks[current];

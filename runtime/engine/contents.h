@@ -27,7 +27,7 @@ bool sl_contents_shared(const struct sl_contents *contents, int network, int sha
 enum sl_content_state {
     SL_CONTENT_ABSENT,   /* in no slot: take one, sl_contents_begin, read */
     SL_CONTENT_COMING,   /* *slot is being read into; sl_contents_arrived will name the shard */
-    SL_CONTENT_RESIDENT, /* *slot holds it, verified */
+    SL_CONTENT_RESIDENT, /* *slot holds it */
 };
 /* A shard is to be loaded. Unless absent it holds the slot from now on. */
 enum sl_content_state sl_contents_join(struct sl_contents *contents, int network, int shard,

@@ -54,6 +54,7 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     if (!result)
         result = sl_shard_reader_open(&engine->reader, options->loader, &reading, options->verify,
                                       engine->pool, error);
+    engine->reader.verify_late = policy->executors == 1;
     if (result) {
         sl_engine_free(engine);
         return result;
@@ -278,8 +279,6 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
                                      failed ? NULL : error);
         if (count > 0)
             sl_engine_pace_arrived(engine);
-        sl_shard_reader_verify(&engine->reader, completions, count,
-                               sl_executor_team(engine->executors[0]));
         for (int i = 0; i < count; i++) {
             int result = end_read(engine, &completions[i], failed ? NULL : error);
             failed = failed ? failed : result;
@@ -338,8 +337,8 @@ static int start_run(struct sl_engine *engine, const struct sl_step *step, struc
         .unit = step->index,
         .network = state,
     };
-    int result =
-        run.shard < 0 ? 0 : sl_shard_reader_use(&engine->reader, step->network, run.shard, error);
+    int result = sl_shard_reader_use(&engine->reader, step->network, view, step->index,
+                                     sl_executor_team(engine->executors[0]), error);
     if (result)
         return result;
     run.loop_faults = sl_engine_note_loop_faults(engine);

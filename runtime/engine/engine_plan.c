@@ -230,6 +230,13 @@ uint64_t sl_engine_slot_bytes(const struct sl_engine *engine)
     return most < all ? most : all;
 }
 
+/* What the first pass will read ahead. */
+static void warm_slots(struct sl_engine *engine)
+{
+    const uint64_t ahead = sl_schedule_view(engine->schedule)->ahead_bytes;
+    sl_pool_warm_slots(engine->pool, ahead ? ahead : UINT64_MAX);
+}
+
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     engine->shrunk = false;
@@ -262,6 +269,8 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &device, more > 0, UINT64_MAX, error);
+    if (!result && engine->policy->budgeted && !engine->reader.maps)
+        warm_slots(engine);
     if (result) {
         sl_schedule_free(engine->schedule);
         engine->schedule = NULL;

@@ -8,6 +8,7 @@
 
 #include "runtime/base/units.h"
 #include "runtime/engine/pages.h"
+#include "runtime/engine/warmer.h"
 
 #define POOL_KEPT_MOST  4
 #define POOL_KEPT_BYTES (4 * SL_MIB)
@@ -22,6 +23,7 @@ struct sl_pool {
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
     struct sl_region region; /* of slots */
+    struct sl_warmer warmer; /* of the region, while its pages stay where they are */
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
      * free extents hold no pages, so that the bound holds. */
     uint64_t outside_bytes;
@@ -45,6 +47,7 @@ void sl_pool_release_slots(struct sl_pool *pool)
         munmap(pool->kept[i].memory, pool->kept[i].bytes);
     pool->kept_count = 0;
     pool->kept_bytes = 0;
+    sl_warmer_stop(&pool->warmer);
     sl_region_destroy(&pool->region);
     pool->slots_bound = UINT64_MAX;
 }
@@ -52,6 +55,7 @@ void sl_pool_release_slots(struct sl_pool *pool)
 void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
     pool->slots_bound = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
+    sl_warmer_stop(&pool->warmer);
     sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES);
 }
 
@@ -62,6 +66,13 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
     pool->slots_bound = bytes;
     if (bytes)
         sl_region_create(&pool->region, bytes);
+}
+
+void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes)
+{
+    if (pool->region.base)
+        sl_warmer_start(&pool->warmer, pool->region.base,
+                        bytes < pool->region.bytes ? bytes : pool->region.bytes);
 }
 
 static void forget_kept(struct sl_pool *pool, int index)
@@ -146,10 +157,12 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
     }
     void *memory = sl_region_take(&pool->region, bytes, stays);
     if (memory)
-        sl_pages_populate(memory, bytes); /* slots share huge pages, and threads read into them */
+        sl_warmer_bring(&pool->warmer, memory,
+                        bytes); /* slots share huge pages, and threads read into them */
     else
         memory = take_kept(pool, bytes);
     if (!memory) {
+        sl_warmer_stop(&pool->warmer);
         sl_region_trim(&pool->region);
         memory = map_pages(bytes, error);
         if (!memory)
@@ -168,6 +181,7 @@ bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes)
 int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count)
 {
     size_t inside = 0;
+    sl_warmer_stop(&pool->warmer);
     for (size_t k = 0; k < count; k++) {
         if (!sl_region_owns(&pool->region, pieces[k].memory))
             continue;

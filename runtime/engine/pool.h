@@ -28,6 +28,10 @@ void sl_pool_free(struct sl_pool *pool);
  * be mapped is no error: slots are then mapped one by one. */
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
+/* Begins to bring in the first so many bytes of the region, on a thread of its own: slots taken
+ * there are resident the sooner. */
+void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes);
+
 /* A lower bound, which the slots taken now fit: what the region has beyond it goes back to the
  * kernel, as far as no slot lies there; sl_pool_compact_slots moves them out of the way. */
 void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);

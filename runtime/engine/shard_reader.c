@@ -10,6 +10,7 @@
 /* A loader that returns nothing so often although reads are outstanding is broken; a signal makes
  * one such return. */
 #define DRAIN_FRUITLESS_MOST 100
+#define COMING_MOST          16
 
 static int open_loader(struct sl_shard_reader *reader, struct sl_error *error)
 {
@@ -205,6 +206,11 @@ bool sl_shard_reader_fits(const struct sl_shard_reader *reader, int network, int
            sl_pool_slot_fits(reader->pool, shard_memory(reader->networks[network], shard));
 }
 
+static bool verifies_late(const struct sl_shard_reader *reader)
+{
+    return reader->verify_late || reader->loader->lazy;
+}
+
 int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int index, bool stays,
                           struct sl_error *error)
 {
@@ -215,7 +221,7 @@ int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int index
         return result;
     if (stays)
         sl_shard_reader_keep(reader, network, index);
-    state->unverified[index] = content == SL_CONTENT_ABSENT || reader->loader->lazy;
+    state->unverified[index] = content == SL_CONTENT_ABSENT || verifies_late(reader);
     if (content != SL_CONTENT_ABSENT)
         return content == SL_CONTENT_RESIDENT;
     struct sl_read read = {
@@ -268,31 +274,6 @@ static int verify(struct sl_shard_reader *reader, int network, int shard, struct
     return damaged ? damaged : result;
 }
 
-struct arrivals {
-    const struct sl_shard_reader *reader;
-    const struct sl_completion *completions;
-};
-
-static void verify_arrival(void *context, int64_t task, int worker)
-{
-    const struct arrivals *arrivals = context;
-    const struct sl_completion *completion = &arrivals->completions[task];
-    struct sl_network_state *state = arrivals->reader->networks[tag_network(completion->tag)];
-    const int shard = tag_shard(completion->tag);
-    (void)worker;
-    if (!completion->result && state->unverified[shard] &&
-        !sl_shard_verify(state->pack, shard, state->slots[shard], NULL))
-        state->unverified[shard] = false;
-}
-
-void sl_shard_reader_verify(struct sl_shard_reader *reader, const struct sl_completion *completions,
-                            int count, struct sl_threads *team)
-{
-    struct arrivals arrivals = {reader, completions};
-    if (reader->verify && !reader->loader->lazy && count > 0)
-        sl_parallel_for(team, count, verify_arrival, &arrivals);
-}
-
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error)
 {
@@ -305,13 +286,55 @@ int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completi
         reader->load_ns += completion->completed_ns - reader->reading_since_ns;
     if (completion->result)
         return reading_failed(state, *shard, completion->result, "", error);
-    return reader->loader->lazy ? 0 : verify(reader, *network, *shard, error);
+    return verifies_late(reader) ? 0 : verify(reader, *network, *shard, error);
 }
 
-int sl_shard_reader_use(struct sl_shard_reader *reader, int network, int shard,
+struct coming {
+    struct sl_network_state *state;
+    int shards[COMING_MOST];
+};
+
+static void verify_coming(void *context, int64_t task, int worker)
+{
+    const struct coming *coming = context;
+    struct sl_network_state *state = coming->state;
+    const int shard = coming->shards[task];
+    (void)worker;
+    if (!sl_shard_verify(state->pack, shard, state->slots[shard], NULL))
+        state->unverified[shard] = false;
+}
+
+/* One for each thread: this one, and those after it that are in memory as well. */
+static int list_coming(const struct sl_policy_network *view, int unit, int most,
+                       struct coming *coming)
+{
+    int count = 0;
+    for (int u = unit; u < view->unit_count && count < most; u++) {
+        const int shard = view->unit_shard[u];
+        if (shard < 0)
+            continue;
+        if (u > unit && view->residency[shard] != SL_SHARD_RESIDENT)
+            break;
+        if (coming->state->unverified[shard])
+            coming->shards[count++] = shard;
+    }
+    return count;
+}
+
+int sl_shard_reader_use(struct sl_shard_reader *reader, int network,
+                        const struct sl_policy_network *view, int unit, struct sl_threads *team,
                         struct sl_error *error)
 {
-    return reader->loader->lazy ? verify(reader, network, shard, error) : 0;
+    const int shard = view->unit_shard[unit];
+    struct coming coming = {.state = reader->networks[network]};
+    if (shard < 0 || !reader->verify || !verifies_late(reader) || !coming.state->unverified[shard])
+        return 0;
+    if (!reader->loader->lazy && team) {
+        const int threads = sl_threads_count(team);
+        const int most = threads < COMING_MOST ? threads : COMING_MOST;
+        sl_parallel_for(team, list_coming(view, unit, most, &coming), verify_coming, &coming);
+    }
+    return verify(reader, network, shard, error);
 }
 
 static int find_shard(const struct sl_pack *pack, uint64_t offset)

@@ -16,7 +16,8 @@ struct sl_shard_reader {
     char reason[160]; /* of the loader's choice */
     bool broken;      /* the loader failed as a whole */
     bool maps;        /* the loader hands out mapped spans, not slots of the pool */
-    bool verify;      /* checksums are compared */
+    bool verify;      /* checksums are compared, after the read or, when late or lazy, */
+    bool verify_late; /* before the first use: it finds the shard in the processor's cache */
     struct sl_pool *pool;
     struct sl_network_state *const *networks;
     int network_count;
@@ -56,15 +57,13 @@ int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int shard
  * the loader's own: drain, then go on with another. */
 int sl_shard_reader_reap(struct sl_shard_reader *reader, struct sl_completion *completions,
                          int most, struct sl_error *error);
-/* Compares the checksums of what these completions read, on that team (NULL: on the caller), and
- * leaves what does not match, and what is compared before its first use, to the functions below. */
-void sl_shard_reader_verify(struct sl_shard_reader *reader, const struct sl_completion *completions,
-                            int count, struct sl_threads *team);
 /* Accounts for a completion and judges it; *network and *shard are what was read. */
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error);
-/* Before a run that uses the shard: its checksum, when the loader's reads are lazy. */
-int sl_shard_reader_use(struct sl_shard_reader *reader, int network, int shard,
+/* Before a run of the unit: the checksum of its shard when that was not compared after the read.
+ * The threads of the team (NULL: none) take those that come after it and are in memory along. */
+int sl_shard_reader_use(struct sl_shard_reader *reader, int network,
+                        const struct sl_policy_network *view, int unit, struct sl_threads *team,
                         struct sl_error *error);
 /* -EIO when mapped memory failed while it was used: what was computed since is worth nothing. */
 int sl_shard_reader_damage(struct sl_shard_reader *reader, struct sl_error *error);

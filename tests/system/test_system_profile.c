@@ -47,10 +47,17 @@ static void require_swap(void)
         cr_skip_test("skipped: only root may enable swap");
 }
 
+/* The kernel kills now and then although there is swap (docs/published.md): then once more. */
 static json_t *profiled(const char *words)
 {
     struct command command;
-    command_run(&command, "run %s %s --profile --memory 120M --swap 1G -q -o json", pack, words);
+    for (int attempt = 0; attempt < 3; attempt++) {
+        command_run(&command, "run %s %s --profile --memory 120M --swap 1G -q -o json", pack,
+                    words);
+        if (command.exit_code != 3 || attempt == 2)
+            break;
+        command_free(&command);
+    }
     cr_assert_eq(command.exit_code, 0, "%s: %s", words, command.errors);
     cr_expect_str_empty(command_left_behind(&command));
     json_t *records = command_records(&command);

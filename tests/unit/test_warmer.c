@@ -1,0 +1,59 @@
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "runtime/base/units.h"
+#include "runtime/engine/pages.h"
+#include "runtime/engine/warmer.h"
+
+#define SPAN_BYTES (8 * SL_HUGE_PAGE_BYTES + 3 * SL_PAGE_BYTES)
+
+static uint64_t resident_bytes(void *memory, uint64_t bytes)
+{
+    static unsigned char pages[SPAN_BYTES / SL_PAGE_BYTES];
+    uint64_t resident = 0;
+    cr_assert_eq(mincore(memory, bytes, pages), 0);
+    for (uint64_t p = 0; p < bytes / SL_PAGE_BYTES; p++)
+        resident += pages[p] & 1 ? SL_PAGE_BYTES : 0;
+    return resident;
+}
+
+/* Whatever the thread has come to: what was asked for is there, and what is written there stays. */
+Test(warmer, brings_what_is_asked_for)
+{
+    for (int round = 0; round < 50; round++) {
+        char *memory = sl_pages_map(SPAN_BYTES);
+        struct sl_warmer warmer = {0};
+        cr_assert_not_null(memory);
+        sl_warmer_start(&warmer, memory, SPAN_BYTES);
+        for (uint64_t at = SPAN_BYTES - SL_PAGE_BYTES;; at -= SL_MIB) {
+            uint64_t bytes = SPAN_BYTES - at < SL_MIB ? SPAN_BYTES - at : SL_MIB;
+            sl_warmer_bring(&warmer, memory + at, bytes);
+            cr_assert_eq(resident_bytes(memory + at, bytes), bytes);
+            memset(memory + at, round + 1, bytes);
+            if (at < SL_MIB)
+                break;
+        }
+        if (round % 2)
+            sl_warmer_stop(&warmer);
+        for (uint64_t at = SL_MIB; at < SPAN_BYTES; at += SL_PAGE_BYTES)
+            cr_assert_eq(memory[at], round + 1);
+        sl_warmer_stop(&warmer);
+        munmap(memory, SPAN_BYTES);
+    }
+}
+
+/* Without a thread at work it is populating. */
+Test(warmer, brings_what_it_was_not_started_for)
+{
+    char *memory = sl_pages_map(SPAN_BYTES);
+    struct sl_warmer warmer = {0};
+    sl_warmer_bring(&warmer, memory, SL_MIB);
+    cr_assert_eq(resident_bytes(memory, SL_MIB), SL_MIB);
+    sl_warmer_start(&warmer, memory, 2 * SL_HUGE_PAGE_BYTES);
+    char *beyond = memory + 3 * SL_HUGE_PAGE_BYTES;
+    sl_warmer_bring(&warmer, beyond, SL_MIB);
+    cr_assert_eq(resident_bytes(beyond, SL_MIB), SL_MIB);
+    sl_warmer_stop(&warmer);
+    munmap(memory, SPAN_BYTES);
+}
