@@ -11,11 +11,6 @@
 
 enum granule { UNTOUCHED, CLAIMED, PRESENT };
 
-static uint64_t granule_count(const struct sl_warmer *warmer)
-{
-    return sl_align_up(warmer->bytes, SL_HUGE_PAGE_BYTES) / SL_HUGE_PAGE_BYTES;
-}
-
 /* Claims the granule and brings it in; waits when the other thread is at it. By touching: an advice
  * holds the lock of the whole address space, and who maps something meanwhile waits for it. */
 static void bring_granule(struct sl_warmer *warmer, uint64_t index)
@@ -24,9 +19,8 @@ static void bring_granule(struct sl_warmer *warmer, uint64_t index)
     if (__atomic_compare_exchange_n(state, &found, CLAIMED, false, __ATOMIC_ACQUIRE,
                                     __ATOMIC_ACQUIRE)) {
         const uint64_t end = (index + 1) * SL_HUGE_PAGE_BYTES;
-        for (uint64_t at = index * SL_HUGE_PAGE_BYTES; at < end && at < warmer->bytes;
-             at += SL_PAGE_BYTES)
-            ((volatile char *)warmer->base)[at] = 0;
+        for (uint64_t at = index * SL_HUGE_PAGE_BYTES; at < end; at += SL_PAGE_BYTES)
+            __atomic_fetch_or(warmer->base + at, 0, __ATOMIC_RELAXED);
         __atomic_store_n(state, PRESENT, __ATOMIC_RELEASE);
     }
     while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != PRESENT)
@@ -36,7 +30,7 @@ static void bring_granule(struct sl_warmer *warmer, uint64_t index)
 static void *warm(void *argument)
 {
     struct sl_warmer *warmer = argument;
-    for (uint64_t g = 0; g < granule_count(warmer); g++) {
+    for (uint64_t g = 0; g < warmer->bytes / SL_HUGE_PAGE_BYTES; g++) {
         if (__atomic_load_n(&warmer->stop, __ATOMIC_RELAXED))
             break;
         bring_granule(warmer, g);
@@ -49,8 +43,9 @@ void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes)
     sl_warmer_stop(warmer);
     if (bytes < 2 * SL_HUGE_PAGE_BYTES || sl_usable_cpus() < 2)
         return;
-    *warmer = (struct sl_warmer){.base = base, .bytes = bytes};
-    warmer->granules = calloc(granule_count(warmer), 1);
+    const uint64_t count = bytes / SL_HUGE_PAGE_BYTES;
+    *warmer = (struct sl_warmer){.base = base, .bytes = count * SL_HUGE_PAGE_BYTES};
+    warmer->granules = calloc(count, 1);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, WARMER_STACK_BYTES);
@@ -63,13 +58,16 @@ void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes)
 
 void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes)
 {
-    const uint64_t first = (uint64_t)((char *)memory - warmer->base);
-    if (!warmer->granules || first >= warmer->bytes || bytes > warmer->bytes - first) {
+    const uint64_t first = (uint64_t)((char *)memory - warmer->base), end = first + bytes;
+    if (!warmer->granules || first >= warmer->bytes) {
         sl_pages_populate(memory, bytes);
         return;
     }
-    for (uint64_t g = first / SL_HUGE_PAGE_BYTES; g * SL_HUGE_PAGE_BYTES < first + bytes; g++)
+    const uint64_t warm_end = end < warmer->bytes ? end : warmer->bytes;
+    for (uint64_t g = first / SL_HUGE_PAGE_BYTES; g * SL_HUGE_PAGE_BYTES < warm_end; g++)
         bring_granule(warmer, g);
+    if (end > warm_end)
+        sl_pages_populate(warmer->base + warm_end, end - warm_end);
 }
 
 void sl_warmer_stop(struct sl_warmer *warmer)

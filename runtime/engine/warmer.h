@@ -17,8 +17,8 @@ struct sl_warmer {
     pthread_t thread;
 };
 
-/* Begins with the lowest page. base: aligned to SL_HUGE_PAGE_BYTES; stays mapped until the stop.
- * Nothing happens when there is no thread to be had, or no processor for it. */
+/* Begins with the lowest of the whole huge pages. base: aligned to one; stays mapped until the
+ * stop. Nothing happens when there is no thread to be had, or no processor for it. */
 void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes);
 /* This span is in memory on return, whoever brought it in. Two threads never touch the same page
  * for the first time together: both would be charged for a moment. */

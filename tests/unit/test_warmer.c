@@ -57,3 +57,22 @@ Test(warmer, brings_what_it_was_not_started_for)
     sl_warmer_stop(&warmer);
     munmap(memory, SPAN_BYTES);
 }
+
+/* A span that reaches beyond what is warmed is used at once: the thread does not spoil it. */
+Test(warmer, leaves_alone_what_is_in_use)
+{
+    for (int round = 0; round < 50; round++) {
+        char *memory = sl_pages_map(SPAN_BYTES);
+        struct sl_warmer warmer = {0};
+        sl_warmer_start(&warmer, memory, 5 * SL_HUGE_PAGE_BYTES + SL_MIB);
+        char *span = memory + 5 * SL_HUGE_PAGE_BYTES - SL_MIB / 2;
+        sl_warmer_bring(&warmer, span, 2 * SL_MIB);
+        cr_assert_eq(resident_bytes(span, 2 * SL_MIB), 2 * SL_MIB);
+        memset(span, 7, 2 * SL_MIB);
+        sl_warmer_bring(&warmer, memory, SPAN_BYTES);
+        for (uint64_t at = 0; at < 2 * SL_MIB; at += SL_PAGE_BYTES)
+            cr_assert_eq(span[at], 7);
+        sl_warmer_stop(&warmer);
+        munmap(memory, SPAN_BYTES);
+    }
+}
