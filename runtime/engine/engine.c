@@ -209,16 +209,20 @@ static bool goes_on(const struct sl_engine *engine)
     return runs;
 }
 
-/* Room in one piece, or as good as the pool can make it. Shards leave in the order in which they
- * came, so that the pieces between them grow together by themselves: they are moved only when
- * nothing else can go on. */
+/* Room in one piece, or as good as the pool can make it. While anything else goes on it is waited
+ * for: shards leave in the order in which they came, so that the pieces between them grow together
+ * by themselves, and pages are being brought in. Only then are shards moved. */
 static bool has_room(struct sl_engine *engine, int network, int shard)
 {
-    if (sl_shard_reader_fits(&engine->reader, network, shard))
+    const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
+    const enum sl_pool_room room = sl_shard_reader_room(&engine->reader, network, shard,
+                                                        view->networks[network].pinned[shard]);
+    if (room == SL_POOL_ROOM)
         return true;
     if (goes_on(engine))
         return false;
-    sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
+    if (room == SL_POOL_NO_ROOM)
+        sl_shard_reader_compact(&engine->reader, view->networks);
     return true;
 }
 

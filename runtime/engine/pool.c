@@ -173,9 +173,15 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
     return memory;
 }
 
-bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes)
+enum sl_pool_room sl_pool_slot_room(const struct sl_pool *pool, uint64_t bytes, bool stays)
 {
-    return !pool->region.base || sl_region_fits(&pool->region, sl_align_up(bytes, SL_PAGE_BYTES));
+    if (!pool->region.base)
+        return SL_POOL_ROOM;
+    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    const void *memory = sl_region_peek(&pool->region, bytes, stays);
+    if (!memory)
+        return SL_POOL_NO_ROOM;
+    return sl_warmer_at(&pool->warmer, memory, bytes) ? SL_POOL_ROOM_SOON : SL_POOL_ROOM;
 }
 
 int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count)

@@ -46,8 +46,10 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 /* A slot for a shard, resident where it is of the region; stays: it will be kept across requests.
  * -ENOBUFS when the bound of slots would be passed. Given back as SL_POOL_SLOTS. */
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
-/* Whether the region has room for such a slot in one piece, or there is no region. */
-bool sl_pool_slot_fits(const struct sl_pool *pool, uint64_t bytes);
+/* Whether sl_pool_take_slot would return a slot of the region, and at once: not where the warming
+ * thread is. Without a region it always does. */
+enum sl_pool_room { SL_POOL_ROOM, SL_POOL_ROOM_SOON, SL_POOL_NO_ROOM };
+enum sl_pool_room sl_pool_slot_room(const struct sl_pool *pool, uint64_t bytes, bool stays);
 /* Makes room in one piece out of several: slots that are movable are moved within the region.
  * pieces: all slots that are taken, with the bytes given to sl_pool_take_slot. Returns how many of
  * them lie in the region: those come first now, with `moved` filled in. -ENOMEM moves nothing. */

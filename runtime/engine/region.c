@@ -38,31 +38,39 @@ static void remove_extent(struct sl_region *region, size_t index)
             (region->free_count - index) * sizeof(*region->free));
 }
 
-void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high)
+/* The extent that a piece would be taken from; free_count: none. */
+static size_t find_extent(const struct sl_region *region, uint64_t bytes, bool high)
 {
     for (size_t k = 0; k < region->free_count; k++) {
         size_t index = high ? region->free_count - 1 - k : k;
-        struct sl_extent *extent = &region->free[index];
-        if (extent->bytes < bytes)
-            continue;
-        uint64_t offset = high ? extent->offset + extent->bytes - bytes : extent->offset;
-        extent->bytes -= bytes;
-        if (!high)
-            extent->offset += bytes;
-        if (!extent->bytes)
-            remove_extent(region, index);
-        return region->base + offset;
+        if (region->free[index].bytes >= bytes)
+            return index;
     }
-    return NULL;
+    return region->free_count;
 }
 
-bool sl_region_fits(const struct sl_region *region, uint64_t bytes)
+void *sl_region_peek(const struct sl_region *region, uint64_t bytes, bool high)
 {
-    for (size_t k = 0; k < region->free_count; k++) {
-        if (region->free[k].bytes >= bytes)
-            return true;
-    }
-    return false;
+    const size_t index = find_extent(region, bytes, high);
+    if (index == region->free_count)
+        return NULL;
+    const struct sl_extent *extent = &region->free[index];
+    return region->base + (high ? extent->offset + extent->bytes - bytes : extent->offset);
+}
+
+void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high)
+{
+    char *piece = sl_region_peek(region, bytes, high);
+    if (!piece)
+        return NULL;
+    const size_t index = find_extent(region, bytes, high);
+    struct sl_extent *extent = &region->free[index];
+    extent->bytes -= bytes;
+    if (!high)
+        extent->offset += bytes;
+    if (!extent->bytes)
+        remove_extent(region, index);
+    return piece;
 }
 
 bool sl_region_owns(const struct sl_region *region, const void *memory)

@@ -27,8 +27,8 @@ void sl_region_destroy(struct sl_region *region);
 /* bytes: a multiple of the page size. NULL when no free extent is large enough. */
 void *sl_region_take(struct sl_region *region, uint64_t bytes, bool high);
 bool sl_region_owns(const struct sl_region *region, const void *memory);
-/* Whether sl_region_take would find an extent. */
-bool sl_region_fits(const struct sl_region *region, uint64_t bytes);
+/* What sl_region_take would return. */
+void *sl_region_peek(const struct sl_region *region, uint64_t bytes, bool high);
 /* Gives back what sl_region_take returned, with the same bytes. */
 void sl_region_give(struct sl_region *region, void *memory, uint64_t bytes);
 /* A piece in use. */

@@ -200,10 +200,12 @@ void sl_shard_reader_compact(struct sl_shard_reader *reader, const struct sl_pol
     }
 }
 
-bool sl_shard_reader_fits(const struct sl_shard_reader *reader, int network, int shard)
+enum sl_pool_room sl_shard_reader_room(const struct sl_shard_reader *reader, int network, int shard,
+                                       bool stays)
 {
-    return reader->maps ||
-           sl_pool_slot_fits(reader->pool, shard_memory(reader->networks[network], shard));
+    if (reader->maps)
+        return SL_POOL_ROOM;
+    return sl_pool_slot_room(reader->pool, shard_memory(reader->networks[network], shard), stays);
 }
 
 static bool verifies_late(const struct sl_shard_reader *reader)

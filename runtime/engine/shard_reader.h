@@ -43,8 +43,9 @@ int sl_shard_reader_add(struct sl_shard_reader *reader, struct sl_network_state 
 /* Opens the loader again when it broke: 0, or -errno and no batch can run. */
 int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error);
 
-/* Whether some free memory is in one piece large enough for the shard. */
-bool sl_shard_reader_fits(const struct sl_shard_reader *reader, int network, int shard);
+/* Whether memory for the shard can be had (sl_pool_slot_room). */
+enum sl_pool_room sl_shard_reader_room(const struct sl_shard_reader *reader, int network, int shard,
+                                       bool stays);
 /* Moves shards to the end of the pool's region, so that free memory is in one piece but for what
  * reads in flight and shards in use divide. views: of all networks; only what is RESIDENT, and
  * alone of its content, moves. */

@@ -70,6 +70,19 @@ void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes)
         sl_pages_populate(warmer->base + warm_end, end - warm_end);
 }
 
+bool sl_warmer_at(const struct sl_warmer *warmer, const void *memory, uint64_t bytes)
+{
+    const uint64_t first = (uint64_t)((const char *)memory - warmer->base);
+    if (!warmer->granules || first >= warmer->bytes)
+        return false;
+    const uint64_t end = first + bytes < warmer->bytes ? first + bytes : warmer->bytes;
+    for (uint64_t g = first / SL_HUGE_PAGE_BYTES; g * SL_HUGE_PAGE_BYTES < end; g++) {
+        if (__atomic_load_n(&warmer->granules[g], __ATOMIC_ACQUIRE) == CLAIMED)
+            return true;
+    }
+    return false;
+}
+
 void sl_warmer_stop(struct sl_warmer *warmer)
 {
     if (!warmer->granules)

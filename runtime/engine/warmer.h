@@ -23,6 +23,8 @@ void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes);
 /* This span is in memory on return, whoever brought it in. Two threads never touch the same page
  * for the first time together: both would be charged for a moment. */
 void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes);
+/* Its thread is at some page of the span. */
+bool sl_warmer_at(const struct sl_warmer *warmer, const void *memory, uint64_t bytes);
 /* Waits for the thread, which ends after the page it is at. */
 void sl_warmer_stop(struct sl_warmer *warmer);
 
