@@ -189,6 +189,7 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_H)
 $(BUILD)/obj/kernels/%_avx2.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c -ffp-contract=off
 $(BUILD)/obj/kernels/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma \
                                            -mprefer-vector-width=512 -ffp-contract=off
+$(BUILD)/obj/runtime/base/%_avx2.o: CFLAGS += -O3 -mavx2
 $(BUILD)/obj/kernels/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
 
 $(BUILD)/obj/%.o: %.c | $(GEN_H)

@@ -4,10 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "models/encoding.h"
+#include "runtime/base/checksum.h"
 #include "runtime/base/units.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packs hold little-endian numbers");
@@ -33,7 +31,7 @@ void sl_pack_header_encode(const struct sl_pack_header *header,
     memcpy(block + OFFSET_INDEX_BYTES, &header->index_bytes, sizeof(header->index_bytes));
     memcpy(block + OFFSET_INDEX_CHECKSUM, &header->index_checksum, sizeof(header->index_checksum));
     memcpy(block + OFFSET_FILE_BYTES, &header->file_bytes, sizeof(header->file_bytes));
-    uint64_t checksum = XXH3_64bits(block, OFFSET_BLOCK_CHECKSUM);
+    uint64_t checksum = sl_checksum(block, OFFSET_BLOCK_CHECKSUM);
     memcpy(block + OFFSET_BLOCK_CHECKSUM, &checksum, sizeof(checksum));
 }
 
@@ -45,7 +43,7 @@ int sl_pack_header_decode(const unsigned char block[SL_PACK_ALIGNMENT],
                             "not a sluice pack; make one with `sluice import` or `sluice synth`");
     uint64_t checksum;
     memcpy(&checksum, block + OFFSET_BLOCK_CHECKSUM, sizeof(checksum));
-    if (checksum != XXH3_64bits(block, OFFSET_BLOCK_CHECKSUM))
+    if (checksum != sl_checksum(block, OFFSET_BLOCK_CHECKSUM))
         return sl_error_set(error, EBADMSG, "block 0 is damaged; import the network again");
     memcpy(&header->version, block + OFFSET_VERSION, sizeof(header->version));
     memcpy(&header->index_bytes, block + OFFSET_INDEX_BYTES, sizeof(header->index_bytes));

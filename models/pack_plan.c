@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "models/encoding.h"
+#include "runtime/base/checksum.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
 
@@ -159,7 +157,7 @@ int sl_pack_index_write(struct sl_output_file *output, const struct sl_pack_head
 {
     unsigned char block[SL_PACK_ALIGNMENT];
     struct sl_pack_header filled = *header;
-    filled.index_checksum = XXH3_64bits(index, header->index_bytes);
+    filled.index_checksum = sl_checksum(index, header->index_bytes);
     sl_pack_header_encode(&filled, block);
     int result = sl_output_file_write(output, index, header->index_bytes, SL_PACK_ALIGNMENT, error);
     if (!result)

@@ -7,13 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "models/arena.h"
 #include "models/caffe_normalize.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"
+#include "runtime/base/checksum.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
 
@@ -131,7 +129,7 @@ static int read_index(int fd, uint64_t file_bytes, struct sl_pack_header *header
     result = read_exactly(fd, bytes, header->index_bytes, SL_PACK_ALIGNMENT, error);
     if (result)
         return result;
-    if (XXH3_64bits(bytes, header->index_bytes) != header->index_checksum)
+    if (sl_checksum(bytes, header->index_bytes) != header->index_checksum)
         return sl_error_set(error, EBADMSG,
                             "the index is damaged (its checksum does not match); " IMPORT_AGAIN);
     *index = SL_STEAL(bytes);
@@ -445,7 +443,7 @@ int sl_shard_verify(const struct sl_pack *pack, int shard, const void *bytes,
                     struct sl_error *error)
 {
     const struct sl_shard *expected = &pack->shards[shard];
-    if (XXH3_64bits(bytes, expected->bytes) == expected->checksum)
+    if (sl_checksum(bytes, expected->bytes) == expected->checksum)
         return 0;
     return sl_error_set(error, EBADMSG,
                         "%s: shard %d of %d (layer '%s', rows %lld to %lld, at byte %llu of the "

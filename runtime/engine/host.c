@@ -1,9 +1,7 @@
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "runtime/base/checksum.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/host.h"
@@ -45,7 +43,7 @@ static void measure_huge(struct sl_host_costs *costs)
     uint64_t begin_ns = sl_now_ns();
     sl_pages_populate(memory, bytes);
     uint64_t cleared_ns = sl_now_ns();
-    volatile XXH64_hash_t hash = XXH3_64bits(memory, bytes);
+    volatile uint64_t hash = sl_checksum(memory, bytes);
     (void)hash;
     uint64_t hashed_ns = sl_now_ns();
     munmap(memory, bytes);
