@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libcgroup.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -12,15 +11,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
-#include <sys/vfs.h>
 
+#include "cgroups/mounts.h"
 #include "cgroups/version.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-static const struct sl_cgroup_version *version_here;
 static unsigned last_serial;
 
 static void cleanup_cgroup(struct cgroup **cgroup)
@@ -46,22 +43,24 @@ static void pass_on_log(void *context, int level, const char *format, va_list ar
 
 static void start_library(void)
 {
-    version_here = &sl_cgroup_disabled;
     /* Before cgroup_init, which would make standard output the log. */
     cgroup_set_logger(pass_on_log, CGROUP_LOG_WARNING, NULL);
-    char *mount_point = NULL;
-    if (cgroup_init() || cgroup_get_subsys_mount_point("memory", &mount_point) || !mount_point)
-        return;
-    struct statfs status;
-    if (!statfs(mount_point, &status))
-        version_here = status.f_type == CGROUP2_SUPER_MAGIC ? &sl_cgroup_v2 : &sl_cgroup_v1;
-    free(mount_point);
+    cgroup_init();
+}
+
+struct cgroup *sl_library_group(const char *name)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start_library);
+    return cgroup_new_cgroup(name);
 }
 
 const struct sl_cgroup_version *sl_cgroup_version_here(void)
 {
-    pthread_once(&library_once, start_library);
-    return version_here;
+    const struct sl_mount *mount = sl_mount_find("memory");
+    if (!mount)
+        return &sl_cgroup_disabled;
+    return mount->unified ? &sl_cgroup_v2 : &sl_cgroup_v1;
 }
 
 /* libcgroup's result as -errno; it keeps errno itself for some of them only. */
@@ -126,7 +125,7 @@ static int write_setting(struct sl_cgroup *group, const struct sl_cgroup_setting
                             strstr(setting->file, "swap") || strstr(setting->file, "memsw")
                                 ? "; boot with swapaccount=1, or use --swap max"
                                 : "; see sluice doctor");
-    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
+    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = sl_library_group(part->name);
     struct cgroup_controller *controller =
         cgroup ? cgroup_add_controller(cgroup, setting->controller) : NULL;
     if (!controller || cgroup_set_value_string(controller, setting->file, setting->value))
@@ -163,7 +162,7 @@ static int make_part(const struct sl_cgroup_version *version, const struct sl_cg
      * where they are enabled already; there a plain mkdir is all that is missing. */
     if (version->shared_directory && parent_delegates(part))
         return mkdir(part->directory, 0755) ? -errno : 0;
-    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
+    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = sl_library_group(part->name);
     if (!cgroup)
         return -ENOMEM;
     for (size_t i = 0; i < part->controller_count; i++)
@@ -391,7 +390,7 @@ int sl_cgroup_attach(struct sl_cgroup *group, pid_t pid, struct sl_error *error)
 {
     for (size_t i = 0; i < group->part_count; i++) {
         const struct sl_cgroup_part *part = &group->parts[i];
-        SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
+        SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = sl_library_group(part->name);
         if (!cgroup || !cgroup_add_controller(cgroup, part->controllers[0]))
             return sl_error_set(error, -ENOMEM, "out of memory for a cgroup");
         int result = cgroup_attach_task_pid(cgroup, pid);

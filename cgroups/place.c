@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "cgroups/mounts.h"
 #include "cgroups/version.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
@@ -34,21 +35,6 @@ static void cleanup_cgroup(struct cgroup **cgroup)
         cgroup_free(cgroup);
 }
 
-/* The part of the hierarchy that is mounted at mount_point, "/" when all of it is. */
-static void find_mount_root(const char *mount_point, char *root, size_t size)
-{
-    snprintf(root, size, "/");
-    SL_AUTO_FILE FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    SL_AUTO_FREE char *line = NULL;
-    size_t capacity = 0;
-    while (mounts && getline(&line, &capacity, mounts) > 0) {
-        char found_root[PATH_MAX / 4], found_point[PATH_MAX / 4];
-        if (sscanf(line, "%*s %*s %*s %1023s %1023s", found_root, found_point) == 2 &&
-            !strcmp(found_point, mount_point))
-            snprintf(root, size, "%s", found_root); /* a later mount hides an earlier one */
-    }
-}
-
 static uint64_t limit_of_own(const struct sl_cgroup_version *version,
                              const struct sl_places *places)
 {
@@ -61,18 +47,16 @@ static uint64_t limit_of_own(const struct sl_cgroup_version *version,
 static int find_own(const struct sl_cgroup_version *version, const char *controller,
                     struct sl_places *places)
 {
-    char root[PATH_MAX / 4], path[PATH_MAX / 4], text[16384];
-    char *mount_point = NULL;
-    if (cgroup_get_subsys_mount_point(controller, &mount_point) || !mount_point)
+    char path[PATH_MAX / 4], text[16384];
+    const struct sl_mount *mount = sl_mount_find(controller);
+    if (!mount)
         return -ENOENT;
-    snprintf(places->mount_point, sizeof(places->mount_point), "%s", mount_point);
-    free(mount_point);
-    find_mount_root(places->mount_point, root, sizeof(root));
+    snprintf(places->mount_point, sizeof(places->mount_point), "%s", mount->point);
     places->own[0] = '\0';
     if (sl_file_read_text("/proc/self/cgroup", text, sizeof(text)) > 0 &&
         sl_control_own_path(text, version->shared_directory ? NULL : controller, path,
                             sizeof(path)))
-        sl_control_below_root(path, root, places->own, sizeof(places->own));
+        sl_control_below_root(path, mount->root, places->own, sizeof(places->own));
     return 0;
 }
 
@@ -260,7 +244,7 @@ void sl_group_kill(const char *directory)
 
 int sl_group_remove(const struct sl_cgroup_part *part)
 {
-    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = cgroup_new_cgroup(part->name);
+    SL_AUTO(cleanup_cgroup) struct cgroup *cgroup = sl_library_group(part->name);
     if (!cgroup || !cgroup_add_controller(cgroup, part->controllers[0]))
         return -ENOMEM;
     uint64_t deadline = sl_now_ns() + REMOVE_PATIENCE_NS;

@@ -85,9 +85,10 @@ struct sl_cgroup_version {
 
 extern const struct sl_cgroup_version sl_cgroup_v1, sl_cgroup_v2, sl_cgroup_disabled;
 
-/* The version that holds this machine's memory controller; initialises libcgroup once. Any
- * thread. */
+/* The version that holds this machine's memory controller. Any thread. */
 const struct sl_cgroup_version *sl_cgroup_version_here(void);
+/* cgroup_new_cgroup, after libcgroup was started. */
+struct cgroup *sl_library_group(const char *name);
 
 /* Least number in files of that name in a directory and its ancestors up to mount_point;
  * SL_NO_LIMIT when there is none. */

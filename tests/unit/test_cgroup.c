@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/mounts.h"
 #include "cgroups/version.h"
 #include "runtime/base/units.h"
 
@@ -46,6 +47,24 @@ Test(cgroup, sums_leave_out_what_is_unknown)
     cr_expect_eq(sl_control_sum(SL_NO_LIMIT, 2), 2);
     cr_expect_eq(sl_control_sum(SL_NO_LIMIT, SL_NO_LIMIT), SL_NO_LIMIT);
     cr_expect_eq(sl_control_sum(SL_NO_LIMIT - 1, 2), SL_NO_LIMIT);
+}
+
+Test(cgroup, mounts_of_v1_and_v2)
+{
+    struct sl_mount mount;
+    cr_assert(sl_mount_parse("34 30 0:31 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup "
+                             "cgroup rw,memory\n",
+                             &mount));
+    cr_expect_str_eq(mount.point, "/sys/fs/cgroup/memory");
+    cr_expect_str_eq(mount.root, "/");
+    cr_expect_str_eq(mount.options, "rw,memory");
+    cr_expect_not(mount.unified);
+    cr_assert(
+        sl_mount_parse("40 30 0:37 /box /sys/fs/cgroup rw - cgroup2 none rw,nsdelegate\n", &mount));
+    cr_expect_str_eq(mount.root, "/box");
+    cr_expect(mount.unified);
+    cr_expect_not(sl_mount_parse("30 22 0:27 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n", &mount));
+    cr_expect_not(sl_mount_parse("30 22 0:27 / /tmp/cgroup rw", &mount));
 }
 
 Test(cgroup, own_path_of_v1_and_v2)
