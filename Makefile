@@ -319,7 +319,11 @@ bench-schedule: $(BUILD)/bench_schedule ## what planning and a step of the sched
 bench-profile: $(BUILD)/sluice ## what --profile and --trace cost in time and memory
 	@sh scripts/bench_profile.sh $(BUILD)
 
-bench-budget: $(BUILD)/sluice ## what fits, how near the bound, every policy in every cell (hours)
+$(BUILD)/wall_time: $(BUILD)/obj/tests/bench/wall_time.o $(BUILD)/libsluice.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench-budget: $(BUILD)/sluice $(BUILD)/wall_time ## what fits, how near the bound, every policy in every cell (hours)
 	sh scripts/bench_budget.sh $(BUILD) || [ $$? = 77 ]
 
 bench-tune: $(BUILD)/sluice ## tune beside exhaustive sweeps: how near the best, at what cost

@@ -14,6 +14,8 @@
 #include "runtime/input/input.h"
 #include "runtime/input/npy.h"
 
+#define RANDOM_AT_ONCE 1024
+
 struct session_network {
     const struct sl_model *model;
     const struct sl_layer_time *layers; /* of the last run; the engine's */
@@ -161,13 +163,18 @@ int sl_session_input_random(struct sl_session *session, int network, int input, 
     if (!blob)
         return -ERANGE;
     int64_t count = sl_shape_count(&blob->shape) / session->networks[network].model->stack;
-    SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
-    if (!values)
-        return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
-    uint64_t key = sl_fnv1a(blob->name) ^ seed;
-    for (int64_t i = 0; i < count; i++)
-        values[i] = sl_rng_signed_unit(key, (uint64_t)i + 1);
-    return sl_session_input(session, network, input, values, count, error);
+    const int64_t begin = part_begin(session, network, count);
+    const uint64_t key = sl_fnv1a(blob->name) ^ seed;
+    int code = 0;
+    for (int64_t i = 0; code == 0 && i < count; i += RANDOM_AT_ONCE) {
+        float values[RANDOM_AT_ONCE];
+        const int64_t some = count - i < RANDOM_AT_ONCE ? count - i : RANDOM_AT_ONCE;
+        for (int64_t k = 0; k < some; k++)
+            values[k] = sl_rng_signed_unit(key, (uint64_t)(i + k) + 1);
+        code = sl_engine_set_input_part(session->engine, network, input, begin + i, values, some,
+                                        error);
+    }
+    return code;
 }
 
 int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
