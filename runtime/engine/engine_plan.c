@@ -21,9 +21,11 @@
 struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
 {
     uint64_t told = engine->options.device_bytes_per_s;
-    return (struct sl_device_model){.bytes_per_s = told ? told : 500000000,
-                                    .latency_ns = 100000,
-                                    .depth = SL_ENGINE_QUEUE_DEPTH};
+    return (struct sl_device_model){
+        .bytes_per_s = told ? told : 500000000,
+        .latency_ns = 100000,
+        .host = {.clear_ns_per_byte = sl_pool_clear_ns_per_byte(engine->pool)},
+        .depth = SL_ENGINE_QUEUE_DEPTH};
 }
 
 /* Plans the passes to come; replaces those of a living schedule when a pass is predicted to take

@@ -8,10 +8,10 @@
 
 #define PLAN_PASSES    3 /* simulated; the last is in the steady state */
 #define PLAN_WINDOWS   6 /* sizes of the streaming window tried, each twice the one before */
-#define PLAN_DISTANCES 4 /* distances of a single pass tried, each twice the one before */
-/* The least distance: reads in flight and as much again that has arrived, against what the model
- * of the device does not know. */
-#define PLAN_DISTANCE_READS 2
+#define PLAN_DISTANCES 6 /* distances of a single pass tried, each twice the one before */
+/* The least distance in shards: what is in flight at once (engine_pace.c) and as much again that
+ * has arrived, against what the model of the device does not know. */
+#define PLAN_DISTANCE_SHARDS 16
 /* A distance is far enough when the pass takes no more than this times what it could take. */
 #define PLAN_DISTANCE_SLACK 1.005
 
@@ -236,20 +236,23 @@ static int try_patterns(struct planner *planner, struct sl_error *error)
 static int find_distance(struct planner *planner, struct sl_error *error)
 {
     struct sl_schedule_options options = *planner->options;
-    const uint64_t lanes = options.reads_most ? (uint64_t)options.reads_most : 1;
-    uint64_t bytes = PLAN_DISTANCE_READS * lanes * planner->largest_bytes;
-    for (int d = 0; d < PLAN_DISTANCES && bytes < planner->weight_bytes; d++, bytes *= 2) {
-        uint64_t pass_ns;
-        options.ahead_bytes = bytes;
+    uint64_t pass_ns[PLAN_DISTANCES], least_ns = planner->result.pass_ns;
+    const uint64_t first = PLAN_DISTANCE_SHARDS * planner->largest_bytes;
+    int count = 0;
+    for (; count < PLAN_DISTANCES && first << count < planner->weight_bytes; count++) {
+        options.ahead_bytes = first << count;
         int result = simulate_pass(planner->networks, planner->network_count, &options,
-                                   planner->device, 1, &pass_ns, error);
+                                   planner->device, 1, &pass_ns[count], error);
         if (result)
             return result;
         planner->result.simulations++;
-        if ((double)pass_ns > PLAN_DISTANCE_SLACK * (double)planner->result.pass_ns)
+        least_ns = pass_ns[count] < least_ns ? pass_ns[count] : least_ns;
+    }
+    for (int d = 0; d < count; d++) {
+        if ((double)pass_ns[d] > PLAN_DISTANCE_SLACK * (double)least_ns)
             continue;
-        planner->result.pass_ns = pass_ns;
-        planner->result.ahead_bytes = bytes;
+        planner->result.pass_ns = pass_ns[d];
+        planner->result.ahead_bytes = first << d;
         break;
     }
     return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/pages.h"
 #include "runtime/engine/warmer.h"
@@ -29,6 +30,8 @@ struct sl_pool {
     uint64_t outside_bytes;
     struct kept kept[POOL_KEPT_MOST]; /* oldest first */
     int kept_count;
+    uint64_t cleared_bytes,
+        cleared_ns; /* memory brought in by sl_pool_take, and how long that took */
     uint64_t kept_bytes;
 };
 
@@ -139,7 +142,10 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
+    const uint64_t begin_ns = sl_now_ns();
     sl_pages_populate(memory, bytes);
+    pool->cleared_ns += sl_now_ns() - begin_ns;
+    pool->cleared_bytes += bytes;
     count_taken(pool, purpose, bytes);
     return memory;
 }
@@ -231,6 +237,11 @@ void sl_pool_count_slot(struct sl_pool *pool, uint64_t bytes)
 void sl_pool_uncount_slot(struct sl_pool *pool, uint64_t bytes)
 {
     pool->used[SL_POOL_SLOTS] -= bytes;
+}
+
+double sl_pool_clear_ns_per_byte(const struct sl_pool *pool)
+{
+    return pool->cleared_bytes ? (double)pool->cleared_ns / (double)pool->cleared_bytes : 0;
 }
 
 uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose)

@@ -62,6 +62,9 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
 void sl_pool_count_slot(struct sl_pool *pool, uint64_t bytes);
 void sl_pool_uncount_slot(struct sl_pool *pool, uint64_t bytes);
 
+/* What bringing in fresh memory has taken so far, slots aside; 0: nothing was. */
+double sl_pool_clear_ns_per_byte(const struct sl_pool *pool);
+
 /* Bytes taken now for a purpose. */
 uint64_t sl_pool_used(const struct sl_pool *pool, enum sl_pool_purpose purpose);
 /* Most bytes that were taken at once for a purpose. */
