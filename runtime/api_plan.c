@@ -162,6 +162,7 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
                                      .depth = PLAN_QUEUE_DEPTH,
                                      .throttle_bytes_per_s = request->read_bytes_per_s};
     sl_host_measure(&device.host);
+    device.host.threads = request->threads ? request->threads : sl_usable_cpus();
     int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
                                    predictor, estimated, error);
     double threads = request->threads ? request->threads : sl_usable_cpus();

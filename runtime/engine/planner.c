@@ -9,9 +9,9 @@
 #define PLAN_PASSES    3 /* simulated; the last is in the steady state */
 #define PLAN_WINDOWS   6 /* sizes of the streaming window tried, each twice the one before */
 #define PLAN_DISTANCES 6 /* distances of a single pass tried, each twice the one before */
-/* The least distance in shards: what is in flight at once (engine_pace.c) and as much again that
- * has arrived, against what the model of the device does not know. */
-#define PLAN_DISTANCE_SHARDS 16
+/* The least distance in shards: some times what is in flight at once (engine_pace.c), against what
+ * the model of the device does not know. Half of it lost to the whole of 37 MiB by a tenth. */
+#define PLAN_DISTANCE_SHARDS 32
 /* A distance is far enough when the pass takes no more than this times what it could take. */
 #define PLAN_DISTANCE_SLACK 1.005
 

@@ -40,6 +40,7 @@ struct simulator {
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
     int runs_busy;
+    int round;
     uint8_t *admitted; /* [network]: before */
     struct sl_simulation result;
     void (*observe)(void *context, const struct sl_simulated_step *step); /* NULL: nobody */
@@ -108,6 +109,13 @@ static void spend(struct simulator *simulator, double ns)
     move_time(simulator, simulator->now_ns + (uint64_t)ns);
 }
 
+/* A single executor's team touches and checks what arrived, else the loop's thread does. */
+static double team_of(const struct simulator *simulator)
+{
+    const int threads = simulator->device->host.threads;
+    return simulator->policy->executors == 1 && threads > 1 ? threads : 1;
+}
+
 /* Slots of a budget are memory that is used again and again, others are mapped one by one. */
 static void pay_load(struct simulator *simulator, const struct sl_step *step)
 {
@@ -115,9 +123,10 @@ static void pay_load(struct simulator *simulator, const struct sl_step *step)
     const uint64_t used = simulator->view->used_bytes, peak = simulator->result.peak_bytes;
     const uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
     const double fresh = used > peak ? (double)(used - peak) : 0;
-    spend(simulator, (double)host->load_ns + (simulator->policy->budgeted
-                                                  ? fresh * host->clear_ns_per_byte
-                                                  : (double)bytes * host->remap_ns_per_byte));
+    spend(simulator, (double)host->load_ns +
+                         (simulator->policy->budgeted
+                              ? fresh * host->clear_ns_per_byte
+                              : (double)bytes * host->remap_ns_per_byte / team_of(simulator)));
 }
 
 /* A network that is alone keeps the memory of its activations. */
@@ -171,6 +180,9 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
         run_ns = (uint64_t)((double)run_ns *
                             (double)network->shard_bytes[network->unit_shard[step->index]] /
                             (double)layer->bytes);
+    run_ns += simulator->device->host.unit_ns;
+    if (simulator->round == 0)
+        run_ns += simulator->device->host.first_unit_ns;
     if (simulator->policy->executors > 1)
         run_ns += simulator->device->host.hand_over_ns;
     for (int r = 0; r < RUNS_MOST; r++) {
@@ -190,7 +202,7 @@ static int end_read(struct simulator *simulator, struct sl_error *error)
     struct pending_read read = simulator->reads[simulator->head];
     move_time(simulator, read.end_ns);
     spend(simulator, (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
-                         simulator->device->host.verify_ns_per_byte);
+                         simulator->device->host.verify_ns_per_byte / team_of(simulator));
     simulator->head = (simulator->head + 1) % simulator->capacity;
     simulator->count--;
     return sl_schedule_loaded(simulator->schedule, read.network, read.shard, error);
@@ -306,6 +318,7 @@ static int run_rounds(struct simulator *simulator, int rounds, struct sl_error *
         for (int n = 0; n < simulator->view->network_count; n++)
             sl_schedule_arrive(simulator->schedule, n, simulator->now_ns,
                                (uint64_t)(rounds - 1 - round));
+        simulator->round = round;
         failed = follow_policy(simulator, error);
         while (!failed && !sl_schedule_idle(simulator->schedule)) {
             failed = next_event(simulator, error);

@@ -58,7 +58,7 @@ Test(planner, pins_nothing_for_one_pass)
 Test(planner, reads_no_further_ahead_than_gains_time)
 {
     struct sl_plan plan = plan_with(SHARDS * MB, false);
-    cr_expect_eq(plan.ahead_bytes, 16 * MB);
+    cr_expect_eq(plan.ahead_bytes, 32 * MB);
     sl_plan_free(&plan);
 }
 
