@@ -54,7 +54,8 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     if (!result)
         result = sl_shard_reader_open(&engine->reader, options->loader, &reading, options->verify,
                                       engine->pool, error);
-    engine->reader.verify_late = policy->executors == 1;
+    /* What may be swapped is not: its run would not be blamed for the pages that come back. */
+    engine->reader.verify_late = policy->budgeted;
     if (result) {
         sl_engine_free(engine);
         return result;
@@ -283,6 +284,8 @@ static int reap_reads(struct sl_engine *engine, struct sl_error *error)
                                      failed ? NULL : error);
         if (count > 0)
             sl_engine_pace_arrived(engine);
+        sl_shard_reader_verify(&engine->reader, completions, count,
+                               sl_executor_team(engine->executors[0]));
         for (int i = 0; i < count; i++) {
             int result = end_read(engine, &completions[i], failed ? NULL : error);
             failed = failed ? failed : result;

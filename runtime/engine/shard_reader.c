@@ -10,7 +10,7 @@
 /* A loader that returns nothing so often although reads are outstanding is broken; a signal makes
  * one such return. */
 #define DRAIN_FRUITLESS_MOST 100
-#define COMING_MOST          16
+#define SUSPECTS_MOST        32
 
 static int open_loader(struct sl_shard_reader *reader, struct sl_error *error)
 {
@@ -276,6 +276,43 @@ static int verify(struct sl_shard_reader *reader, int network, int shard, struct
     return damaged ? damaged : result;
 }
 
+/* Shards to be compared, by one thread each. */
+struct suspects {
+    struct sl_network_state *states[SUSPECTS_MOST];
+    int shards[SUSPECTS_MOST];
+    int count;
+};
+
+static void add_suspect(struct suspects *suspects, struct sl_network_state *state, int shard)
+{
+    if (!state->unverified[shard] || suspects->count == SUSPECTS_MOST)
+        return;
+    suspects->states[suspects->count] = state;
+    suspects->shards[suspects->count++] = shard;
+}
+
+static void verify_suspect(void *context, int64_t task, int worker)
+{
+    const struct suspects *suspects = context;
+    struct sl_network_state *state = suspects->states[task];
+    const int shard = suspects->shards[task];
+    (void)worker;
+    if (!sl_shard_verify(state->pack, shard, state->slots[shard], NULL))
+        state->unverified[shard] = false;
+}
+
+void sl_shard_reader_verify(struct sl_shard_reader *reader, const struct sl_completion *completions,
+                            int count, struct sl_threads *team)
+{
+    struct suspects suspects = {.count = 0};
+    for (int i = 0; i < count && reader->verify && !verifies_late(reader); i++) {
+        const uint64_t tag = completions[i].tag;
+        if (!completions[i].result)
+            add_suspect(&suspects, reader->networks[tag_network(tag)], tag_shard(tag));
+    }
+    sl_parallel_for(team, suspects.count, verify_suspect, &suspects);
+}
+
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error)
 {
@@ -291,36 +328,18 @@ int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completi
     return verifies_late(reader) ? 0 : verify(reader, *network, *shard, error);
 }
 
-struct coming {
-    struct sl_network_state *state;
-    int shards[COMING_MOST];
-};
-
-static void verify_coming(void *context, int64_t task, int worker)
+/* One for each thread: the unit's, and those after it that are in memory as well. */
+static void list_coming(struct sl_network_state *state, const struct sl_policy_network *view,
+                        int unit, int most, struct suspects *suspects)
 {
-    const struct coming *coming = context;
-    struct sl_network_state *state = coming->state;
-    const int shard = coming->shards[task];
-    (void)worker;
-    if (!sl_shard_verify(state->pack, shard, state->slots[shard], NULL))
-        state->unverified[shard] = false;
-}
-
-/* One for each thread: this one, and those after it that are in memory as well. */
-static int list_coming(const struct sl_policy_network *view, int unit, int most,
-                       struct coming *coming)
-{
-    int count = 0;
-    for (int u = unit; u < view->unit_count && count < most; u++) {
+    for (int u = unit; u < view->unit_count && suspects->count < most; u++) {
         const int shard = view->unit_shard[u];
         if (shard < 0)
             continue;
         if (u > unit && view->residency[shard] != SL_SHARD_RESIDENT)
             break;
-        if (coming->state->unverified[shard])
-            coming->shards[count++] = shard;
+        add_suspect(suspects, state, shard);
     }
-    return count;
 }
 
 int sl_shard_reader_use(struct sl_shard_reader *reader, int network,
@@ -328,13 +347,15 @@ int sl_shard_reader_use(struct sl_shard_reader *reader, int network,
                         struct sl_error *error)
 {
     const int shard = view->unit_shard[unit];
-    struct coming coming = {.state = reader->networks[network]};
-    if (shard < 0 || !reader->verify || !verifies_late(reader) || !coming.state->unverified[shard])
+    struct sl_network_state *state = reader->networks[network];
+    if (shard < 0 || !reader->verify || !verifies_late(reader) || !state->unverified[shard])
         return 0;
     if (!reader->loader->lazy && team) {
+        struct suspects suspects = {.count = 0};
         const int threads = sl_threads_count(team);
-        const int most = threads < COMING_MOST ? threads : COMING_MOST;
-        sl_parallel_for(team, list_coming(view, unit, most, &coming), verify_coming, &coming);
+        list_coming(state, view, unit, threads < SUSPECTS_MOST ? threads : SUSPECTS_MOST,
+                    &suspects);
+        sl_parallel_for(team, suspects.count, verify_suspect, &suspects);
     }
     return verify(reader, network, shard, error);
 }

@@ -58,6 +58,10 @@ int sl_shard_reader_begin(struct sl_shard_reader *reader, int network, int shard
  * the loader's own: drain, then go on with another. */
 int sl_shard_reader_reap(struct sl_shard_reader *reader, struct sl_completion *completions,
                          int most, struct sl_error *error);
+/* Compares the checksums of what these completions read, on that team (NULL: on the caller), unless
+ * that is done late; leaves what does not match to the functions below. */
+void sl_shard_reader_verify(struct sl_shard_reader *reader, const struct sl_completion *completions,
+                            int count, struct sl_threads *team);
 /* Accounts for a completion and judges it; *network and *shard are what was read. */
 int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completion *completion,
                         int *network, int *shard, struct sl_error *error);
