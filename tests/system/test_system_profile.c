@@ -103,6 +103,9 @@ static void expect_sum(const json_t *record, const char *words)
 
 Test(system_profile, a_swapping_run_is_told_as_the_kernel_counts_it)
 {
+#ifdef __SANITIZE_ADDRESS__
+    cr_skip_test("skipped: sanitizer build, in which the shadow memory swaps, too");
+#endif
     require_swap();
     static const char *const cases[] = {"--policy bulk", "--policy linear --runs 2 --warmup 1",
                                         "--policy partial --loader pread --threads 1"};

@@ -98,10 +98,13 @@ static void wait_for_usage(const struct group_files *files, uint64_t bytes)
 static void lower(const struct group_files *files, uint64_t bytes)
 {
     cr_assert_eq(write_number(files->asked, bytes), 0);
-    for (int tries = 0; tries < 500 && read_number(files->usage) > bytes; tries++)
+    for (int tries = 0; tries < 500; tries++) {
+        /* Charges of a processor's stock may come between the two. */
+        if (read_number(files->usage) <= bytes && write_number(files->limit, bytes) == 0)
+            return;
         poll(NULL, 0, 10);
-    cr_assert_leq(read_number(files->usage), bytes, "it did not shrink");
-    cr_assert_eq(write_number(files->limit, bytes), 0);
+    }
+    cr_assert_fail("it did not shrink");
 }
 
 static void require_limits(void)
