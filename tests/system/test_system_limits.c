@@ -155,19 +155,22 @@ Test(system_limits, networks_that_take_turns_do_not_swap)
 /* Pages of a mapping are charged to the group like any others, and given back behind the run. */
 Test(system_limits, mapped_packs_stay_within_the_limit)
 {
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("skipped: sanitizer build, in which a process keeps what it freed");
+#endif
     require_limits();
     json_t *free_run = run("--policy bulk --memory none --timeout 60s", "ok");
     const char *const policies[] = {"window", "auto"};
     for (int p = 0; p < 2; p++) {
         char words[128];
-        snprintf(words, sizeof(words), "--loader mmap --policy %s --memory %dM --swap 0 --runs 3",
-                 policies[p], 40 + SANITIZER_MIB);
+        snprintf(words, sizeof(words), "--loader mmap --policy %s --memory 40M --swap 0 --runs 3",
+                 policies[p]);
         json_t *record = run(words, "ok");
         cr_expect_str_eq(record_text(record, "loader"), "mmap");
         cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
         cr_expect_eq(record_number(record, "limit_hits"), 0, "%s: nothing had to be reclaimed",
                      words);
-        cr_expect_leq(record_number(record, "peak_bytes"), (40 + SANITIZER_MIB) * SL_MIB);
+        cr_expect_leq(record_number(record, "peak_bytes"), 40.0 * SL_MIB);
         cr_expect_str_eq(record_text(record, "digest"), record_text(free_run, "digest"));
         json_decref(record);
     }
