@@ -408,7 +408,8 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
 static int wait_for_event(struct sl_engine *engine, struct sl_error *error)
 {
     int result = resume_reads(engine, error);
-    if (result)
+    /* Nothing to wait for: what was resumed is there already, as content of another shard. */
+    if (result || (!engine->reader.in_flight && !engine->executors_busy))
         return result;
     struct sl_loader *loader = engine->reader.loader;
     struct pollfd descriptors[2] = {
