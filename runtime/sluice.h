@@ -305,7 +305,7 @@ struct sl_device_info {
     uint64_t bytes_per_s; /* sequential, large blocks, several in flight */
     uint64_t latency_ns;  /* of one small read */
 };
-/* Measures the storage under a file (50 ms, O_DIRECT, no cache involved), or takes what was
+/* Measures the storage under a file (some 50 ms, O_DIRECT, up to 64 MiB of memory, no cache involved), or takes what was
  * measured within the last day from cache, a file of one line per device that is kept up to date
  * (NULL: no cache; one that cannot be written is no error; what a file of less than 16 MiB tells is
  * not kept). Blocks. */
