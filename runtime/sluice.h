@@ -305,10 +305,10 @@ struct sl_device_info {
     uint64_t bytes_per_s; /* sequential, large blocks, several in flight */
     uint64_t latency_ns;  /* of one small read */
 };
-/* Measures the storage under a file (some 50 ms, O_DIRECT, up to 64 MiB of memory, no cache involved), or takes what was
- * measured within the last day from cache, a file of one line per device that is kept up to date
- * (NULL: no cache; one that cannot be written is no error; what a file of less than 16 MiB tells is
- * not kept). Blocks. */
+/* Measures the storage under a file (some 50 ms, O_DIRECT, up to 64 MiB of memory, no cache
+ * involved), or takes what was measured within the last day from cache, a file of one line per
+ * device that is kept up to date (NULL: no cache; one that cannot be written is no error; what a
+ * file of less than 16 MiB tells is not kept). Blocks. */
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
