@@ -134,8 +134,8 @@ Test(system_profile, swapping_is_blamed_on_the_layer_that_swaps)
     json_decref(record);
 }
 
-/* Nothing of what is measured lies inside the limit: a run that fits by a hair still fits. */
-/* Requests enough for all slots to be in memory at last. */
+/* Nothing of what is measured lies inside the limit: a run that fits by a hair still fits. Requests
+ * enough for all slots to be in memory at last. */
 Test(system_profile, measuring_takes_less_than_a_megabyte_of_the_limit)
 {
     require_swap();
