@@ -189,6 +189,9 @@ static int map_memory(struct measurement *measurement, struct sl_error *error)
             (uint64_t)machine.freeram * machine.mem_unit / MEMORY_SHARE / HUGE_BYTES * HUGE_BYTES;
     bytes = bytes < MEMORY_LEAST_BYTES ? MEMORY_LEAST_BYTES : bytes;
     bytes = bytes > MEMORY_MOST_BYTES ? MEMORY_MOST_BYTES : bytes;
+    const uint64_t file_bytes =
+        (measurement->file_bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+    bytes = bytes > file_bytes ? file_bytes : bytes;
     char *mapped =
         mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED)

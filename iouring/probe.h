@@ -32,9 +32,9 @@ struct sl_device_probe {
 /* Measures for about budget_ns, at most three times that (50 ms is enough for a rough idea; a
  * device that is slower than that per block takes longer). Cells that would take too long on a slow
  * device are left out. Reads the file in order with O_DIRECT; it should be 16 MiB or larger, and
- * -ENODATA when it is less than one block of 4096. Needs 16 to 64 MiB of memory. The file is not
- * changed; its pages are dropped from the page cache. Blocks; any thread. On failure *probe is
- * untouched. */
+ * -ENODATA when it is less than one block of 4096. Needs 16 to 64 MiB of memory, of a smaller file
+ * no more than its size. The file is not changed; its pages are dropped from the page cache.
+ * Blocks; any thread. On failure *probe is untouched. */
 int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
                     struct sl_error *error);
 
