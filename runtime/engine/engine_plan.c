@@ -8,8 +8,9 @@
 #include "runtime/engine/planner.h"
 
 /* A batch that read less says little of the device. */
-#define ENGINE_OBSERVED_LEAST_BYTES (4 * SL_MIB)
-#define ENGINE_BATCHES_PLANNED      8
+#define ENGINE_OBSERVED_LEAST_BYTES   (4 * SL_MIB)
+#define ENGINE_BATCHES_PLANNED        8
+#define ENGINE_WARMS_FROM_BYTES_PER_S 200000000
 /* Reading the limit takes some 50 us. */
 #define ENGINE_LIMIT_READ_EVERY_NS UINT64_C(20000000)
 /* Other pins must be predicted to take less than this share of the time. */
@@ -232,9 +233,12 @@ uint64_t sl_engine_slot_bytes(const struct sl_engine *engine)
     return most < all ? most : all;
 }
 
-/* What the first pass will read ahead. */
+/* What the first pass will read ahead. While a slow device reads, the loop has time enough to bring
+ * slots in, and memory that nothing was read into yet would only stand in a lower limit's way. */
 static void warm_slots(struct sl_engine *engine)
 {
+    if (sl_engine_known_device(engine).bytes_per_s < ENGINE_WARMS_FROM_BYTES_PER_S)
+        return;
     const uint64_t ahead = sl_schedule_view(engine->schedule)->ahead_bytes;
     sl_pool_warm_slots(engine->pool, ahead ? ahead : UINT64_MAX);
 }
