@@ -23,9 +23,9 @@ struct sl_requests {
     int file_count;
     bool buffered;
     int depth;
-    int flying; /* given to the kernel */
-    uint64_t flying_bytes,
-        flying_most;  /* of those, and the most that may be; any single read may */
+    int flying;            /* given to the kernel */
+    uint64_t flying_bytes; /* of those, where launch and land are used */
+    uint64_t flying_most;  /* the most that may be; a single read of any size may */
     unsigned cancels; /* how often the caller cancelled: earlier reads end at their next step */
     struct sl_request_list queued, finished, unused;
     struct sl_request_block *blocks; /* memory of all requests */

@@ -30,8 +30,8 @@ struct sl_pool {
     uint64_t outside_bytes;
     struct kept kept[POOL_KEPT_MOST]; /* oldest first */
     int kept_count;
-    uint64_t cleared_bytes,
-        cleared_ns; /* memory brought in by sl_pool_take, and how long that took */
+    uint64_t cleared_bytes; /* brought in by sl_pool_take */
+    uint64_t cleared_ns;    /* how long that took */
     uint64_t kept_bytes;
 };
 
@@ -162,9 +162,8 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
         return NULL;
     }
     void *memory = sl_region_take(&pool->region, bytes, stays);
-    if (memory)
-        sl_warmer_bring(&pool->warmer, memory,
-                        bytes); /* slots share huge pages, and threads read into them */
+    if (memory) /* slots share huge pages, and threads read into them */
+        sl_warmer_bring(&pool->warmer, memory, bytes);
     else
         memory = take_kept(pool, bytes);
     if (!memory) {
