@@ -24,6 +24,9 @@ struct sim_loader {
     uint64_t channel_free_ns;      /* when the bytes of the last of them have flowed */
     int timer_fd; /* an eventfd when the device takes no time: arming a timer takes 10 us */
     bool instant, raised;
+    /* A file was found to be at least that long: asking for each read takes a system call. */
+    const struct sl_file *known_file;
+    uint64_t known_bytes;
 };
 
 static struct sim_loader *sim_of(struct sl_loader *loader)
@@ -69,16 +72,20 @@ static int sim_add_file(struct sl_loader *loader, const char *path, struct sl_er
     return sl_requests_add_file(&sim_of(loader)->requests, loader, path, error);
 }
 
-static int result_of(const struct sl_request *request)
+static int result_of(struct sim_loader *self, const struct sl_request *request)
 {
     struct stat status;
     uint64_t end = request->read.offset + request->read.length;
 
+    if (request->file == self->known_file && end <= self->known_bytes)
+        return 0;
     if (fstat(request->file->fd, &status) != 0)
         return -errno;
-    if (S_ISREG(status.st_mode) && end > sl_align_up((uint64_t)status.st_size, SL_BLOCK_BYTES))
-        return -ENODATA;
-    return 0;
+    self->known_file = request->file;
+    self->known_bytes = S_ISREG(status.st_mode)
+                            ? sl_align_up((uint64_t)status.st_size, SL_BLOCK_BYTES)
+                            : UINT64_MAX;
+    return end <= self->known_bytes ? 0 : -ENODATA;
 }
 
 /* Starts queued reads while there are places; a place is taken at begin_ns. */
@@ -113,7 +120,7 @@ static void advance(struct sim_loader *self)
     while (self->flying.first && self->flying.first->completed_ns <= now) {
         struct sl_request *request = sl_request_pop(&self->flying);
         requests->flying--;
-        request->result = result_of(request);
+        request->result = result_of(self, request);
         if (self->bytes_per_s > 0 && request->result == 0)
             memset(request->read.destination, 0, (size_t)request->read.length);
         sl_request_push(&requests->finished, request);
@@ -121,23 +128,23 @@ static void advance(struct sim_loader *self)
     }
 }
 
-/* Readable when reap would return something. */
-static void raise_event(struct sim_loader *self)
+/* The event of a device that takes no time. It is cleared only when reap was called in vain: one
+ * shard after the other takes no system calls. */
+static void set_event(struct sim_loader *self, bool in_vain)
 {
     bool due = self->requests.finished.first || self->flying.first;
-    eventfd_t value;
     if (due && !self->raised)
-        eventfd_write(self->timer_fd, 1);
-    else if (!due && self->raised)
-        eventfd_read(self->timer_fd, &value);
-    self->raised = due;
+        sl_event_raise(self->timer_fd);
+    else if (!due && in_vain && self->raised)
+        sl_event_clear(self->timer_fd);
+    self->raised = due || (self->raised && !in_vain);
 }
 
 /* The timer expires when reap would return something. */
 static void set_timer(struct sim_loader *self)
 {
     if (self->instant) {
-        raise_event(self);
+        set_event(self, false);
         return;
     }
     struct itimerspec when = {{0, 0}, {0, 0}};
@@ -174,7 +181,10 @@ static int sim_reap(struct sl_loader *loader, struct sl_completion *completions,
     for (;;) {
         advance(self);
         int count = sl_requests_hand_out(requests, loader, completions, most);
-        set_timer(self);
+        if (self->instant)
+            set_event(self, count == 0);
+        else
+            set_timer(self);
         if (count > 0 || !self->flying.first || timeout_ns == 0)
             return count;
         int rc = sl_wait_readable(self->timer_fd, deadline);

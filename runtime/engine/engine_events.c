@@ -27,13 +27,14 @@ static void set_shard(const struct sl_engine *engine, int shard, struct sl_event
 
 void sl_engine_note_begin(struct sl_engine *engine, uint64_t begin_ns)
 {
+    engine->thread_faults = sl_faults_of_thread();
     if (!engine->options.events)
         return;
     struct sl_event event = event_of(engine, SL_EVENT_BEGIN, 0, begin_ns, begin_ns);
     event.bytes = sl_event_label(engine->options.events);
     sl_event_record(engine->options.events, &event);
     engine->loop_seen_ns = begin_ns;
-    engine->loop_major_faults = sl_faults_of_thread().major;
+    engine->loop_major_faults = engine->thread_faults.major;
     engine->run_major_faults = 0;
 }
 
@@ -90,6 +91,8 @@ void sl_engine_note_wait(struct sl_engine *engine, uint64_t begin_ns)
 
 void sl_engine_note_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run)
 {
+    if (engine->executor_count == 1)
+        engine->thread_faults = run->own_faults;
     if (!engine->options.events)
         return;
     struct sl_event event =
@@ -118,7 +121,7 @@ void sl_engine_note_result(struct sl_engine *engine, int network, uint64_t end_n
 struct sl_faults sl_engine_note_loop_faults(struct sl_engine *engine)
 {
     if (!engine->options.events)
-        return (struct sl_faults){0};
+        return engine->thread_faults;
     struct sl_faults thread = sl_faults_of_thread();
     uint64_t faults = thread.major - engine->run_major_faults;
     uint64_t now_ns = sl_now_ns();

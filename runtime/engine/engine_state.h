@@ -47,9 +47,10 @@ struct sl_engine {
     bool planned_once;           /* for a batch after which none was to come */
     uint64_t last_run_end_ns;    /* when the executors last became all idle */
     struct sl_fault_meter meter; /* open when events are recorded */
-    uint64_t loop_major_faults;  /* of the loop's thread, those of runs in it aside, last seen */
-    uint64_t run_major_faults;   /* of runs in the loop's thread */
-    uint64_t loop_seen_ns;       /* when they were seen */
+    struct sl_faults thread_faults; /* of the loop's thread, last seen when there is no ring */
+    uint64_t loop_major_faults;     /* of the loop's thread, those of runs in it aside, last seen */
+    uint64_t run_major_faults;      /* of runs in the loop's thread */
+    uint64_t loop_seen_ns;          /* when they were seen */
 };
 
 /* Divides the budget, makes the schedule and, for policies that want them, the pins. Executors
@@ -91,8 +92,8 @@ void sl_engine_note_read(struct sl_engine *engine, int network, int shard, uint6
 void sl_engine_note_wait(struct sl_engine *engine, uint64_t begin_ns);
 void sl_engine_note_run(struct sl_engine *engine, int executor, const struct sl_unit_run *run);
 void sl_engine_note_result(struct sl_engine *engine, int network, uint64_t end_ns);
-/* Major faults of the loop itself since it was last looked at. Returns those of its thread, all 0
- * when there is no ring. */
+/* Major faults of the loop itself since it was last looked at. Returns those of its thread; when
+ * there is no ring, as they were after its last run: what came since counts for the next one. */
 struct sl_faults sl_engine_note_loop_faults(struct sl_engine *engine);
 
 /* Takes what a finished batch taught over: run times, the bound, better pins. */

@@ -49,26 +49,26 @@ static void run_unit(struct sl_executor *executor)
 {
     struct sl_unit_run *run = &executor->run;
     struct sl_faults team = executor->team_faults;
-    struct sl_faults own =
-        executor->meter && !executor->own_thread ? run->loop_faults : sl_faults_of_thread();
-    run->begin_ns = sl_now_ns();
     /* Units of other networks, or of this one on another executor, may have come between. */
     const struct sl_unit_run *last = &executor->last;
+    struct sl_faults own = executor->own_thread ? last->own_faults : run->loop_faults;
+    run->begin_ns = sl_now_ns();
     bool scratch_kept =
         last->network == run->network && last->layer == run->layer && last->unit == run->unit - 1;
     sl_network_state_run(run->network, run->layer, run->shard, executor->team, executor->scratch,
                          scratch_kept);
-    executor->last = *run;
     run->end_ns = sl_now_ns();
-    struct sl_faults own_after = sl_faults_of_thread();
+    run->own_faults = sl_faults_of_thread();
     if (executor->meter)
         sl_threads_faults(executor->team, &executor->team_faults.major,
                           &executor->team_faults.minor);
-    run->own_major_faults = own_after.major - own.major;
+    run->own_major_faults = run->own_faults.major - own.major;
     run->faults.major = run->own_major_faults + executor->team_faults.major - team.major;
-    run->faults.minor = own_after.minor - own.minor + executor->team_faults.minor - team.minor;
+    run->faults.minor =
+        run->own_faults.minor - own.minor + executor->team_faults.minor - team.minor;
     if (executor->meter && run->faults.major)
-        look_into_faults(executor, own_after.user_ns - own.user_ns);
+        look_into_faults(executor, run->own_faults.user_ns - own.user_ns);
+    executor->last = *run;
 }
 
 static void *executor_main(void *argument)

@@ -12,10 +12,11 @@
 struct sl_unit_run {
     int network_index, layer, shard, unit;
     struct sl_network_state *network;
-    struct sl_faults loop_faults; /* with a meter: of the thread that starts it, until then */
+    struct sl_faults loop_faults; /* of the thread that starts it, until then */
     uint64_t begin_ns, end_ns;
-    struct sl_faults faults;   /* of its team; without a meter, of the executor's thread alone */
-    uint64_t own_major_faults; /* of them, the executor's thread's */
+    struct sl_faults faults;     /* of its team; without a meter, of the executor's thread alone */
+    uint64_t own_major_faults;   /* of them, the executor's thread's */
+    struct sl_faults own_faults; /* of the executor's thread in all its life */
     /* With a meter, when there were major faults: swapped in by them, and the part of its time that
      * went into them. */
     uint64_t swap_in_bytes, faulting_ns;
