@@ -11,6 +11,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
 #include "runtime/base/output_file.h"
+#include "runtime/base/stats.h"
 #include "runtime/base/text.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/cpus.h"
@@ -24,7 +25,8 @@
 /* Rates measured through smaller files are too low, and not those of the device. */
 #define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
 #define CACHE_SECONDS          (24 * 3600)
-#define CALIBRATION_RUNS       3
+#define AHEAD_RUNS             4 /* the first one in a process, and the median of three */
+#define WAITED_RUNS            2 /* another first one, and the second */
 #define PLAN_QUEUE_DEPTH       32
 
 /* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
@@ -104,31 +106,55 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
     return 0;
 }
 
-/* Least run time of every layer over a few runs. */
-static int calibrate_model(const struct sl_pack *pack, int threads, struct sl_error *error)
+/* Runs a model under a policy and keeps the times of its layers: run_ns[runs][layer_count]. */
+static int time_layers(const struct sl_pack *pack, int threads, const char *policy, int runs,
+                       uint64_t *run_ns, struct sl_error *error)
 {
-    int layer_count = pack->network->layer_count;
-    SL_AUTO_FREE uint64_t *least_ns = calloc((size_t)layer_count, sizeof(*least_ns));
-    if (!least_ns)
-        return sl_error_set(error, -ENOMEM, "no memory to calibrate %s", pack->network->name);
+    const int layer_count = pack->network->layer_count;
     struct sl_engine_options options = {
-        .policy = "window", .threads = threads, .budget_bytes = UINT64_MAX, .verify = true};
+        .policy = policy, .threads = threads, .budget_bytes = UINT64_MAX, .verify = true};
     struct sl_engine *engine = NULL;
     int code = sl_engine_create(&options, &engine, error);
     if (code < 0)
         return code;
     code = sl_engine_add(engine, pack, error);
-    for (int run = 0; run < CALIBRATION_RUNS && code >= 0; run++) {
+    for (int run = 0; run < runs && code >= 0; run++) {
         struct sl_network_result result;
         uint64_t makespan_ns;
         code = sl_engine_run(engine, 0, &result, &makespan_ns, error);
-        for (int l = 0; l < layer_count && code >= 0; l++) {
-            uint64_t run_ns = result.layers[l].run_ns;
-            least_ns[l] = run && least_ns[l] < run_ns ? least_ns[l] : run_ns;
-        }
+        for (int l = 0; l < layer_count && code >= 0; l++)
+            *run_ns++ = result.layers[l].run_ns;
     }
     sl_engine_free(engine);
-    return code < 0 ? code : sl_times_store(pack, threads, least_ns, error);
+    return code < 0 ? code : 0;
+}
+
+/* Under window, shards are there before they are needed; linear waits for each layer's. Single runs
+ * may be disturbed: of both policies' first ones the shorter counts. */
+static int calibrate_model(const struct sl_pack *pack, int threads, struct sl_error *error)
+{
+    const size_t layer_count = (size_t)pack->network->layer_count;
+    SL_AUTO_FREE struct sl_run_times *times = calloc(layer_count, sizeof(*times));
+    SL_AUTO_FREE uint64_t *ahead = calloc(AHEAD_RUNS * layer_count, sizeof(*ahead));
+    SL_AUTO_FREE uint64_t *waited = calloc(WAITED_RUNS * layer_count, sizeof(*waited));
+    if (!times || !ahead || !waited)
+        return sl_error_set(error, -ENOMEM, "no memory to calibrate %s", pack->network->name);
+    int code = time_layers(pack, threads, "window", AHEAD_RUNS, ahead, error);
+    if (!code)
+        code = time_layers(pack, threads, "linear", WAITED_RUNS, waited, error);
+    if (code)
+        return code;
+    for (size_t l = 0; l < layer_count; l++) {
+        uint64_t sorted[AHEAD_RUNS];
+        for (size_t r = 0; r < AHEAD_RUNS; r++)
+            sorted[r] = ahead[r * layer_count + l];
+        times[l].first_ns = sorted[0] < waited[l] ? sorted[0] : waited[l];
+        sl_sort_u64(sorted + 1, AHEAD_RUNS - 1);
+        times[l].usual_ns = sorted[AHEAD_RUNS / 2];
+        times[l].least_ns = sorted[0] < sorted[1] ? sorted[0] : sorted[1];
+        times[l].waited_ns = waited[(WAITED_RUNS - 1) * layer_count + l];
+    }
+    return sl_times_store(pack, threads, times, error);
 }
 
 int sl_calibrate(struct sl_model *const *models, int count, int threads, struct sl_error *error)

@@ -226,10 +226,11 @@ matrix_cells() { # matrix_cells NETWORK RATE
 part_matrix() {
     echo "== every policy x limit (per cent of W, + 24 MB) x rate: ms of a single request, and of later ones of several"
     : >"$work/matrix"
-    fresh_device
     pack vgg16
-    "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # measures the device
     for name in $matrix_networks; do
+        fresh_device
+        "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # measures the device
+        rm -f "$work/$name.sluice.times"                       # the processor's speed drifts, too
         pack "$name"
         for rate in $matrix_rates; do matrix_cells "$name" "$rate" >>"$work/matrix"; done
     done

@@ -1,21 +1,29 @@
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "runtime/base/checksum.h"
+#include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/stats.h"
 #include "runtime/base/units.h"
+#include "runtime/engine/cpus.h"
 #include "runtime/engine/host.h"
 #include "runtime/engine/pages.h"
 
-#define REPETITIONS 3
-/* Not measured: these take a device and threads. Chosen so that predictions of four networks, on
- * the raw disk and with a throttle, came nearest to what was measured (x86-64, Zen 5, a virtual
- * machine in which a page fault takes 13 us): a first unit touches its code and its part of the
- * activations, and wakes the team. Two wake-ups of a thread are an estimate. */
+#define REPETITIONS 5
+/* Not measured: these take a device. Chosen so that predictions of four networks, on the raw disk
+ * and with a throttle, came nearest to what was measured (x86-64, Zen 5, a virtual machine in which
+ * a page fault takes 13 us): a first unit touches its code and its part of the activations, and
+ * wakes the team. */
 #define UNIT_NS       10000
 #define FIRST_UNIT_NS 90000
 #define LOAD_NS       45000
-#define HAND_OVER_NS  25000
+/* Longer than a kernel watches for work before it lets a processor sleep (haltpoll: 200 us). */
+#define ASLEEP_NS 400000
 
 static void keep_least(double *least, uint64_t ns, uint64_t bytes)
 {
@@ -24,18 +32,54 @@ static void keep_least(double *least, uint64_t ns, uint64_t bytes)
         *least = per_byte;
 }
 
-/* Small pages come in one by one, as reads into fresh memory bring them in. */
-static void measure_remap(struct sl_host_costs *costs)
+static uint64_t median(uint64_t ns[REPETITIONS])
 {
-    const uint64_t bytes = SL_MIB;
-    uint64_t begin_ns = sl_now_ns();
-    volatile char *memory = sl_pages_map(bytes);
-    if (!memory)
-        return;
-    for (uint64_t at = 0; at < bytes; at += SL_PAGE_BYTES)
-        memory[at] = 0;
-    munmap((void *)memory, bytes);
-    keep_least(&costs->remap_ns_per_byte, sl_now_ns() - begin_ns, bytes);
+    sl_sort_u64(ns, REPETITIONS);
+    return ns[REPETITIONS / 2];
+}
+
+static void *stay_awake(void *ended)
+{
+    while (!atomic_load((atomic_bool *)ended))
+        ;
+    return NULL;
+}
+
+/* Memory as a policy without a budget has it for each shard: small pages, brought in by the kernel
+ * as it pins them for a read. What these take varies with what the machine does: medians. */
+static void measure_small(struct sl_host_costs *costs)
+{
+    uint64_t map_ns[REPETITIONS], touch_ns[REPETITIONS], unmap_ns[REPETITIONS];
+    for (int r = 0; r < REPETITIONS; r++) {
+        uint64_t begin_ns = sl_now_ns();
+        volatile char *memory = sl_pages_map(SL_MIB);
+        if (!memory)
+            return;
+        sl_pages_populate((void *)memory, SL_MIB);
+        uint64_t mapped_ns = sl_now_ns();
+        for (uint64_t at = 0; at < SL_MIB; at += SL_PAGE_BYTES)
+            (void)memory[at];
+        uint64_t touched_ns = sl_now_ns();
+        munmap((void *)memory, SL_MIB);
+        map_ns[r] = mapped_ns - begin_ns;
+        touch_ns[r] = touched_ns - mapped_ns;
+        unmap_ns[r] = sl_now_ns() - touched_ns;
+    }
+    costs->map_ns_per_byte = (double)median(map_ns) / (double)SL_MIB;
+    costs->touch_ns_per_byte = (double)median(touch_ns) / (double)SL_MIB;
+    costs->unmap_ns = median(unmap_ns);
+}
+
+/* The other processors that run this process must forget what is unmapped: one of them does. */
+static void measure_small_among_threads(struct sl_host_costs *costs)
+{
+    atomic_bool ended = false;
+    pthread_t other;
+    bool accompanied = sl_usable_cpus() > 1 && !pthread_create(&other, NULL, stay_awake, &ended);
+    measure_small(costs);
+    atomic_store(&ended, true);
+    if (accompanied)
+        pthread_join(other, NULL);
 }
 
 static void measure_huge(struct sl_host_costs *costs)
@@ -55,18 +99,52 @@ static void measure_huge(struct sl_host_costs *costs)
     keep_least(&costs->verify_ns_per_byte, hashed_ns - cleared_ns, bytes);
 }
 
+struct hand_over {
+    int given, taken; /* eventfds */
+};
+
+static void *take_over(void *argument)
+{
+    const struct hand_over *events = argument;
+    eventfd_t value;
+    for (int r = 0; r < REPETITIONS && !eventfd_read(events->given, &value); r++)
+        eventfd_write(events->taken, 1);
+    return NULL;
+}
+
+/* To a thread that sleeps, and back to one that does. */
+static void measure_hand_over(struct sl_host_costs *costs)
+{
+    struct hand_over events = {eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)};
+    pthread_t other;
+    if (events.given >= 0 && events.taken >= 0 &&
+        !pthread_create(&other, NULL, take_over, &events)) {
+        uint64_t took_ns[REPETITIONS];
+        for (int r = 0; r < REPETITIONS; r++) {
+            eventfd_t value;
+            nanosleep(&(struct timespec){.tv_nsec = ASLEEP_NS}, NULL);
+            const uint64_t begin_ns = sl_now_ns();
+            eventfd_write(events.given, 1);
+            eventfd_read(events.taken, &value);
+            took_ns[r] = sl_now_ns() - begin_ns;
+        }
+        pthread_join(other, NULL);
+        costs->hand_over_ns = median(took_ns);
+    }
+    sl_cleanup_fd(&events.given);
+    sl_cleanup_fd(&events.taken);
+}
+
 static struct sl_host_costs measured;
 
 static void measure(void)
 {
-    measured = (struct sl_host_costs){.unit_ns = UNIT_NS,
-                                      .first_unit_ns = FIRST_UNIT_NS,
-                                      .load_ns = LOAD_NS,
-                                      .hand_over_ns = HAND_OVER_NS};
-    for (int r = 0; r < REPETITIONS; r++) {
-        measure_remap(&measured);
+    measured = (struct sl_host_costs){
+        .unit_ns = UNIT_NS, .first_unit_ns = FIRST_UNIT_NS, .load_ns = LOAD_NS};
+    measure_hand_over(&measured);
+    measure_small_among_threads(&measured);
+    for (int r = 0; r < REPETITIONS; r++)
         measure_huge(&measured);
-    }
 }
 
 void sl_host_measure(struct sl_host_costs *costs)

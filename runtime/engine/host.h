@@ -8,16 +8,20 @@
 struct sl_host_costs {
     int threads;      /* of a team, which share what is done to bytes; 0: one (the caller's) */
     uint64_t unit_ns; /* from a unit to the next */
-    uint64_t first_unit_ns;    /* more, when the unit runs for the first time */
+    uint64_t first_unit_ns;    /* more, when the unit runs for the first time and how long that
+                                  takes was not measured */
     uint64_t load_ns;          /* to submit a read and take its completion */
     uint64_t hand_over_ns;     /* of a unit to an executor with a thread of its own, and back */
+    uint64_t unmap_ns;         /* of a slot that was mapped singly, while the team is awake */
     double clear_ns_per_byte;  /* memory in huge pages, touched for the first time */
-    double remap_ns_per_byte;  /* memory in small pages: mapped, touched and unmapped */
+    double map_ns_per_byte;    /* memory in small pages, which the kernel brings in for a read */
+    double touch_ns_per_byte;  /* the first look at it afterwards: a hypervisor may have to learn of
+                                  each page, one after the other whoever looks */
     double verify_ns_per_byte; /* the checksum of a shard */
 };
 
-/* The costs per byte are measured by the first call in a process, on its thread, in some 2 ms, 0
- * where there is no memory for that; the times are constants (host.c). Any thread. */
+/* Measured by the first call in a process, in some 10 ms, 0 where there is no memory or thread for
+ * that; unit_ns, first_unit_ns and load_ns are constants (host.c). Any thread. */
 void sl_host_measure(struct sl_host_costs *costs);
 
 #endif

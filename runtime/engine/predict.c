@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/stats.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
 
-#define PREDICT_PASSES 3 /* simulated to see the steady state */
+#define PREDICT_PASSES 6 /* simulated to see the steady state: the median of all but the first */
 /* More than this process takes by itself: a limit that leaves room for everything. */
 #define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
 
@@ -69,8 +70,13 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
 void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
 {
     struct sl_workload *workload = &predictor->workload;
-    for (size_t l = 0; l < workload->layer_count; l++)
-        workload->layers[l].run_ns = (uint64_t)((double)workload->layers[l].run_ns * factor);
+    for (size_t l = 0; l < workload->layer_count; l++) {
+        struct sl_schedule_layer *layer = &workload->layers[l];
+        uint64_t *times[] = {&layer->run_ns, &layer->first_ns, &layer->waited_ns,
+                             &workload->times[l].least_ns};
+        for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
+            *times[t] = (uint64_t)((double)*times[t] * factor);
+    }
 }
 
 void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes)
@@ -195,12 +201,16 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     sl_plan_free(&plan);
     if (result)
         return result;
-    size_t last_of_before = steady.requests_done - (size_t)predictor->count - 1;
-    prediction->makespan_ns = cold.makespan_ns;
+    prediction->makespan_ns = cold.request_end_ns[cold.requests_done - 1];
     prediction->read_bytes = cold.bytes_read;
     prediction->reads_bind =
         cold.makespan_ns ? (double)cold.stall_ns / (double)cold.makespan_ns : 0;
-    prediction->steady_ns = steady.makespan_ns - steady.request_end_ns[last_of_before];
+    uint64_t later_ns[PREDICT_PASSES - 1];
+    for (size_t pass = 1; pass < PREDICT_PASSES; pass++)
+        later_ns[pass - 1] = steady.request_end_ns[(pass + 1) * (size_t)predictor->count - 1] -
+                             steady.round_begin_ns[pass];
+    sl_sort_u64(later_ns, PREDICT_PASSES - 1);
+    prediction->steady_ns = later_ns[(PREDICT_PASSES - 1) / 2];
     prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
     prediction->peak_bytes =
         steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes : cold.peak_bytes;

@@ -8,6 +8,9 @@
 
 #define RUNS_MOST         8
 #define THROTTLE_SLICE_NS UINT64_C(100000000)
+/* A team that has nothing to do for so long sleeps; those of several executors wait for each unit.
+ */
+#define WAIT_NS 50000
 
 struct pending_read {
     uint64_t end_ns;
@@ -40,6 +43,8 @@ struct simulator {
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
     struct pending_run runs[RUNS_MOST];
     int runs_busy;
+    uint64_t last_run_end_ns;
+    const struct sl_schedule_network *networks;
     int round;
     uint8_t *admitted; /* [network]: before */
     struct sl_simulation result;
@@ -47,19 +52,20 @@ struct simulator {
     void *context;
 };
 
+void sl_simulation_free(struct sl_simulation *result)
+{
+    free(result->request_end_ns);
+    free(result->round_begin_ns);
+    result->request_end_ns = result->round_begin_ns = NULL;
+}
+
 static void simulator_release(struct simulator *simulator)
 {
     sl_schedule_free(simulator->schedule);
     free(simulator->reads);
     free(simulator->recent_end);
     free(simulator->admitted);
-    free(simulator->result.request_end_ns);
-}
-
-void sl_simulation_free(struct sl_simulation *result)
-{
-    free(result->request_end_ns);
-    result->request_end_ns = NULL;
+    sl_simulation_free(&simulator->result);
 }
 
 static uint64_t transfer_ns(const struct sl_device_model *device, uint64_t bytes)
@@ -109,11 +115,19 @@ static void spend(struct simulator *simulator, double ns)
     move_time(simulator, simulator->now_ns + (uint64_t)ns);
 }
 
-/* A single executor's team touches and checks what arrived, else the loop's thread does. */
-static double team_of(const struct simulator *simulator)
+/* How many threads check what arrived: a single executor's team, one for each shard, else the
+ * loop's thread. Within a budget, shards are checked together with those that follow. */
+static double checkers_of(const struct simulator *simulator)
 {
     const int threads = simulator->device->host.threads;
-    return simulator->policy->executors == 1 && threads > 1 ? threads : 1;
+    if (simulator->policy->executors > 1 || threads <= 1)
+        return 1;
+    size_t arrived = simulator->policy->budgeted ? (size_t)threads : 1;
+    while (arrived < (size_t)threads && arrived < simulator->count &&
+           simulator->reads[(simulator->head + arrived) % simulator->capacity].end_ns <=
+               simulator->now_ns)
+        arrived++;
+    return (double)arrived;
 }
 
 /* Slots of a budget are memory that is used again and again, others are mapped one by one. */
@@ -123,10 +137,9 @@ static void pay_load(struct simulator *simulator, const struct sl_step *step)
     const uint64_t used = simulator->view->used_bytes, peak = simulator->result.peak_bytes;
     const uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
     const double fresh = used > peak ? (double)(used - peak) : 0;
-    spend(simulator, (double)host->load_ns +
-                         (simulator->policy->budgeted
-                              ? fresh * host->clear_ns_per_byte
-                              : (double)bytes * host->remap_ns_per_byte / team_of(simulator)));
+    spend(simulator, (double)host->load_ns + (simulator->policy->budgeted
+                                                  ? fresh * host->clear_ns_per_byte
+                                                  : (double)bytes * host->map_ns_per_byte));
 }
 
 /* A network that is alone keeps the memory of its activations. */
@@ -171,18 +184,30 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
         simulator->result.peak_bytes = simulator->view->used_bytes;
 }
 
-static void start_run(struct simulator *simulator, const struct sl_step *step)
+/* A unit's part of its layer's time, and all that waiting for it adds. */
+static uint64_t unit_ns(const struct simulator *simulator, const struct sl_step *step)
 {
     const struct sl_policy_network *network = &simulator->view->networks[step->network];
-    const struct sl_policy_layer *layer = &network->layers[network->unit_layer[step->index]];
-    uint64_t run_ns = layer->run_ns;
+    const int l = network->unit_layer[step->index];
+    const struct sl_policy_layer *layer = &network->layers[l];
+    const struct sl_schedule_layer *times = &simulator->networks[step->network].layers[l];
+    uint64_t run_ns = times->run_ns;
+    if (!simulator->round)
+        run_ns = times->first_ns ? times->first_ns : run_ns + simulator->device->host.first_unit_ns;
+    const bool waited = simulator->policy->executors > 1 ||
+                        simulator->now_ns > simulator->last_run_end_ns + WAIT_NS;
+    const uint64_t more_ns = waited && times->waited_ns > run_ns ? times->waited_ns - run_ns : 0;
     if (layer->shard_count > 1)
         run_ns = (uint64_t)((double)run_ns *
                             (double)network->shard_bytes[network->unit_shard[step->index]] /
                             (double)layer->bytes);
+    return run_ns + more_ns;
+}
+
+static void start_run(struct simulator *simulator, const struct sl_step *step)
+{
+    uint64_t run_ns = unit_ns(simulator, step);
     run_ns += simulator->device->host.unit_ns;
-    if (simulator->round == 0)
-        run_ns += simulator->device->host.first_unit_ns;
     if (simulator->policy->executors > 1)
         run_ns += simulator->device->host.hand_over_ns;
     for (int r = 0; r < RUNS_MOST; r++) {
@@ -201,8 +226,10 @@ static int end_read(struct simulator *simulator, struct sl_error *error)
 {
     struct pending_read read = simulator->reads[simulator->head];
     move_time(simulator, read.end_ns);
+    const struct sl_host_costs *host = &simulator->device->host;
     spend(simulator, (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
-                         simulator->device->host.verify_ns_per_byte / team_of(simulator));
+                         (host->verify_ns_per_byte / checkers_of(simulator) +
+                          (simulator->policy->budgeted ? 0 : host->touch_ns_per_byte)));
     simulator->head = (simulator->head + 1) % simulator->capacity;
     simulator->count--;
     return sl_schedule_loaded(simulator->schedule, read.network, read.shard, error);
@@ -243,6 +270,8 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
             break;
         case SL_STEP_DROP:
             simulator->result.drops++;
+            if (!simulator->policy->budgeted)
+                spend(simulator, (double)simulator->device->host.unmap_ns);
             tell(simulator, &step, simulator->now_ns);
             break;
         case SL_STEP_ADMIT:
@@ -275,6 +304,7 @@ static int next_event(struct simulator *simulator, struct sl_error *error)
     move_time(simulator, run->end_ns);
     run->busy = false;
     simulator->runs_busy--;
+    simulator->last_run_end_ns = simulator->now_ns;
     int finished = sl_schedule_ran(simulator->schedule, run->network, run->unit, error);
     if (finished > 0)
         simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
@@ -295,14 +325,16 @@ static int simulator_create(const struct sl_schedule_network *networks, int netw
         for (int l = 0; l < networks[n].layer_count; l++)
             shards += (size_t)networks[n].layers[l].shard_count;
     }
-    *simulator = (struct simulator){.device = device, .policy = policy, .capacity = shards + 1};
+    *simulator = (struct simulator){
+        .device = device, .policy = policy, .networks = networks, .capacity = shards + 1};
     simulator->admitted = calloc((size_t)network_count + 1, 1);
     simulator->reads = calloc(simulator->capacity, sizeof(*simulator->reads));
     simulator->recent_end = calloc((size_t)device->depth, sizeof(*simulator->recent_end));
     simulator->result.request_end_ns =
         calloc((size_t)network_count * (size_t)rounds + 1, sizeof(uint64_t));
+    simulator->result.round_begin_ns = calloc((size_t)rounds + 1, sizeof(uint64_t));
     if (!simulator->reads || !simulator->recent_end || !simulator->result.request_end_ns ||
-        !simulator->admitted)
+        !simulator->result.round_begin_ns || !simulator->admitted)
         return sl_error_set(error, -ENOMEM, "no memory for the simulation");
     int result =
         sl_schedule_create(networks, network_count, policy, options, &simulator->schedule, error);
@@ -319,6 +351,7 @@ static int run_rounds(struct simulator *simulator, int rounds, struct sl_error *
             sl_schedule_arrive(simulator->schedule, n, simulator->now_ns,
                                (uint64_t)(rounds - 1 - round));
         simulator->round = round;
+        simulator->result.round_begin_ns[round] = simulator->now_ns;
         failed = follow_policy(simulator, error);
         while (!failed && !sl_schedule_idle(simulator->schedule)) {
             failed = next_event(simulator, error);
@@ -357,6 +390,6 @@ int sl_simulate(const struct sl_schedule_network *networks, int network_count,
         return failed;
     simulator.result.makespan_ns = simulator.now_ns;
     *result = simulator.result;
-    simulator.result.request_end_ns = NULL;
+    simulator.result.request_end_ns = simulator.result.round_begin_ns = NULL;
     return 0;
 }

@@ -13,8 +13,9 @@
 #include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 
-/* "sluice-times 1 <pack's identity>", then a line "<threads> <isa> <ns> <ns> ..." per setting. */
-#define TIMES_MAGIC      "sluice-times 1"
+/* "sluice-times 2 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
+ * " <least>,<usual>,<first>,<waited>" in ns for each layer. */
+#define TIMES_MAGIC      "sluice-times 2"
 #define TIMES_MOST_BYTES ((size_t)4 << 20)
 
 static char *times_path(const struct sl_pack *pack)
@@ -57,7 +58,17 @@ static void setting_key(int threads, char key[48])
     snprintf(key, 48, "%d %s", threads, sl_kernels_isa());
 }
 
-int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns, struct sl_error *error)
+/* The text behind the next layer's times; NULL when they are not there. */
+static const char *read_layer(const char *at, struct sl_run_times *times)
+{
+    int length = 0;
+    int found = sscanf(at, " %" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64 "%n", &times->least_ns,
+                       &times->usual_ns, &times->first_ns, &times->waited_ns, &length);
+    return *at == ' ' && found == 4 ? at + length : NULL;
+}
+
+int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *times,
+                  struct sl_error *error)
 {
     char key[48];
     setting_key(threads, key);
@@ -67,18 +78,15 @@ int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns, str
         return sl_error_set(error, -ENOENT, "no run times of %s with %d threads yet", pack->path,
                             threads);
     size_t count = (size_t)pack->network->layer_count;
-    SL_AUTO_FREE uint64_t *read = calloc(count, sizeof(*read));
+    SL_AUTO_FREE struct sl_run_times *read = calloc(count, sizeof(*read));
     if (!read)
         return sl_error_set(error, -ENOMEM, "no memory for run times");
     for (size_t l = 0; l < count; l++) {
-        char *end = NULL;
-        if (*at == ' ')
-            read[l] = strtoull(at, &end, 10);
-        if (!end || end == at)
+        at = read_layer(at, &read[l]);
+        if (!at)
             return sl_error_set(error, -EBADMSG, "%s.times is damaged; remove it", pack->path);
-        at = end;
     }
-    memcpy(run_ns, read, count * sizeof(*read));
+    memcpy(times, read, count * sizeof(*read));
     return 0;
 }
 
@@ -92,11 +100,11 @@ static void keep_other_lines(const char *text, const char *key, struct sl_text *
     }
 }
 
-int sl_times_store(const struct sl_pack *pack, int threads, const uint64_t *run_ns,
+int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_times *times,
                    struct sl_error *error)
 {
     size_t count = (size_t)pack->network->layer_count;
-    SL_AUTO_FREE uint64_t *known = calloc(count, sizeof(*known));
+    SL_AUTO_FREE struct sl_run_times *known = calloc(count, sizeof(*known));
     SL_AUTO_FREE char *before = times_read(pack);
     SL_AUTO_FREE char *path = times_path(pack);
     SL_AUTO(sl_text_free) struct sl_text out = {0};
@@ -109,8 +117,12 @@ int sl_times_store(const struct sl_pack *pack, int threads, const uint64_t *run_
     if (before)
         keep_other_lines(before, key, &out);
     sl_text_add(&out, "%s", key);
-    for (size_t l = 0; l < count; l++)
-        sl_text_add(&out, " %" PRIu64, had && known[l] < run_ns[l] ? known[l] : run_ns[l]);
+    for (size_t l = 0; l < count; l++) {
+        const bool less = had && known[l].least_ns < times[l].least_ns;
+        sl_text_add(&out, " %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+                    less ? known[l].least_ns : times[l].least_ns, times[l].usual_ns,
+                    times[l].first_ns, times[l].waited_ns);
+    }
     sl_text_add(&out, "\n");
     if (out.failed)
         return sl_error_set(error, -ENOMEM, "no memory for run times");

@@ -5,15 +5,23 @@
 
 #include "models/pack.h"
 
-/* Reads run_ns[layer_count] for this pack, thread count and instruction set. -ENOENT when there are
+/* Of one layer, all its shards together. */
+struct sl_run_times {
+    uint64_t least_ns;  /* ever seen: what the bound counts */
+    uint64_t usual_ns;  /* one layer after the other */
+    uint64_t first_ns;  /* in a process that runs it for the first time */
+    uint64_t waited_ns; /* after the team had to wait for the layer's shards and fell asleep */
+};
+
+/* Reads times[layer_count] for this pack, thread count and instruction set. -ENOENT when there are
  * none (or only of another pack), -EBADMSG when the file is damaged. */
-int sl_times_load(const struct sl_pack *pack, int threads, uint64_t *run_ns,
+int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *times,
                   struct sl_error *error);
 
-/* Keeps run_ns; where times for the same threads exist, the smaller one of each layer, since a
- * disturbance only ever adds. Written to a temporary name and renamed. -errno when the folder
- * cannot be written. */
-int sl_times_store(const struct sl_pack *pack, int threads, const uint64_t *run_ns,
+/* Keeps times[layer_count] in place of those for the same threads; of the least ones the smaller of
+ * each layer, since a disturbance only ever adds. Written to a temporary name and renamed. -errno
+ * when the folder cannot be written. */
+int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_times *times,
                    struct sl_error *error);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/engine/bound.h"
-#include "runtime/engine/times.h"
 
 /* What one thread does with a network, before any run was measured. */
 #define WORKLOAD_FLOPS_PER_THREAD 40e9
@@ -14,6 +13,7 @@ void sl_workload_free(struct sl_workload *workload)
 {
     free(workload->networks);
     free(workload->layers);
+    free(workload->times);
     free(workload->shard_bytes);
     sl_contents_free(workload->contents);
     *workload = (struct sl_workload){0};
@@ -42,6 +42,15 @@ static void describe_layers(const struct sl_network_state *state, int threads,
     }
 }
 
+/* Times are kept of the network as it is. */
+static void load_times(struct sl_network_state *state, int threads, struct sl_run_times *times)
+{
+    if (state->pack->batch || sl_times_load(state->pack, threads, times, NULL))
+        return;
+    for (int l = 0; l < state->network->layer_count; l++)
+        state->least_run_ns[l] = times[l].least_ns;
+}
+
 int sl_workload_create(struct sl_network_state *const *states, int count, int threads,
                        struct sl_workload *workload, struct sl_error *error)
 {
@@ -55,9 +64,10 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         .network_count = count,
         .layers = calloc(layer_total, sizeof(*workload->layers)),
         .layer_count = layer_total - 1,
+        .times = calloc(layer_total, sizeof(*workload->times)),
         .shard_bytes = calloc(shard_total, sizeof(*workload->shard_bytes)),
     };
-    if (!workload->networks || !workload->layers || !workload->shard_bytes) {
+    if (!workload->networks || !workload->layers || !workload->times || !workload->shard_bytes) {
         sl_workload_free(workload);
         return sl_error_set(error, -ENOMEM, "no memory for the schedule");
     }
@@ -67,6 +77,7 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         return result;
     }
     struct sl_schedule_layer *layers = workload->layers;
+    struct sl_run_times *times = workload->times;
     uint64_t *shard_bytes = workload->shard_bytes;
     for (int n = 0; n < count; n++) {
         const struct sl_network_state *state = states[n];
@@ -78,14 +89,13 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
             .activation_bytes = state->plan.bytes,
         };
         describe_layers(state, threads, layers);
+        load_times(states[n], threads, times);
         layers += state->network->layer_count;
+        times += state->network->layer_count;
         for (int s = 0; s < state->pack->shard_count; s++) {
             *shard_bytes = sl_shard_memory(&state->pack->shards[s]);
             workload->weight_bytes += *shard_bytes++;
         }
-        /* Times are kept of the network as it is. */
-        if (!state->pack->batch)
-            sl_times_load(state->pack, threads, states[n]->least_run_ns, NULL);
     }
     sl_workload_learn(workload, states);
     return 0;
@@ -106,14 +116,19 @@ int sl_workload_bound_activations(struct sl_workload *workload,
 void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states)
 {
     struct sl_schedule_layer *layer = workload->layers;
+    struct sl_run_times *times = workload->times;
     workload->estimated = false;
     for (int n = 0; n < workload->network_count; n++) {
-        for (int l = 0; l < workload->networks[n].layer_count; l++, layer++) {
-            uint64_t least_ns = states[n]->least_run_ns[l];
-            if (least_ns == UINT64_MAX)
+        for (int l = 0; l < workload->networks[n].layer_count; l++, layer++, times++) {
+            times->least_ns = states[n]->least_run_ns[l];
+            if (times->least_ns == UINT64_MAX) {
                 workload->estimated = true;
-            else
-                layer->run_ns = least_ns;
+                times->least_ns = layer->run_ns;
+                continue;
+            }
+            layer->run_ns = times->usual_ns ? times->usual_ns : times->least_ns;
+            layer->first_ns = times->first_ns;
+            layer->waited_ns = times->waited_ns;
         }
     }
 }
@@ -133,8 +148,8 @@ int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes,
         int shard = 0;
         for (int i = 0; i < workload->networks[n].layer_count; i++, l++) {
             const struct sl_schedule_layer *layer = &workload->layers[l];
-            run_ns[l] = layer->run_ns;
-            *compute_ns += layer->run_ns;
+            run_ns[l] = workload->times[l].least_ns;
+            *compute_ns += run_ns[l];
             for (int s = 0; s < layer->shard_count; s++, shard++, shard_bytes++)
                 bytes[l] += sl_contents_repeats(workload->contents, n, shard) ? 0 : *shard_bytes;
         }

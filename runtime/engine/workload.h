@@ -6,14 +6,16 @@
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/schedule.h"
 #include "runtime/engine/simulate.h"
+#include "runtime/engine/times.h"
 
 struct sl_workload {
     struct sl_schedule_network *networks; /* [network_count] */
     int network_count;
     struct sl_schedule_layer *layers; /* of all networks in order */
     size_t layer_count;
-    uint64_t *shard_bytes; /* of all networks in order */
-    uint64_t weight_bytes; /* their sum */
+    struct sl_run_times *times; /* of all layers in order; of unmeasured ones only least_ns */
+    uint64_t *shard_bytes;      /* of all networks in order */
+    uint64_t weight_bytes;      /* their sum */
     struct sl_contents *contents;
     bool estimated; /* some layer's run time was never seen */
 };

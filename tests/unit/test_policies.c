@@ -33,7 +33,7 @@ Test(policies, always_end_and_drop_what_they_loaded)
             .host = {.load_ns = sl_rng_below(&rng, 50000),
                      .hand_over_ns = sl_rng_below(&rng, 50000),
                      .clear_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
-                     .remap_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
+                     .map_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
                      .verify_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10},
         };
         int rounds = 1 + (int)sl_rng_below(&rng, 3);

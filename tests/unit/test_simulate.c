@@ -8,13 +8,15 @@
 
 #define SHARDS 100
 
-/* Time of `rounds` passes over one layer of 100 shards of 1 MiB that computes for run_ns. */
-static uint64_t pass_ns(const struct sl_device_model *device, uint64_t run_ns, int rounds)
+/* Time of `rounds` passes under linear over one layer of 100 shards of 1 MiB. */
+static uint64_t layer_ns(const struct sl_device_model *device,
+                         const struct sl_schedule_layer *timed, int rounds)
 {
     uint64_t bytes[SHARDS];
     for (int s = 0; s < SHARDS; s++)
         bytes[s] = SL_MIB;
-    struct sl_schedule_layer layer = {.shard_count = SHARDS, .run_ns = run_ns};
+    struct sl_schedule_layer layer = *timed;
+    layer.shard_count = SHARDS;
     struct sl_schedule_network network = {
         .name = "net", .layer_count = 1, .layers = &layer, .shard_bytes = bytes};
     struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 32};
@@ -26,6 +28,11 @@ static uint64_t pass_ns(const struct sl_device_model *device, uint64_t run_ns, i
     uint64_t ns = result.makespan_ns;
     sl_simulation_free(&result);
     return ns;
+}
+
+static uint64_t pass_ns(const struct sl_device_model *device, uint64_t run_ns, int rounds)
+{
+    return layer_ns(device, &(struct sl_schedule_layer){.run_ns = run_ns}, rounds);
 }
 
 Test(simulate, bytes_flow_at_the_rate_of_the_device)
@@ -62,8 +69,36 @@ Test(simulate, handling_shards_costs_time)
     cr_expect_eq(pass_ns(&device, 0, 1), 0);
     device.host.load_ns = 1000;
     cr_expect_eq(pass_ns(&device, 0, 1), SHARDS * 1000);
-    device.host.remap_ns_per_byte = 1;
+    device.host.map_ns_per_byte = 1;
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + SL_MIB));
     device.host.verify_ns_per_byte = 1;
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + 2 * SL_MIB));
+}
+
+Test(simulate, slots_of_their_own_are_unmapped_after_the_request)
+{
+    struct sl_device_model device = {.depth = 32, .host.unmap_ns = 1000};
+    cr_expect_eq(pass_ns(&device, 5000, 2), 2 * (5000 + SHARDS * 1000));
+}
+
+/* Shards that arrive together are checked together, but pages are touched one after the other. */
+Test(simulate, a_team_shares_checksums)
+{
+    struct sl_device_model device = {
+        .depth = 32, .host = {.threads = 2, .verify_ns_per_byte = 2, .touch_ns_per_byte = 1}};
+    cr_expect_eq(pass_ns(&device, 0, 1), SHARDS * 3 * SL_MIB, "each is collected when it was read");
+    device.latency_ns = 1000;
+    const uint64_t together_ns = pass_ns(&device, 0, 1);
+    cr_expect_geq(together_ns, SHARDS * 2 * SL_MIB);
+    cr_expect_leq(together_ns, (SHARDS * 2 + 2) * SL_MIB);
+}
+
+Test(simulate, the_first_run_and_one_after_a_wait_take_longer)
+{
+    struct sl_device_model device = {.depth = 32};
+    const struct sl_schedule_layer layer = {.run_ns = 1000, .first_ns = 7000, .waited_ns = 3000};
+    cr_expect_eq(layer_ns(&device, &layer, 3), 7000 + 2 * 1000);
+    device.latency_ns = SL_MIB;
+    const uint64_t waits_ns = pass_ns(&device, 0, 3);
+    cr_expect_eq(layer_ns(&device, &layer, 3) - waits_ns, 7000 + 2 * 3000);
 }
