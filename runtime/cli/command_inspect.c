@@ -305,7 +305,7 @@ const struct cli_command command_inspect = {
         "order in which they run, then inputs, outputs, how images are prepared, and "
         "totals. FLOP count a multiply and an add as two. With --memory or --policy also "
         "how that policy would divide that limit; pins depend on the rate of the storage, "
-        "which is measured for 50 ms and remembered for a day.",
+        "which is measured for some 50 ms and remembered for a day.",
     .examples = "sluice inspect net.sluice\n"
                 "sluice inspect net.sluice --memory 40M\twhere 40 MiB would go\n"
                 "sluice inspect net.sluice -o json | jq .weights_bytes\tfor scripts\n",

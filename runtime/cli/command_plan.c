@@ -275,7 +275,7 @@ const struct cli_command command_plan = {
         "memory that does, the peak, the time and bytes of a first (cold) request and of later "
         "ones, and the bound: a time that no schedule beats with this memory.\n\n"
         "Times of layers are measured once and kept beside the pack (PACK.times); the storage is "
-        "measured for 50 ms and remembered for a day. Several packs are one batch.",
+        "measured for some 50 ms and remembered for a day. Several packs are one batch.",
     .examples =
         "sluice plan vgg16.sluice --memory 25%,50%\twill it fit?\n"
         "sluice plan facenet.sluice --device pi4-sd\ton an SD card\n"

@@ -60,7 +60,7 @@ static uint64_t given_bytes(const struct sl_engine *engine)
     return __atomic_load_n(&engine->options.budget_bytes, __ATOMIC_RELAXED);
 }
 
-static uint64_t total_bytes(const struct sl_engine *engine)
+uint64_t sl_engine_total_bytes(const struct sl_engine *engine)
 {
     uint64_t given = given_bytes(engine);
     return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
@@ -68,7 +68,7 @@ static uint64_t total_bytes(const struct sl_engine *engine)
 
 bool sl_engine_budget_changed(const struct sl_engine *engine)
 {
-    return engine->shrunk || total_bytes(engine) != engine->budget.total_bytes;
+    return engine->shrunk || sl_engine_total_bytes(engine) != engine->budget.total_bytes;
 }
 
 static uint64_t arena_bytes(const struct sl_engine *engine)
@@ -86,7 +86,7 @@ static uint64_t arena_bytes(const struct sl_engine *engine)
 static int divide_budget(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
-    *budget = (struct sl_budget){.total_bytes = total_bytes(engine)};
+    *budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine)};
     budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
     const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
     budget->activation_bytes = arena_bytes(engine) + kept;
@@ -221,7 +221,7 @@ int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
         return 0;
     engine->limit_asked = 0;
     engine->limit_read_ns = now_ns;
-    uint64_t total = total_bytes(engine);
+    uint64_t total = sl_engine_total_bytes(engine);
     return total < engine->budget.total_bytes ? shrink(engine, total, error) : 0;
 }
 

@@ -61,6 +61,9 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
  * they took. */
 uint64_t sl_engine_slot_bytes(const struct sl_engine *engine);
 
+/* The memory budget as it was set, or the limit of this process's group; UINT64_MAX: none. */
+uint64_t sl_engine_total_bytes(const struct sl_engine *engine);
+
 /* The budget in force is not the one that the schedule was made for: another was set, or the limit
  * of this process's group changed. */
 bool sl_engine_budget_changed(const struct sl_engine *engine);

@@ -21,6 +21,7 @@ struct kept {
 };
 
 struct sl_pool {
+    bool roomy;
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
     struct sl_region region; /* of slots */
@@ -35,13 +36,21 @@ struct sl_pool {
     uint64_t kept_bytes;
 };
 
-int sl_pool_create(struct sl_pool **pool, struct sl_error *error)
+int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error)
 {
     *pool = calloc(1, sizeof(**pool));
     if (!*pool)
         return sl_error_set(error, -ENOMEM, "no memory for the pool");
+    (*pool)->roomy = roomy;
     (*pool)->slots_bound = UINT64_MAX;
     return 0;
+}
+
+/* What is mapped for so many bytes. */
+static uint64_t mapped_bytes(const struct sl_pool *pool, uint64_t bytes)
+{
+    const bool huge = pool->roomy && bytes % SL_HUGE_PAGE_BYTES >= SL_HUGE_PAGE_BYTES / 2;
+    return sl_align_up(bytes ? bytes : 1, huge ? SL_HUGE_PAGE_BYTES : SL_PAGE_BYTES);
 }
 
 void sl_pool_release_slots(struct sl_pool *pool)
@@ -68,7 +77,7 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
     sl_pool_release_slots(pool);
     pool->slots_bound = bytes;
     if (bytes)
-        sl_region_create(&pool->region, bytes);
+        sl_region_create(&pool->region, mapped_bytes(pool, bytes));
 }
 
 void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes)
@@ -138,7 +147,7 @@ static void count_taken(struct sl_pool *pool, enum sl_pool_purpose purpose, uint
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
-    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    bytes = mapped_bytes(pool, bytes);
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
@@ -220,7 +229,8 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
 {
     if (!memory)
         return;
-    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    bytes = purpose == SL_POOL_SLOTS ? sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES)
+                                     : mapped_bytes(pool, bytes);
     pool->used[purpose] -= bytes;
     if (purpose == SL_POOL_SLOTS)
         give_slot(pool, memory, bytes);

@@ -17,8 +17,10 @@ enum sl_pool_purpose {
 
 struct sl_pool;
 
-/* An empty pool: memory is reserved as it is asked for. -ENOMEM. Free with sl_pool_free. */
-int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
+/* An empty pool: memory is reserved as it is asked for. roomy: there is no limit, so what fills half
+ * of its last huge page takes it whole (and counts it), since small pages are slow to come by.
+ * -ENOMEM. Free with sl_pool_free. */
+int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);
 
