@@ -167,7 +167,8 @@ static int measure(struct measurement *measurement, uint64_t budget_ns,
         rate->bytes_per_s = rate->latency_ns = 0;
         /* A slow device gets no second budget, but there is always one rate. */
         bool time_left = i == 0 || sl_now_ns() - start < 2 * budget_ns;
-        if (rate->block_bytes <= measurement->file_bytes && time_left &&
+        if (rate->block_bytes <= measurement->file_bytes &&
+            rate->block_bytes <= measurement->memory_bytes && time_left &&
             fill_ns(rate, fastest) < budget_ns)
             rc = measure_rate(measurement, share, rate, error);
         if (rate->bytes_per_s > fastest)
@@ -180,18 +181,17 @@ static int measure(struct measurement *measurement, uint64_t budget_ns,
 
 /* In huge pages, as slots are: a read into small pages is many segments to the device. Touched, so
  * that no read waits for the kernel to clear a page. */
-static int map_memory(struct measurement *measurement, struct sl_error *error)
+static int map_memory(struct measurement *measurement, uint64_t most_bytes, struct sl_error *error)
 {
     struct sysinfo machine;
     uint64_t bytes = MEMORY_LEAST_BYTES;
     if (sysinfo(&machine) == 0)
-        bytes =
-            (uint64_t)machine.freeram * machine.mem_unit / MEMORY_SHARE / HUGE_BYTES * HUGE_BYTES;
+        bytes = (uint64_t)machine.freeram * machine.mem_unit / MEMORY_SHARE;
     bytes = bytes < MEMORY_LEAST_BYTES ? MEMORY_LEAST_BYTES : bytes;
     bytes = bytes > MEMORY_MOST_BYTES ? MEMORY_MOST_BYTES : bytes;
-    const uint64_t file_bytes =
-        (measurement->file_bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-    bytes = bytes > file_bytes ? file_bytes : bytes;
+    bytes = bytes > measurement->file_bytes ? measurement->file_bytes : bytes;
+    bytes = bytes > most_bytes ? most_bytes : bytes;
+    bytes = sl_align_up(bytes, SL_MIB);
     char *mapped =
         mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED)
@@ -205,7 +205,7 @@ static int map_memory(struct measurement *measurement, struct sl_error *error)
     return 0;
 }
 
-static int open_measurement(struct measurement *measurement, const char *path,
+static int open_measurement(struct measurement *measurement, const char *path, uint64_t most_bytes,
                             struct sl_error *error)
 {
     const struct sl_loader_options options = {.depth = DEPTH_MOST};
@@ -224,11 +224,11 @@ static int open_measurement(struct measurement *measurement, const char *path,
     measurement->file_bytes = (uint64_t)status.st_size / SMALL_BYTES * SMALL_BYTES;
     if (measurement->file_bytes == 0)
         return sl_error_set(error, ENODATA, "%s is too small to measure the device with", path);
-    return map_memory(measurement, error);
+    return map_memory(measurement, most_bytes, error);
 }
 
-int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe *probe,
-                    struct sl_error *error)
+int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+                    struct sl_device_probe *probe, struct sl_error *error)
 {
     static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
     static const int depths[] = {1, 4, DEPTH_MOST};
@@ -236,19 +236,20 @@ int sl_device_probe(const char *path, uint64_t budget_ns, struct sl_device_probe
     for (int i = 0; i < SL_DEVICE_RATES; i++)
         rates[i] =
             (struct sl_device_rate){.block_bytes = block_sizes[i / 3], .depth = depths[i % 3]};
-    int rc = sl_device_rates(path, budget_ns, rates, SL_DEVICE_RATES, probe, error);
+    int rc = sl_device_rates(path, budget_ns, most_bytes, rates, SL_DEVICE_RATES, probe, error);
     if (rc == 0)
         memcpy(probe->rates, rates, sizeof(rates));
     return rc;
 }
 
-int sl_device_rates(const char *path, uint64_t budget_ns, struct sl_device_rate *rates, int count,
-                    struct sl_device_probe *probe, struct sl_error *error)
+int sl_device_rates(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+                    struct sl_device_rate *rates, int count, struct sl_device_probe *probe,
+                    struct sl_error *error)
 {
     struct measurement measurement = {0};
     struct sl_device_probe found = {0};
 
-    int rc = open_measurement(&measurement, path, error);
+    int rc = open_measurement(&measurement, path, most_bytes, error);
     if (rc == 0)
         rc = measure(&measurement, budget_ns, rates, count, &found, error);
     if (rc == 0) {

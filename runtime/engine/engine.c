@@ -48,8 +48,7 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
     if (!result)
-        result =
-            sl_pool_create(sl_engine_total_bytes(engine) == UINT64_MAX, &engine->pool, error);
+        result = sl_pool_create(sl_engine_total_bytes(engine) == UINT64_MAX, &engine->pool, error);
     struct sl_loader_options reading = options->reading;
     reading.depth = reading.depth ? reading.depth : SL_ENGINE_QUEUE_DEPTH;
     if (!result)

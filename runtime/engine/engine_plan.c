@@ -87,12 +87,12 @@ static int divide_budget(struct sl_engine *engine, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
     *budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine)};
-    budget->scratch_bytes = engine->scratch_bytes * (uint64_t)engine->executor_count;
+    budget->scratch_bytes = sl_pool_used(engine->pool, SL_POOL_SCRATCH);
     const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
-    budget->activation_bytes = arena_bytes(engine) + kept;
+    budget->activation_bytes = sl_pool_bytes_for(engine->pool, arena_bytes(engine)) + kept;
     bool group = given_bytes(engine) == UINT64_MAX;
     return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
-                            kept + sl_pool_used(engine->pool, SL_POOL_SCRATCH), error);
+                            kept + budget->scratch_bytes, error);
 }
 
 /* Lays the activations out in at most that many bytes, where row bands can, and divides the budget
@@ -234,13 +234,22 @@ uint64_t sl_engine_slot_bytes(const struct sl_engine *engine)
 }
 
 /* What the first pass will read ahead. While a slow device reads, the loop has time enough to bring
- * slots in, and memory that nothing was read into yet would only stand in a lower limit's way. */
+ * slots in, and memory that nothing was read into yet would only stand in a lower limit's way; a
+ * few shards (--depth) bring in theirs. */
 static void warm_slots(struct sl_engine *engine)
 {
-    if (sl_engine_known_device(engine).bytes_per_s < ENGINE_WARMS_FROM_BYTES_PER_S)
+    const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
+    if (view->depth || sl_engine_known_device(engine).bytes_per_s < ENGINE_WARMS_FROM_BYTES_PER_S)
         return;
-    const uint64_t ahead = sl_schedule_view(engine->schedule)->ahead_bytes;
-    sl_pool_warm_slots(engine->pool, ahead ? ahead : UINT64_MAX);
+    sl_pool_warm_slots(engine->pool, view->ahead_bytes ? view->ahead_bytes : UINT64_MAX);
+}
+
+static void bound_slots(struct sl_engine *engine)
+{
+    uint64_t bytes = sl_engine_slot_bytes(engine);
+    if (engine->budget.total_bytes == UINT64_MAX)
+        bytes = sl_pool_bytes_for(engine->pool, bytes);
+    sl_pool_bound_slots(engine->pool, bytes);
 }
 
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)
@@ -270,7 +279,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     if (result == -ENOBUFS)
         return refuse_budget(engine, error);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
-        sl_pool_bound_slots(engine->pool, sl_engine_slot_bytes(engine));
+        bound_slots(engine);
     struct sl_device_model device = sl_engine_known_device(engine);
     engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)

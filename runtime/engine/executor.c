@@ -74,6 +74,7 @@ static void run_unit(struct sl_executor *executor)
 static void *executor_main(void *argument)
 {
     struct sl_executor *executor = argument;
+    executor->last.own_faults = sl_faults_of_thread();
     pthread_mutex_lock(&executor->lock);
     for (;;) {
         while (executor->state == EXECUTOR_IDLE || executor->state == EXECUTOR_RAN)

@@ -107,15 +107,19 @@ static void *take_over(void *argument)
 {
     const struct hand_over *events = argument;
     eventfd_t value;
-    for (int r = 0; r < REPETITIONS && !eventfd_read(events->given, &value); r++)
+    for (int r = 0; r < REPETITIONS; r++) {
+        while (eventfd_read(events->given, &value))
+            ; /* a signal came */
         eventfd_write(events->taken, 1);
+    }
     return NULL;
 }
 
 /* To a thread that sleeps, and back to one that does. */
 static void measure_hand_over(struct sl_host_costs *costs)
 {
-    struct hand_over events = {eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)};
+    struct hand_over events = {eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE),
+                               eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)};
     pthread_t other;
     if (events.given >= 0 && events.taken >= 0 &&
         !pthread_create(&other, NULL, take_over, &events)) {

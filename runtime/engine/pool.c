@@ -8,17 +8,9 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/units.h"
+#include "runtime/engine/kept_slots.h"
 #include "runtime/engine/pages.h"
 #include "runtime/engine/warmer.h"
-
-#define POOL_KEPT_MOST  4
-#define POOL_KEPT_BYTES (4 * SL_MIB)
-
-/* A slot that was given back and is still mapped; only without a region. */
-struct kept {
-    void *memory;
-    uint64_t bytes;
-};
 
 struct sl_pool {
     bool roomy;
@@ -29,11 +21,9 @@ struct sl_pool {
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
      * free extents hold no pages, so that the bound holds. */
     uint64_t outside_bytes;
-    struct kept kept[POOL_KEPT_MOST]; /* oldest first */
-    int kept_count;
-    uint64_t cleared_bytes; /* brought in by sl_pool_take */
-    uint64_t cleared_ns;    /* how long that took */
-    uint64_t kept_bytes;
+    struct sl_kept_slots kept; /* only without a region */
+    uint64_t cleared_bytes;    /* brought in by sl_pool_take */
+    uint64_t cleared_ns;       /* how long that took */
 };
 
 int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error)
@@ -46,8 +36,7 @@ int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error)
     return 0;
 }
 
-/* What is mapped for so many bytes. */
-static uint64_t mapped_bytes(const struct sl_pool *pool, uint64_t bytes)
+uint64_t sl_pool_bytes_for(const struct sl_pool *pool, uint64_t bytes)
 {
     const bool huge = pool->roomy && bytes % SL_HUGE_PAGE_BYTES >= SL_HUGE_PAGE_BYTES / 2;
     return sl_align_up(bytes ? bytes : 1, huge ? SL_HUGE_PAGE_BYTES : SL_PAGE_BYTES);
@@ -55,10 +44,9 @@ static uint64_t mapped_bytes(const struct sl_pool *pool, uint64_t bytes)
 
 void sl_pool_release_slots(struct sl_pool *pool)
 {
-    for (int i = 0; i < pool->kept_count; i++)
-        munmap(pool->kept[i].memory, pool->kept[i].bytes);
-    pool->kept_count = 0;
-    pool->kept_bytes = 0;
+    for (int k = 0; k < pool->kept.count; k++)
+        munmap(pool->kept.slots[k].memory, pool->kept.slots[k].bytes);
+    pool->kept = (struct sl_kept_slots){0};
     sl_warmer_stop(&pool->warmer);
     sl_region_destroy(&pool->region);
     pool->slots_bound = UINT64_MAX;
@@ -77,7 +65,7 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
     sl_pool_release_slots(pool);
     pool->slots_bound = bytes;
     if (bytes)
-        sl_region_create(&pool->region, mapped_bytes(pool, bytes));
+        sl_region_create(&pool->region, bytes);
 }
 
 void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes)
@@ -87,43 +75,12 @@ void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes)
                         bytes < pool->region.bytes ? bytes : pool->region.bytes);
 }
 
-static void forget_kept(struct sl_pool *pool, int index)
-{
-    pool->kept_bytes -= pool->kept[index].bytes;
-    pool->kept_count--;
-    memmove(&pool->kept[index], &pool->kept[index + 1],
-            (size_t)(pool->kept_count - index) * sizeof(pool->kept[0]));
-}
-
 void sl_pool_free(struct sl_pool *pool)
 {
     if (!pool)
         return;
     sl_pool_release_slots(pool);
     free(pool);
-}
-
-/* The youngest kept slot of exactly this size: its pages are the likeliest to be in a cache. */
-static void *take_kept(struct sl_pool *pool, uint64_t bytes)
-{
-    for (int i = pool->kept_count - 1; i >= 0; i--) {
-        if (pool->kept[i].bytes != bytes)
-            continue;
-        void *memory = pool->kept[i].memory;
-        forget_kept(pool, i);
-        return memory;
-    }
-    return NULL;
-}
-
-static bool keep(struct sl_pool *pool, void *memory, uint64_t bytes)
-{
-    if (pool->region.base || pool->kept_count == POOL_KEPT_MOST ||
-        pool->kept_bytes + bytes > POOL_KEPT_BYTES)
-        return false;
-    pool->kept[pool->kept_count++] = (struct kept){memory, bytes};
-    pool->kept_bytes += bytes;
-    return true;
 }
 
 static void *map_pages(uint64_t bytes, struct sl_error *error)
@@ -147,7 +104,7 @@ static void count_taken(struct sl_pool *pool, enum sl_pool_purpose purpose, uint
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
-    bytes = mapped_bytes(pool, bytes);
+    bytes = sl_pool_bytes_for(pool, bytes);
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
@@ -174,7 +131,7 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
     if (memory) /* slots share huge pages, and threads read into them */
         sl_warmer_bring(&pool->warmer, memory, bytes);
     else
-        memory = take_kept(pool, bytes);
+        memory = sl_kept_slots_take(&pool->kept, bytes);
     if (!memory) {
         sl_warmer_stop(&pool->warmer);
         sl_region_trim(&pool->region);
@@ -221,7 +178,7 @@ static void give_slot(struct sl_pool *pool, void *memory, uint64_t bytes)
         return;
     }
     pool->outside_bytes -= pool->region.base ? bytes : 0;
-    if (!keep(pool, memory, bytes))
+    if (pool->region.base || !sl_kept_slots_add(&pool->kept, memory, bytes))
         munmap(memory, bytes);
 }
 
@@ -230,7 +187,7 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
     if (!memory)
         return;
     bytes = purpose == SL_POOL_SLOTS ? sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES)
-                                     : mapped_bytes(pool, bytes);
+                                     : sl_pool_bytes_for(pool, bytes);
     pool->used[purpose] -= bytes;
     if (purpose == SL_POOL_SLOTS)
         give_slot(pool, memory, bytes);

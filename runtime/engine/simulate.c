@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/engine/kept_slots.h"
 
 #define RUNS_MOST         8
 #define THROTTLE_SLICE_NS UINT64_C(100000000)
@@ -15,6 +16,7 @@
 struct pending_read {
     uint64_t end_ns;
     int network, shard;
+    bool fresh; /* into memory that was not there before */
 };
 
 struct pending_run {
@@ -46,7 +48,8 @@ struct simulator {
     uint64_t last_run_end_ns;
     const struct sl_schedule_network *networks;
     int round;
-    uint8_t *admitted; /* [network]: before */
+    uint8_t *admitted;         /* [network]: before */
+    struct sl_kept_slots kept; /* without a budget */
     struct sl_simulation result;
     void (*observe)(void *context, const struct sl_simulated_step *step); /* NULL: nobody */
     void *context;
@@ -130,16 +133,34 @@ static double checkers_of(const struct simulator *simulator)
     return (double)arrived;
 }
 
-/* Slots of a budget are memory that is used again and again, others are mapped one by one. */
-static void pay_load(struct simulator *simulator, const struct sl_step *step)
+static uint64_t bytes_of(const struct simulator *simulator, const struct sl_step *step)
+{
+    return simulator->view->networks[step->network].shard_bytes[step->index];
+}
+
+/* Slots of a budget are memory that is used again and again, others are mapped one by one. True
+ * when this one is. */
+static bool pay_load(struct simulator *simulator, const struct sl_step *step)
 {
     const struct sl_host_costs *host = &simulator->device->host;
-    const uint64_t used = simulator->view->used_bytes, peak = simulator->result.peak_bytes;
-    const uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
-    const double fresh = used > peak ? (double)(used - peak) : 0;
-    spend(simulator, (double)host->load_ns + (simulator->policy->budgeted
-                                                  ? fresh * host->clear_ns_per_byte
-                                                  : (double)bytes * host->map_ns_per_byte));
+    const uint64_t bytes = bytes_of(simulator, step);
+    const bool budgeted = simulator->policy->budgeted;
+    const bool mapped = !budgeted && !sl_kept_slots_take(&simulator->kept, bytes);
+    double ns = (double)host->load_ns;
+    if (mapped)
+        ns += (double)bytes * host->map_ns_per_byte;
+    if (budgeted && simulator->view->used_bytes > simulator->result.peak_bytes)
+        ns += (double)(simulator->view->used_bytes - simulator->result.peak_bytes) *
+              host->clear_ns_per_byte;
+    spend(simulator, ns);
+    return mapped;
+}
+
+static void pay_drop(struct simulator *simulator, const struct sl_step *step)
+{
+    if (!simulator->policy->budgeted &&
+        !sl_kept_slots_add(&simulator->kept, simulator, bytes_of(simulator, step)))
+        spend(simulator, (double)simulator->device->host.unmap_ns);
 }
 
 /* A network that is alone keeps the memory of its activations. */
@@ -163,7 +184,8 @@ static void tell(const struct simulator *simulator, const struct sl_step *step, 
 static void submit_read(struct simulator *simulator, const struct sl_step *step)
 {
     const struct sl_device_model *device = simulator->device;
-    uint64_t bytes = simulator->view->networks[step->network].shard_bytes[step->index];
+    const bool fresh = pay_load(simulator, step);
+    const uint64_t bytes = bytes_of(simulator, step);
     uint64_t *slot = &simulator->recent_end[simulator->submitted % (uint64_t)device->depth];
     uint64_t issued = *slot > simulator->now_ns ? *slot : simulator->now_ns;
     if (device->throttle_bytes_per_s)
@@ -177,7 +199,7 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
     simulator->submitted++;
     tell(simulator, step, end);
     size_t tail = (simulator->head + simulator->count++) % simulator->capacity;
-    simulator->reads[tail] = (struct pending_read){end, step->network, step->index};
+    simulator->reads[tail] = (struct pending_read){end, step->network, step->index, fresh};
     simulator->result.bytes_read += bytes;
     simulator->result.loads++;
     if (simulator->view->used_bytes > simulator->result.peak_bytes)
@@ -229,7 +251,7 @@ static int end_read(struct simulator *simulator, struct sl_error *error)
     const struct sl_host_costs *host = &simulator->device->host;
     spend(simulator, (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
                          (host->verify_ns_per_byte / checkers_of(simulator) +
-                          (simulator->policy->budgeted ? 0 : host->touch_ns_per_byte)));
+                          (read.fresh ? host->touch_ns_per_byte : 0)));
     simulator->head = (simulator->head + 1) % simulator->capacity;
     simulator->count--;
     return sl_schedule_loaded(simulator->schedule, read.network, read.shard, error);
@@ -257,7 +279,6 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
         case SL_STEP_WAIT:
             return 0;
         case SL_STEP_LOAD:
-            pay_load(simulator, &step);
             submit_read(simulator, &step);
             result = collect_reads(simulator, error);
             if (result)
@@ -270,8 +291,7 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
             break;
         case SL_STEP_DROP:
             simulator->result.drops++;
-            if (!simulator->policy->budgeted)
-                spend(simulator, (double)simulator->device->host.unmap_ns);
+            pay_drop(simulator, &step);
             tell(simulator, &step, simulator->now_ns);
             break;
         case SL_STEP_ADMIT:

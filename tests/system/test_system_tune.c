@@ -121,8 +121,8 @@ Test(system_tune, the_next_one_cleans_up_after_a_killed_one)
     command_free(&command);
     command_run(
         &command,
-        "tune %s --memory %dM --policy linear --loader pread --queue-depth 8 --shard 256K -q",
-        pack, 64 + 4 * SANITIZER_MIB);
+        "tune %s --memory %dM --policy linear --loader pread --queue-depth 8 --shard 256K -q", pack,
+        64 + 4 * SANITIZER_MIB);
     cr_expect_eq(command.exit_code, 0, "%s", command.errors);
     cr_expect_eq(count_others(), 0, "something is left in %s", directory);
     cr_expect_str_empty(command_left_behind(&command));

@@ -33,7 +33,9 @@ Test(policies, always_end_and_drop_what_they_loaded)
             .host = {.load_ns = sl_rng_below(&rng, 50000),
                      .hand_over_ns = sl_rng_below(&rng, 50000),
                      .clear_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
+                     .unmap_ns = sl_rng_below(&rng, 50000),
                      .map_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
+                     .touch_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10,
                      .verify_ns_per_byte = (double)sl_rng_below(&rng, 10) / 10},
         };
         int rounds = 1 + (int)sl_rng_below(&rng, 3);
@@ -118,8 +120,7 @@ static struct sl_simulation simulate_two(const char *policy)
     cr_assert_eq(
         sl_simulate(two_networks, 2, sl_policy_find(policy), &options, &device, 1, &result, &error),
         0, "%s", error.text);
-    free(result.request_end_ns);
-    result.request_end_ns = NULL;
+    sl_simulation_free(&result);
     return result;
 }
 

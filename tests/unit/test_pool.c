@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/rng.h"
+#include "runtime/engine/kept_slots.h"
 #include "runtime/engine/pages.h"
 #include "runtime/engine/pool.h"
 #include "runtime/engine/region.h"
@@ -189,4 +190,23 @@ Test(pool, where_memory_is_not_scarce_a_huge_page_half_filled_is_taken_whole)
         cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 0);
         sl_pool_free(pool);
     }
+}
+
+/* Of exactly the size asked for, the youngest first, and never more than a few. */
+Test(pool, kept_slots)
+{
+    struct sl_kept_slots kept = {0};
+    char memory[SL_KEPT_MOST + 1];
+    for (int k = 0; k < SL_KEPT_MOST; k++)
+        cr_expect(sl_kept_slots_add(&kept, &memory[k], PAGE * (1 + k % 2)));
+    cr_expect_not(sl_kept_slots_add(&kept, &memory[SL_KEPT_MOST], PAGE));
+    cr_expect_null(sl_kept_slots_take(&kept, 3 * PAGE));
+    cr_expect_eq(sl_kept_slots_take(&kept, PAGE), &memory[2]);
+    cr_expect_eq(sl_kept_slots_take(&kept, PAGE), &memory[0]);
+    cr_expect_null(sl_kept_slots_take(&kept, PAGE));
+    cr_expect_eq(kept.bytes, 4 * PAGE);
+    cr_expect_not(sl_kept_slots_add(&kept, &memory[0], UINT64_C(64) << 20), "too large to be kept");
+    cr_expect_eq(sl_kept_slots_take(&kept, 2 * PAGE), &memory[3]);
+    cr_expect_eq(sl_kept_slots_take(&kept, 2 * PAGE), &memory[1]);
+    cr_expect_eq(kept.bytes, 0);
 }

@@ -41,7 +41,7 @@ Test(probe, measures_every_cell, .fini = remove_file)
 
     make_file(16 * SL_MIB);
     uint64_t start = sl_now_ns();
-    cr_assert_eq(sl_device_probe(path, budget_ns, &probe, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_device_probe(path, budget_ns, UINT64_MAX, &probe, &error), 0, "%s", error.text);
     uint64_t elapsed = sl_now_ns() - start;
 
     cr_assert_lt(elapsed, 100 * budget_ns, "%llu ns", (unsigned long long)elapsed);
@@ -65,7 +65,7 @@ Test(probe, small_files_fill_the_cells_they_can, .fini = remove_file)
     struct sl_error error = {0};
 
     make_file(600 * 1024);
-    cr_assert_eq(sl_device_probe(path, 10000000, &probe, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_device_probe(path, 10000000, UINT64_MAX, &probe, &error), 0, "%s", error.text);
     cr_assert_gt(probe.rates[0].bytes_per_s, 0);
     cr_assert_eq(probe.rates[SL_DEVICE_RATES - 1].bytes_per_s, 0, "1 MiB does not fit");
 }
@@ -76,9 +76,9 @@ Test(probe, refuses_what_cannot_be_measured, .fini = remove_file)
     struct sl_error error = {0};
 
     make_file(100);
-    cr_assert_eq(sl_device_probe(path, 1000000, &probe, &error), -ENODATA);
+    cr_assert_eq(sl_device_probe(path, 1000000, UINT64_MAX, &probe, &error), -ENODATA);
     cr_assert(strstr(error.text, "too small"), "%s", error.text);
-    cr_assert_eq(sl_device_probe("/no/such/file", 1000000, &probe, &error), -ENOENT);
+    cr_assert_eq(sl_device_probe("/no/such/file", 1000000, UINT64_MAX, &probe, &error), -ENOENT);
     cr_assert_eq(probe.best_depth, 77);
 }
 
@@ -90,7 +90,8 @@ Test(probe, cells_of_the_callers_choice, .fini = remove_file)
     struct sl_error error = {0};
 
     make_file(16 * SL_MIB);
-    cr_assert_eq(sl_device_rates(path, 100000000, rates, 2, &probe, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_device_rates(path, 100000000, UINT64_MAX, rates, 2, &probe, &error), 0, "%s",
+                 error.text);
     cr_assert_gt(rates[0].bytes_per_s, 0, "the first cell always has time");
     for (int i = 0; i < 2 && rates[i].bytes_per_s; i++) {
         cr_assert_leq(rates[i].bytes_per_s, probe.best_bytes_per_s);
@@ -100,4 +101,18 @@ Test(probe, cells_of_the_callers_choice, .fini = remove_file)
                       (double)rates[i].latency_ns < expected_ns * 1.01,
                   "%llu ns", (unsigned long long)rates[i].latency_ns);
     }
+}
+
+Test(probe, takes_no_more_memory_than_it_may, .fini = remove_file)
+{
+    struct sl_device_rate rates[] = {{.block_bytes = SL_MIB, .depth = 2},
+                                     {.block_bytes = 4 * SL_MIB, .depth = 1}};
+    struct sl_device_probe probe;
+    struct sl_error error = {0};
+
+    make_file(16 * SL_MIB);
+    cr_assert_eq(sl_device_rates(path, 100000000, 2 * SL_MIB, rates, 2, &probe, &error), 0, "%s",
+                 error.text);
+    cr_expect_gt(rates[0].bytes_per_s, 0);
+    cr_expect_eq(rates[1].bytes_per_s, 0, "a block is larger than the memory");
 }
