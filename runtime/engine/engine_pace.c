@@ -35,9 +35,17 @@ static uint64_t slack_ns(const struct sl_policy_view *view)
     return ns;
 }
 
+static bool paces(const struct sl_engine *engine)
+{
+    return engine->policy->budgeted && engine->reader.loader->ops->pace;
+}
+
 void sl_engine_pace_begin(struct sl_engine *engine)
 {
+    struct sl_loader *loader = engine->reader.loader;
     engine->pace_bytes = PACE_FIRST_BYTES;
+    if (paces(engine))
+        loader->ops->pace(loader, engine->pace_bytes);
 }
 
 void sl_engine_pace_arrived(struct sl_engine *engine)
@@ -51,7 +59,7 @@ void sl_engine_pace(struct sl_engine *engine)
 {
     struct sl_loader *loader = engine->reader.loader;
     const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
-    if (!engine->policy->budgeted || !loader->ops->pace || !view->reads_in_flight)
+    if (!paces(engine) || !view->reads_in_flight)
         return;
     double rate = (double)sl_engine_known_device(engine).bytes_per_s;
     uint64_t bytes = (uint64_t)(rate * (double)slack_ns(view) / 1e9);
