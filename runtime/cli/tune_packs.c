@@ -207,6 +207,7 @@ int tune_measure_process(struct tune *tune, struct sl_error *error)
     struct sl_cgroup_rights rights;
     cell_request_init(&request, &variant->packs);
     request.cell.policy = "window";
+    request.cell.depth = 1; /* whatever it takes by itself, shards leave room for it */
     int code = cell_plan(&request, &ground, &plan, error);
     if (code < 0)
         return code;
