@@ -143,8 +143,9 @@ Test(system_limits, networks_that_take_turns_do_not_swap)
     }
     snprintf(packs, sizeof(packs), "%s %s %s", paths[0], paths[1], paths[2]);
     char words[128];
-    snprintf(words, sizeof(words), "--policy window --memory %dM --swap 1G --runs 3",
-             32 + 2 * SANITIZER_MIB);
+    /* A sanitizer's process keeps what it freed: shards leave room for it. */
+    snprintf(words, sizeof(words), "--policy window --memory %dM --swap 1G --runs 3%s",
+             32 + 2 * SANITIZER_MIB, SANITIZER_MIB ? " --depth 4" : "");
     for (int times = 0; times < 4; times++) {
         json_t *record = run_packs(packs, words, "ok");
         cr_expect_eq(record_number(record, "limit_hits"), 0);
