@@ -41,6 +41,13 @@ bool command_group(const struct command *command, const char *file, char *path, 
 /* Whether there is swap in zram that the supervisor of that pid made. */
 bool zram_of(pid_t pid);
 
+/* Criterion does not tear down what is skipped: for suites with a tear_down of their own. */
+#define SKIP(...)                                                                                  \
+    do {                                                                                           \
+        tear_down();                                                                               \
+        cr_skip_test(__VA_ARGS__);                                                                 \
+    } while (0)
+
 /* What limits grow by where processes are larger and keep what they freed. */
 #ifdef __SANITIZE_ADDRESS__
 #define SANITIZER_MIB 12

@@ -34,13 +34,6 @@ static void tear_down(void)
     rmdir(directory);
 }
 
-/* Criterion does not tear down what is skipped. */
-#define SKIP(...)                                                                                  \
-    do {                                                                                           \
-        tear_down();                                                                               \
-        cr_skip_test(__VA_ARGS__);                                                                 \
-    } while (0)
-
 TestSuite(system_limits, .init = set_up, .fini = tear_down);
 
 static void require_limits(void)

@@ -42,9 +42,9 @@ static void require_swap(void)
     struct sl_cgroup_rights rights;
     sl_cgroup_probe(&rights);
     if (!rights.memory || !rights.swap)
-        cr_skip_test("skipped: needs a cgroup memory controller with swap (%s)", rights.reason);
+        SKIP("skipped: needs a cgroup memory controller with swap (%s)", rights.reason);
     if (geteuid())
-        cr_skip_test("skipped: only root may enable swap");
+        SKIP("skipped: only root may enable swap");
 }
 
 /* The kernel kills now and then although there is swap (docs/published.md): then once more. */
@@ -104,7 +104,7 @@ static void expect_sum(const json_t *record, const char *words)
 Test(system_profile, a_swapping_run_is_told_as_the_kernel_counts_it)
 {
 #ifdef __SANITIZE_ADDRESS__
-    cr_skip_test("skipped: sanitizer build, in which the shadow memory swaps, too");
+    SKIP("skipped: sanitizer build, in which the shadow memory swaps, too");
 #endif
     require_swap();
     static const char *const cases[] = {"--policy bulk", "--policy linear --runs 2 --warmup 1",

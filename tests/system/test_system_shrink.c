@@ -42,13 +42,6 @@ static void tear_down(void)
     rmdir(directory);
 }
 
-/* Criterion does not tear down what is skipped. */
-#define SKIP(...)                                                                                  \
-    do {                                                                                           \
-        tear_down();                                                                               \
-        cr_skip_test(__VA_ARGS__);                                                                 \
-    } while (0)
-
 TestSuite(system_shrink, .init = set_up, .fini = tear_down);
 
 /* 0 or -errno. */

@@ -41,9 +41,9 @@ static void require_limits(void)
     struct sl_cgroup_rights rights;
     sl_cgroup_probe(&rights);
     if (!rights.memory || !rights.swap)
-        cr_skip_test("skipped: needs a cgroup memory controller with swap (%s)", rights.reason);
+        SKIP("skipped: needs a cgroup memory controller with swap (%s)", rights.reason);
     if (!rights.read_rate)
-        cr_skip_test("skipped: needs an io or blkio controller (%s)", rights.reason);
+        SKIP("skipped: needs an io or blkio controller (%s)", rights.reason);
 }
 
 /* Names in the directory besides the pack and its times. */
