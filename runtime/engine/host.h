@@ -20,8 +20,8 @@ struct sl_host_costs {
     double verify_ns_per_byte; /* the checksum of a shard */
 };
 
-/* Measured by the first call in a process, in some 10 ms, 0 where there is no memory or thread for
- * that; unit_ns, first_unit_ns and load_ns are constants (host.c). Any thread. */
+/* Measured by the first call in a process, in some 10 to 20 ms, 0 where there is no memory or
+ * thread for that; unit_ns, first_unit_ns and load_ns are constants (host.c). Any thread. */
 void sl_host_measure(struct sl_host_costs *costs);
 
 #endif

@@ -61,10 +61,16 @@ static void setting_key(int threads, char key[48])
 /* The text behind the next layer's times; NULL when they are not there. */
 static const char *read_layer(const char *at, struct sl_run_times *times)
 {
-    int length = 0;
-    int found = sscanf(at, " %" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64 "%n", &times->least_ns,
-                       &times->usual_ns, &times->first_ns, &times->waited_ns, &length);
-    return *at == ' ' && found == 4 ? at + length : NULL;
+    uint64_t *const fields[] = {&times->least_ns, &times->usual_ns, &times->first_ns,
+                                &times->waited_ns};
+    for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
+        char *end;
+        if (at[0] != (f ? ',' : ' ') || at[1] < '0' || at[1] > '9')
+            return NULL;
+        *fields[f] = strtoull(at + 1, &end, 10);
+        at = end;
+    }
+    return at;
 }
 
 int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *times,
