@@ -204,7 +204,7 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     prediction->makespan_ns = cold.request_end_ns[cold.requests_done - 1];
     prediction->read_bytes = cold.bytes_read;
     prediction->reads_bind =
-        cold.makespan_ns ? (double)cold.stall_ns / (double)cold.makespan_ns : 0;
+        prediction->makespan_ns ? (double)cold.stall_ns / (double)prediction->makespan_ns : 0;
     uint64_t later_ns[PREDICT_PASSES - 1];
     for (size_t pass = 1; pass < PREDICT_PASSES; pass++)
         later_ns[pass - 1] = steady.request_end_ns[(pass + 1) * (size_t)predictor->count - 1] -

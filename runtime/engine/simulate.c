@@ -103,12 +103,12 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
     return time_ns;
 }
 
-/* Moves time; executors that all idle meanwhile stall. */
+/* Moves time; executors that all idle meanwhile stall, while there is a request. */
 static void move_time(struct simulator *simulator, uint64_t to_ns)
 {
     if (to_ns <= simulator->now_ns)
         return;
-    if (!simulator->runs_busy)
+    if (!simulator->runs_busy && !sl_schedule_idle(simulator->schedule))
         simulator->result.stall_ns += to_ns - simulator->now_ns;
     simulator->now_ns = to_ns;
 }
