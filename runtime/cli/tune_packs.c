@@ -224,6 +224,9 @@ int tune_measure_process(struct tune *tune, struct sl_error *error)
                                    "process_bytes", -1);
     if (held > 0)
         tune->process_bytes = (uint64_t)held + PROCESS_VARIES_BYTES;
+    else
+        sl_log(SL_LOG_NOTE, "what a process takes by itself is a guess: the one to measure it did "
+                            "not run");
     json_decref(records);
     return 0;
 }
