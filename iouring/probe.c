@@ -22,6 +22,7 @@
 #define MEMORY_LEAST_BYTES (UINT64_C(16) << 20)
 #define MEMORY_MOST_BYTES  (UINT64_C(64) << 20)
 #define MEMORY_SHARE       16
+#define FREE_SHARE         4
 
 struct measurement {
     struct sl_loader *loader;
@@ -181,7 +182,7 @@ static int measure(struct measurement *measurement, uint64_t budget_ns,
 
 /* In huge pages, as slots are: a read into small pages is many segments to the device. Touched, so
  * that no read waits for the kernel to clear a page. */
-static int map_memory(struct measurement *measurement, uint64_t most_bytes, struct sl_error *error)
+static int map_memory(struct measurement *measurement, uint64_t free_bytes, struct sl_error *error)
 {
     struct sysinfo machine;
     uint64_t bytes = MEMORY_LEAST_BYTES;
@@ -190,7 +191,8 @@ static int map_memory(struct measurement *measurement, uint64_t most_bytes, stru
     bytes = bytes < MEMORY_LEAST_BYTES ? MEMORY_LEAST_BYTES : bytes;
     bytes = bytes > MEMORY_MOST_BYTES ? MEMORY_MOST_BYTES : bytes;
     bytes = bytes > measurement->file_bytes ? measurement->file_bytes : bytes;
-    bytes = bytes > most_bytes ? most_bytes : bytes;
+    const uint64_t most = free_bytes / FREE_SHARE;
+    bytes = bytes > most ? most : bytes;
     bytes = sl_align_up(bytes, SL_MIB);
     char *mapped =
         mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -205,7 +207,7 @@ static int map_memory(struct measurement *measurement, uint64_t most_bytes, stru
     return 0;
 }
 
-static int open_measurement(struct measurement *measurement, const char *path, uint64_t most_bytes,
+static int open_measurement(struct measurement *measurement, const char *path, uint64_t free_bytes,
                             struct sl_error *error)
 {
     const struct sl_loader_options options = {.depth = DEPTH_MOST};
@@ -224,10 +226,10 @@ static int open_measurement(struct measurement *measurement, const char *path, u
     measurement->file_bytes = (uint64_t)status.st_size / SMALL_BYTES * SMALL_BYTES;
     if (measurement->file_bytes == 0)
         return sl_error_set(error, ENODATA, "%s is too small to measure the device with", path);
-    return map_memory(measurement, most_bytes, error);
+    return map_memory(measurement, free_bytes, error);
 }
 
-int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t free_bytes,
                     struct sl_device_probe *probe, struct sl_error *error)
 {
     static const uint64_t block_sizes[] = {128 * SL_KIB, 512 * SL_KIB, SL_MIB};
@@ -236,20 +238,20 @@ int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t most_bytes,
     for (int i = 0; i < SL_DEVICE_RATES; i++)
         rates[i] =
             (struct sl_device_rate){.block_bytes = block_sizes[i / 3], .depth = depths[i % 3]};
-    int rc = sl_device_rates(path, budget_ns, most_bytes, rates, SL_DEVICE_RATES, probe, error);
+    int rc = sl_device_rates(path, budget_ns, free_bytes, rates, SL_DEVICE_RATES, probe, error);
     if (rc == 0)
         memcpy(probe->rates, rates, sizeof(rates));
     return rc;
 }
 
-int sl_device_rates(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+int sl_device_rates(const char *path, uint64_t budget_ns, uint64_t free_bytes,
                     struct sl_device_rate *rates, int count, struct sl_device_probe *probe,
                     struct sl_error *error)
 {
     struct measurement measurement = {0};
     struct sl_device_probe found = {0};
 
-    int rc = open_measurement(&measurement, path, most_bytes, error);
+    int rc = open_measurement(&measurement, path, free_bytes, error);
     if (rc == 0)
         rc = measure(&measurement, budget_ns, rates, count, &found, error);
     if (rc == 0) {

@@ -33,16 +33,17 @@ struct sl_device_probe {
  * device that is slower than that per block takes longer). Cells that would take too long on a slow
  * device are left out. Reads the file in order with O_DIRECT; it should be 16 MiB or larger, and
  * -ENODATA when it is less than one block of 4096. Takes 16 to 64 MiB of memory, but no more than
- * most_bytes (or 1 MiB, if that is less), nor than the file has; into little, rates are those of a
- * host's cache. Blocks larger than it are left out. The file is not changed; its pages are dropped
- * from the page cache. Blocks; any thread. On failure *probe is untouched. */
-int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+ * a quarter of free_bytes, which is what this process may still take (or 1 MiB, if that is less),
+ * nor than the file has; into little, rates are those of a host's cache. Blocks larger than it are
+ * left out. The file is not changed; its pages are dropped from the page cache. Blocks; any thread.
+ * On failure *probe is untouched. */
+int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t free_bytes,
                     struct sl_device_probe *probe, struct sl_error *error);
 
 /* The same for cells of the caller's choice: block_bytes (multiples of 4096, at most 16 MiB) and
  * depth (at most 32) of rates[count] are given, the rest is filled in. best_* of *probe are of
  * these cells; its own rates stay 0. */
-int sl_device_rates(const char *path, uint64_t budget_ns, uint64_t most_bytes,
+int sl_device_rates(const char *path, uint64_t budget_ns, uint64_t free_bytes,
                     struct sl_device_rate *rates, int count, struct sl_device_probe *probe,
                     struct sl_error *error);
 

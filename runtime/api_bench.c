@@ -100,7 +100,7 @@ static int measure_storage(const char *directory, uint64_t budget_ns, struct sl_
     }
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    code = sl_device_rates(path, share(budget_ns, READ_SHARE), sl_cgroup_own_free() / 4, rates,
+    code = sl_device_rates(path, share(budget_ns, READ_SHARE), sl_cgroup_own_free(), rates,
                            SL_BENCH_RATES, &probe, error);
     if (code < 0)
         return code;

@@ -21,9 +21,8 @@
 #include "runtime/engine/predict.h"
 #include "runtime/engine/times.h"
 
-#define PROBE_BUDGET_NS    UINT64_C(50000000)
-#define PROBE_MEMORY_SHARE 4 /* of what this process may still take */
-#define CACHE_MOST_BYTES   4096
+#define PROBE_BUDGET_NS  UINT64_C(50000000)
+#define CACHE_MOST_BYTES 4096
 /* Rates measured through smaller files are too low, and not those of the device. */
 #define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
 #define CACHE_SECONDS          (24 * 3600)
@@ -99,8 +98,7 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
     if (cache_find(text, status.st_dev, device))
         return 0;
     struct sl_device_probe probe;
-    int code = sl_device_probe(path, PROBE_BUDGET_NS, sl_cgroup_own_free() / PROBE_MEMORY_SHARE,
-                               &probe, error);
+    int code = sl_device_probe(path, PROBE_BUDGET_NS, sl_cgroup_own_free(), &probe, error);
     if (code < 0)
         return code;
     *device = (struct sl_device_info){probe.best_bytes_per_s, probe.latency_ns};

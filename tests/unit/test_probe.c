@@ -111,7 +111,7 @@ Test(probe, takes_no_more_memory_than_it_may, .fini = remove_file)
     struct sl_error error = {0};
 
     make_file(16 * SL_MIB);
-    cr_assert_eq(sl_device_rates(path, 100000000, 2 * SL_MIB, rates, 2, &probe, &error), 0, "%s",
+    cr_assert_eq(sl_device_rates(path, 100000000, 8 * SL_MIB, rates, 2, &probe, &error), 0, "%s",
                  error.text);
     cr_expect_gt(rates[0].bytes_per_s, 0);
     cr_expect_eq(rates[1].bytes_per_s, 0, "a block is larger than the memory");
