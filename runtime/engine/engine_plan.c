@@ -244,12 +244,12 @@ static void warm_slots(struct sl_engine *engine)
     sl_pool_warm_slots(engine->pool, view->ahead_bytes ? view->ahead_bytes : UINT64_MAX);
 }
 
+/* A last huge page is taken whole where what is left of the budget allows it. */
 static void bound_slots(struct sl_engine *engine)
 {
-    uint64_t bytes = sl_engine_slot_bytes(engine);
-    if (engine->budget.total_bytes == UINT64_MAX)
-        bytes = sl_pool_bytes_for(engine->pool, bytes);
-    sl_pool_bound_slots(engine->pool, bytes);
+    const uint64_t bytes = sl_engine_slot_bytes(engine);
+    const uint64_t whole = sl_pool_huge_bytes_for(bytes);
+    sl_pool_bound_slots(engine->pool, whole <= engine->budget.shard_bytes ? whole : bytes);
 }
 
 int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *error)

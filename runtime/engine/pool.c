@@ -36,10 +36,16 @@ int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error)
     return 0;
 }
 
+uint64_t sl_pool_huge_bytes_for(uint64_t bytes)
+{
+    const bool huge = bytes % SL_HUGE_PAGE_BYTES >= SL_HUGE_PAGE_BYTES / 2;
+    return sl_align_up(bytes ? bytes : 1, huge ? SL_HUGE_PAGE_BYTES : SL_PAGE_BYTES);
+}
+
 uint64_t sl_pool_bytes_for(const struct sl_pool *pool, uint64_t bytes)
 {
-    const bool huge = pool->roomy && bytes % SL_HUGE_PAGE_BYTES >= SL_HUGE_PAGE_BYTES / 2;
-    return sl_align_up(bytes ? bytes : 1, huge ? SL_HUGE_PAGE_BYTES : SL_PAGE_BYTES);
+    return pool->roomy ? sl_pool_huge_bytes_for(bytes)
+                       : sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
 }
 
 void sl_pool_release_slots(struct sl_pool *pool)

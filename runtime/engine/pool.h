@@ -41,6 +41,8 @@ void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
 /* Gives all memory of slots back to the kernel and lifts the bound. No slot is taken. */
 void sl_pool_release_slots(struct sl_pool *pool);
 
+/* So many bytes in whole pages, the last huge one whole when half of it would be filled. */
+uint64_t sl_pool_huge_bytes_for(uint64_t bytes);
 /* What sl_pool_take takes, and counts, for so many bytes. */
 uint64_t sl_pool_bytes_for(const struct sl_pool *pool, uint64_t bytes);
 /* Memory of at least bytes, aligned to a page, resident, content undefined; NULL with an error when
