@@ -177,7 +177,7 @@ static int place_part(struct sl_cgroup *group, struct sl_cgroup_part *part, unsi
                       struct sl_error *error)
 {
     struct sl_places places;
-    int code = sl_places_find(group->version, part->controllers[0], &places);
+    int code = sl_places_find(group->version, part->controllers[0], group->limited, &places);
     if (code)
         return sl_error_set(error, code, "the cgroup controller %s is not mounted here",
                             part->controllers[0]);
@@ -263,14 +263,32 @@ static int copy_cpuset(struct sl_cgroup *group, const struct sl_cgroup_part *par
     return code;
 }
 
-/* v1: one directory for each controller; all but memory may be missing. */
-static int add_separate_parts(struct sl_cgroup *group, unsigned serial, struct sl_error *error)
+/* Controllers that limits are set with; memory, which also counts, always is. */
+struct needs {
+    bool io, cpu, cpuset;
+};
+
+static struct needs needs_of(const struct sl_limits *limits)
+{
+    return (struct needs){
+        .io = limits->read_bytes_per_s != SL_NO_LIMIT || limits->write_bytes_per_s != SL_NO_LIMIT,
+        .cpu = limits->cpus > 0,
+        .cpuset = limits->cores > 0,
+    };
+}
+
+/* v1: one directory for each controller that is needed; all but memory may be missing. */
+static int add_separate_parts(struct sl_cgroup *group, const struct sl_limits *limits,
+                              unsigned serial, struct sl_error *error)
 {
     const struct sl_cgroup_version *version = group->version;
-    const char *optional[] = {version->io, version->cpu, version->cpuset};
+    const struct needs needs = needs_of(limits);
+    const char *optional[] = {needs.io ? version->io : NULL, needs.cpu ? version->cpu : NULL,
+                              needs.cpuset ? version->cpuset : NULL};
     int code = add_part(group, &version->memory, 1, serial, error);
     for (size_t i = 0; !code && i < sizeof(optional) / sizeof(optional[0]); i++) {
-        if (add_part(group, &optional[i], 1, serial, NULL) || optional[i] != version->cpuset)
+        if (!optional[i] || add_part(group, &optional[i], 1, serial, NULL) ||
+            optional[i] != version->cpuset)
             continue;
         struct sl_cgroup_part *part = &group->parts[group->part_count - 1];
         if (copy_cpuset(group, part)) {
@@ -282,19 +300,21 @@ static int add_separate_parts(struct sl_cgroup *group, unsigned serial, struct s
     return code;
 }
 
-/* Makes an unlimited group with every controller that can be had; memory must be. */
-static int open_group(const struct sl_cgroup_version *version, struct sl_cgroup **result,
-                      struct sl_error *error)
+/* Makes an unlimited group with the controllers that can be had, of those that the limits need;
+ * memory must be. */
+static int open_group(const struct sl_cgroup_version *version, const struct sl_limits *limits,
+                      struct sl_cgroup **result, struct sl_error *error)
 {
     SL_AUTO(cleanup_group) struct sl_cgroup *group = calloc(1, sizeof(*group));
     if (!group)
         return sl_error_set(error, -ENOMEM, "out of memory for a cgroup");
     group->version = version;
+    group->limited = sl_places_limited(version);
     group->limits = (struct sl_limits)SL_LIMITS_NONE;
     memset(group->files, -1, sizeof(group->files));
     unsigned serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
     int code = version->shared_directory ? add_shared_part(group, serial, error)
-                                         : add_separate_parts(group, serial, error);
+                                         : add_separate_parts(group, limits, serial, error);
     if (code)
         return code;
     for (size_t i = 0; i < SL_USAGE_FILES_MOST && version->usage_files[i]; i++) {
@@ -356,7 +376,8 @@ int sl_cgroup_create(const struct sl_limits *limits, struct sl_cgroup **group,
         return code;
     sl_groups_clean(version);
     SL_AUTO(cleanup_group) struct sl_cgroup *made = NULL;
-    if ((code = open_group(version, &made, error)) || (code = sl_cgroup_set(made, limits, error)))
+    if ((code = open_group(version, limits, &made, error)) ||
+        (code = sl_cgroup_set(made, limits, error)))
         return code;
     *group = SL_STEAL(made);
     return 0;
@@ -438,17 +459,15 @@ void sl_cgroup_destroy(struct sl_cgroup *group)
     free(group);
 }
 
-static struct sl_cgroup_rights probed;
-
-static void probe(void)
+void sl_cgroup_probe_for(const struct sl_limits *limits, struct sl_cgroup_rights *rights)
 {
-    struct sl_cgroup_rights *rights = &probed;
     const struct sl_cgroup_version *version = sl_cgroup_version_here();
     struct sl_error error = {0};
     *rights = (struct sl_cgroup_rights){.version = version->number};
     /* What a group offers shows only in a group. */
     SL_AUTO(cleanup_group) struct sl_cgroup *group = NULL;
-    if ((version->refuse && version->refuse(&error)) || open_group(version, &group, &error)) {
+    if ((version->refuse && version->refuse(&error)) ||
+        open_group(version, limits, &group, &error)) {
         rights->version = 0;
         snprintf(rights->reason, sizeof(rights->reason), "%.255s", error.text);
         return;
@@ -462,20 +481,31 @@ static void probe(void)
     rights->write_rate = io && part_has_file(io, version->write_file);
     rights->cpu = cpu && part_has_file(cpu, version->cpu_file);
     rights->cores = cpuset && part_has_file(cpuset, version->cores_file);
+    const struct needs needs = needs_of(limits);
     snprintf(rights->reason, sizeof(rights->reason), "%s%s%s%s%s",
              rights->memory ? "" : "no memory limit can be set; ",
              rights->swap ? "" : "swap is not accounted (boot with swapaccount=1); ",
-             rights->read_rate && rights->write_rate ? "" : "no blkio or io controller for rates; ",
-             rights->cpu ? "" : "no cpu controller for --cpus; ",
-             rights->cores ? "" : "no cpuset controller for --cores; ");
+             !needs.io || (rights->read_rate && rights->write_rate)
+                 ? ""
+                 : "no blkio or io controller for rates; ",
+             !needs.cpu || rights->cpu ? "" : "no cpu controller for --cpus; ",
+             !needs.cpuset || rights->cores ? "" : "no cpuset controller for --cores; ");
     size_t length = strlen(rights->reason);
     if (length)
         rights->reason[length - 2] = '\0';
 }
 
+static struct sl_cgroup_rights probed;
+
+static void probe_all(void)
+{
+    const struct sl_limits every = {.read_bytes_per_s = 1, .cpus = 1, .cores = 1};
+    sl_cgroup_probe_for(&every, &probed);
+}
+
 void sl_cgroup_probe(struct sl_cgroup_rights *rights)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, probe);
+    pthread_once(&once, probe_all);
     *rights = probed;
 }

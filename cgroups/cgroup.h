@@ -61,9 +61,12 @@ struct sl_cgroup_rights {
     bool memory, swap, read_rate, write_rate, cpu, cores;
     char reason[256];
 };
-/* Found out by the first call in a process, which makes a group and removes it: some 2 ms. Any
- * thread. */
+/* Found out by the first call in a process, which makes a group and removes it. Any thread. */
 SL_API void sl_cgroup_probe(struct sl_cgroup_rights *rights);
+/* Only about the kinds of limits that are set there, and anew in every call: under v1, where each
+ * controller has groups of its own, that takes a part of the time. What was not asked for may be
+ * false. */
+SL_API void sl_cgroup_probe_for(const struct sl_limits *limits, struct sl_cgroup_rights *rights);
 
 /* Whether anything is limited; swap counts only beside a memory limit. */
 SL_API bool sl_limits_any(const struct sl_limits *limits);
@@ -80,7 +83,8 @@ int sl_cgroup_create(const struct sl_limits *limits, struct sl_cgroup **group,
 /* Moves a process in; to be called for a process that has not touched its memory yet. */
 int sl_cgroup_attach(struct sl_cgroup *group, pid_t pid, struct sl_error *error);
 int sl_cgroup_usage(struct sl_cgroup *group, struct sl_cgroup_usage *usage, struct sl_error *error);
-/* Changes limits of a living group. */
+/* Changes limits of a living group. Under v1 rates, cpus and cores can be set of a group that was
+ * created with one of its kind, else -EPERM. */
 int sl_cgroup_set(struct sl_cgroup *group, const struct sl_limits *limits, struct sl_error *error);
 /* Kills what is still inside, waits, removes the group. NULL is fine. */
 void sl_cgroup_destroy(struct sl_cgroup *group);

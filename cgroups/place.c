@@ -68,16 +68,20 @@ static void add_parent(struct sl_places *places, const char *parent)
     snprintf(places->parents[places->count++], sizeof(places->parents[0]), "%s", parent);
 }
 
-int sl_places_find(const struct sl_cgroup_version *version, const char *controller,
+bool sl_places_limited(const struct sl_cgroup_version *version)
+{
+    struct sl_places memory = {0};
+    return !find_own(version, version->memory, &memory) &&
+           limit_of_own(version, &memory) != SL_NO_LIMIT;
+}
+
+int sl_places_find(const struct sl_cgroup_version *version, const char *controller, bool limited,
                    struct sl_places *places)
 {
     places->count = 0;
     int failed = find_own(version, controller, places);
     if (failed)
         return failed;
-    struct sl_places memory = {0};
-    bool limited = !find_own(version, version->memory, &memory) &&
-                   limit_of_own(version, &memory) != SL_NO_LIMIT;
     /* A group at the root would escape from a limit that this process runs under. */
     if (!limited)
         add_parent(places, "");
@@ -287,9 +291,10 @@ void sl_groups_clean(const struct sl_cgroup_version *version)
 {
     const char *controllers[] = {version->memory, version->io, version->cpu, version->cpuset};
     size_t count = version->shared_directory ? 1 : SL_CONTROLLERS_MOST;
+    const bool limited = sl_places_limited(version);
     for (size_t i = 0; i < count; i++) {
         struct sl_places places;
-        if (!controllers[i] || sl_places_find(version, controllers[i], &places))
+        if (!controllers[i] || sl_places_find(version, controllers[i], limited, &places))
             continue;
         for (size_t j = 0; j < places.count; j++)
             clean_parent(controllers[i], places.mount_point, places.parents[j]);

@@ -47,6 +47,7 @@ struct sl_cgroup_part {
 
 struct sl_cgroup {
     const struct sl_cgroup_version *version;
+    bool limited;            /* sl_places_limited, when it was made */
     struct sl_limits limits; /* in force */
     struct sl_hardware hardware;
     size_t part_count;
@@ -147,8 +148,10 @@ int sl_group_open_entries(const struct sl_cgroup *group, struct sl_entries *entr
                           struct sl_error *error);
 void sl_entries_close(struct sl_entries *entries);
 
+/* Whether this process runs under a memory limit: no group may be made outside its own then. */
+bool sl_places_limited(const struct sl_cgroup_version *version);
 /* Where groups of a controller may be made. -ENOENT when it is not mounted. */
-int sl_places_find(const struct sl_cgroup_version *version, const char *controller,
+int sl_places_find(const struct sl_cgroup_version *version, const char *controller, bool limited,
                    struct sl_places *places);
 /* Directory of this process's group of the memory controller. -ENOENT when there is none to see. */
 int sl_group_own_directory(char *directory, size_t size);

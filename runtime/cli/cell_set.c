@@ -232,15 +232,30 @@ int cell_set_collapse(struct cell_set *set)
     return before - kept;
 }
 
+/* Sets the kinds of limits that are set in more. */
+static void add_kinds(struct sl_limits *limits, const struct sl_limits *more)
+{
+    if (more->memory_bytes != SL_NO_LIMIT)
+        limits->memory_bytes = more->memory_bytes;
+    if (more->read_bytes_per_s != SL_NO_LIMIT)
+        limits->read_bytes_per_s = more->read_bytes_per_s;
+    if (more->write_bytes_per_s != SL_NO_LIMIT)
+        limits->write_bytes_per_s = more->write_bytes_per_s;
+    if (more->cpus > 0)
+        limits->cpus = more->cpus;
+    if (more->cores > 0)
+        limits->cores = more->cores;
+}
+
 bool cell_set_respect_rights(struct cell_set *set)
 {
-    bool limited = false;
+    struct sl_limits all = SL_LIMITS_NONE;
     for (int i = 0; i < set->count; i++)
-        limited |= sl_limits_any(&set->points[i].request.limits);
-    if (!limited)
+        add_kinds(&all, &set->points[i].request.limits);
+    if (!sl_limits_any(&all))
         return false;
     struct sl_cgroup_rights rights;
-    sl_cgroup_probe(&rights);
+    sl_cgroup_probe_for(&all, &rights);
     const char *lost = NULL;
     bool noted = false;
     for (int i = set->count; i-- > 0;) {

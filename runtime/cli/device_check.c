@@ -54,7 +54,7 @@ static int check_processors(const struct sl_limits *limits, struct sl_error *err
 static int check_rights(const struct sl_limits *limits, struct sl_error *error)
 {
     struct sl_cgroup_rights rights;
-    sl_cgroup_probe(&rights);
+    sl_cgroup_probe_for(limits, &rights);
     bool swap = limits->swap_bytes != SL_NO_LIMIT;
     const char *missing = NULL;
     if (limits->memory_bytes != SL_NO_LIMIT && !rights.memory)

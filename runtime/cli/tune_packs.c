@@ -212,11 +212,11 @@ int tune_measure_process(struct tune *tune, struct sl_error *error)
     if (code < 0)
         return code;
     tune->process_bytes = plan.division.process_bytes;
-    sl_cgroup_probe(&rights);
+    request.limits.memory_bytes = plan.least_limit_bytes + PROBE_ROOM_BYTES;
+    sl_cgroup_probe_for(&request.limits, &rights);
     if (!rights.memory)
         return 0;
     json_t *records = NULL;
-    request.limits.memory_bytes = plan.least_limit_bytes + PROBE_ROOM_BYTES;
     code = cell_supervise(&request.cell, &request.limits, false, 0, &records, error);
     if (code < 0)
         return code;

@@ -94,8 +94,9 @@ Test(system_devices, cores_of_a_living_group_change)
     struct sl_limits limits = SL_LIMITS_NONE;
     struct sl_cgroup *group;
     struct sl_error error;
+    limits.cores = 1;
     cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
-    for (limits.cores = 1; limits.cores >= 0; limits.cores--)
+    for (; limits.cores >= 0; limits.cores--)
         cr_expect_eq(sl_cgroup_set(group, &limits, &error), 0, "%s", error.text);
     sl_cgroup_destroy(group);
     cr_expect_str_empty(left_behind(getpid()));
