@@ -48,7 +48,7 @@ int sl_engine_create(const struct sl_engine_options *options, struct sl_engine *
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = engine->wake_fd < 0 ? sl_error_errno(error, "cannot make an event descriptor") : 0;
     if (!result)
-        result = sl_pool_create(sl_engine_total_bytes(engine) == UINT64_MAX, &engine->pool, error);
+        result = sl_pool_create(&engine->pool, error);
     struct sl_loader_options reading = options->reading;
     reading.depth = reading.depth ? reading.depth : SL_ENGINE_QUEUE_DEPTH;
     if (!result)
@@ -161,13 +161,12 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
     return engine->networks[network]->outputs[output];
 }
 
-static int create_executors(struct sl_engine *engine, struct sl_error *error)
+static int create_executors(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     int count = engine->policy->executors;
-    for (int n = 0; n < engine->network_count; n++) {
-        uint64_t bytes = sl_network_state_scratch(engine->networks[n], engine->threads);
-        engine->scratch_bytes = bytes > engine->scratch_bytes ? bytes : engine->scratch_bytes;
-    }
+    int result = sl_engine_size_scratch(engine, more, error);
+    if (result)
+        return result;
     engine->executors = calloc((size_t)count, sizeof(*engine->executors));
     if (!engine->executors)
         return sl_error_set(error, -ENOMEM, "no memory for %d executors", count);
@@ -179,8 +178,8 @@ static int create_executors(struct sl_engine *engine, struct sl_error *error)
         .meter = engine->options.events ? &engine->meter : NULL,
     };
     while (engine->executor_count < count) {
-        int result = sl_executor_create(&options, engine->pool,
-                                        &engine->executors[engine->executor_count], error);
+        result = sl_executor_create(&options, engine->pool,
+                                    &engine->executors[engine->executor_count], error);
         if (result)
             return result;
         engine->executor_count++;
@@ -376,7 +375,8 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
         case SL_STEP_WAIT:
             return 0;
         case SL_STEP_ADMIT:
-            result = sl_network_state_admit(engine->networks[step.network], engine->pool, error);
+            result = sl_network_state_admit(engine->networks[step.network], engine->whole_pages,
+                                            engine->pool, error);
             break;
         case SL_STEP_LOAD:
             result = start_read(engine, &step, error);
@@ -500,7 +500,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
         return sl_error_set(error, -EINVAL, "there is no network to run");
     int result = sl_shard_reader_ready(&engine->reader, error);
     if (!result && !engine->executors)
-        result = create_executors(engine, error);
+        result = create_executors(engine, more, error);
     if (!result && engine->schedule &&
         (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
         drain(engine);

@@ -1,7 +1,5 @@
 #include <errno.h>
-#include <inttypes.h>
 
-#include "cgroups/cgroup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/engine_state.h"
@@ -15,8 +13,6 @@
 #define ENGINE_LIMIT_READ_EVERY_NS UINT64_C(20000000)
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
-/* What activations are brought down to for the sake of pins. */
-#define BANDED_ARENA_SHARE 4
 
 /* Until a batch has been measured, and when nobody told: an SSD of the middle kind. */
 struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
@@ -54,134 +50,6 @@ static int plan_pins(struct sl_engine *engine, const struct sl_device_model *dev
     return 0;
 }
 
-/* As it was set, by whatever thread. */
-static uint64_t given_bytes(const struct sl_engine *engine)
-{
-    return __atomic_load_n(&engine->options.budget_bytes, __ATOMIC_RELAXED);
-}
-
-uint64_t sl_engine_total_bytes(const struct sl_engine *engine)
-{
-    uint64_t given = given_bytes(engine);
-    return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
-}
-
-bool sl_engine_budget_changed(const struct sl_engine *engine)
-{
-    return engine->shrunk || sl_engine_total_bytes(engine) != engine->budget.total_bytes;
-}
-
-static uint64_t arena_bytes(const struct sl_engine *engine)
-{
-    uint64_t most = 0;
-    for (int n = 0; n < engine->network_count; n++) {
-        uint64_t bytes = engine->networks[n]->plan.bytes;
-        most = bytes > most ? bytes : most;
-    }
-    return most;
-}
-
-/* What slots may take of the budget, or of the limit that this process runs under. The policies
- * with a budget have one request active at a time. */
-static int divide_budget(struct sl_engine *engine, struct sl_error *error)
-{
-    struct sl_budget *budget = &engine->budget;
-    *budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine)};
-    budget->scratch_bytes = sl_pool_used(engine->pool, SL_POOL_SCRATCH);
-    const uint64_t kept = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
-    budget->activation_bytes = sl_pool_bytes_for(engine->pool, arena_bytes(engine)) + kept;
-    bool group = given_bytes(engine) == UINT64_MAX;
-    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
-                            kept + budget->scratch_bytes, error);
-}
-
-/* Lays the activations out in at most that many bytes, where row bands can, and divides the budget
- * anew. */
-static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
-{
-    int result = sl_workload_bound_activations(&engine->workload, engine->networks, most_bytes,
-                                               engine->threads, error);
-    return result ? result : divide_budget(engine, error);
-}
-
-/* Computing of halos, for all networks. */
-static double bands_cost_ns(const struct sl_engine *engine)
-{
-    double flops = 0;
-    for (int n = 0; n < engine->network_count; n++) {
-        const struct sl_activation_plan *plan = &engine->networks[n]->plan;
-        for (int c = 0; c < plan->chain_count; c++)
-            flops += plan->chains[c].recomputed_flops;
-    }
-    return sl_workload_estimate_ns(flops, engine->threads);
-}
-
-/* Row bands of activations that would fit whole leave more memory to pins: taken when reading that
- * much in every request takes longer than twice what the halos cost. */
-static int band_for_pins(struct sl_engine *engine, struct sl_error *error)
-{
-    uint64_t weight_bytes = engine->workload.weight_bytes, whole = engine->budget.shard_bytes;
-    if (!engine->policy->planned || whole >= weight_bytes)
-        return 0;
-    int result = try_activations(engine, arena_bytes(engine) / BANDED_ARENA_SHARE, error);
-    if (result)
-        return result;
-    uint64_t banded = engine->budget.shard_bytes;
-    banded = banded < weight_bytes ? banded : weight_bytes;
-    double rate = (double)sl_engine_known_device(engine).bytes_per_s;
-    double saved_ns = banded > whole ? (double)(banded - whole) * 1e9 / rate : 0;
-    return saved_ns > 2 * bands_cost_ns(engine) ? 0 : try_activations(engine, UINT64_MAX, error);
-}
-
-/* Whole activations when the policy can run with what they leave of the budget, else row bands: in
- * several rounds, as planning itself makes the process larger. */
-static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
-{
-    uint64_t least = 0, most = UINT64_MAX, before = UINT64_MAX;
-    int result = 0;
-    if (engine->policy->budgeted)
-        result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
-                                          engine->policy, &least, error);
-    while (!result) {
-        result = try_activations(engine, most, error);
-        const uint64_t arena = arena_bytes(engine);
-        const uint64_t next = sl_budget_arena(&engine->budget, least, arena);
-        if (!result && more && most == UINT64_MAX && next == UINT64_MAX)
-            return band_for_pins(engine, error);
-        if (next == UINT64_MAX || arena >= before)
-            break;
-        before = arena;
-        most = next;
-    }
-    return result;
-}
-
-static int refuse_budget(struct sl_engine *engine, struct sl_error *error)
-{
-    char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
-    const struct sl_budget *budget = &engine->budget;
-    uint64_t shards = 0;
-    int result = sl_schedule_least_budget(engine->workload.networks, engine->network_count,
-                                          engine->policy, &shards, error);
-    if (result)
-        return result;
-    uint64_t overhead = sl_budget_overhead(budget);
-    /* The process itself takes some hundred KiB more or less from run to run. */
-    const uint64_t all = shards + overhead;
-    return sl_error_set(
-        error, -ENOBUFS,
-        "%s of %s is too small for policy %s: it needs at least %" PRIu64
-        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
-        "M",
-        given_bytes(engine) == UINT64_MAX ? "the memory limit" : "a budget",
-        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
-        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
-        sl_format_size(budget->scratch_bytes, parts[2]),
-        sl_format_size(budget->process_bytes, parts[3]),
-        sl_format_size(budget->reserve_bytes, parts[4]),
-        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
-}
-
 static void release_shard(void *context, int network, int shard)
 {
     struct sl_engine *engine = context;
@@ -204,7 +72,7 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     int result =
         sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
     if (result == -ENOBUFS)
-        return refuse_budget(engine, error);
+        return sl_engine_refuse_budget(engine, error);
     if (!result && !engine->reader.maps) {
         sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
         sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
@@ -248,7 +116,7 @@ static void warm_slots(struct sl_engine *engine)
 static void bound_slots(struct sl_engine *engine)
 {
     const uint64_t bytes = sl_engine_slot_bytes(engine);
-    const uint64_t whole = sl_pool_huge_bytes_for(bytes);
+    const uint64_t whole = sl_pool_whole_bytes(bytes);
     sl_pool_bound_slots(engine->pool, whole <= engine->budget.shard_bytes ? whole : bytes);
 }
 
@@ -262,12 +130,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
         .ahead_bytes = engine->options.ahead_bytes,
         .reads_most = engine->reader.options.depth,
     };
-    int result = 0;
-    if (!engine->workload.networks)
-        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
-                                    &engine->workload, error);
-    if (!result)
-        result = bound_activations(engine, more, error);
+    int result = sl_engine_divide_budget(engine, more, error);
     if (result)
         return result;
     engine->schedule_options.memory_bytes = sl_budget_networks(&engine->budget);
@@ -277,7 +140,7 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     result = sl_schedule_create(engine->workload.networks, engine->network_count, engine->policy,
                                 &engine->schedule_options, &engine->schedule, error);
     if (result == -ENOBUFS)
-        return refuse_budget(engine, error);
+        return sl_engine_refuse_budget(engine, error);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         bound_slots(engine);
     struct sl_device_model device = sl_engine_known_device(engine);

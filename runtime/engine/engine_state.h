@@ -30,6 +30,7 @@ struct sl_engine {
     int executor_count;
     int executors_busy;
     uint64_t scratch_bytes; /* of each executor */
+    bool whole_pages;       /* activations take sl_pool_whole_bytes */
     struct sl_budget budget;
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
@@ -52,6 +53,15 @@ struct sl_engine {
     uint64_t run_major_faults;      /* of runs in the loop's thread */
     uint64_t loop_seen_ns;          /* when they were seen */
 };
+
+/* Sets scratch_bytes, before the executors are made. */
+int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error);
+
+/* Makes the workload, decides how activations are laid out, and sets budget. Executors exist. */
+int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_error *error);
+
+/* -ENOBUFS with the parts of the budget in force and the least that would do. */
+int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error);
 
 /* Divides the budget, makes the schedule and, for policies that want them, the pins. Executors
  * exist. -ENOBUFS with the least budget that would do. */

@@ -120,12 +120,13 @@ void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
     free(state);
 }
 
-int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
+int sl_network_state_admit(struct sl_network_state *state, bool whole_pages, struct sl_pool *pool,
                            struct sl_error *error)
 {
     if (state->arena)
         return 0;
-    state->arena = sl_pool_take(pool, SL_POOL_ACTIVATIONS, state->plan.bytes, error);
+    state->arena_bytes = whole_pages ? sl_pool_whole_bytes(state->plan.bytes) : state->plan.bytes;
+    state->arena = sl_pool_take(pool, SL_POOL_ACTIVATIONS, state->arena_bytes, error);
     return state->arena ? 0 : sl_error_wrap(error, "activations of %s", state->network->name);
 }
 
@@ -144,7 +145,7 @@ int sl_network_state_bound(struct sl_network_state *state, uint64_t most_bytes, 
 
 void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool)
 {
-    sl_pool_give(pool, SL_POOL_ACTIVATIONS, state->arena, state->plan.bytes);
+    sl_pool_give(pool, SL_POOL_ACTIVATIONS, state->arena, state->arena_bytes);
     state->arena = NULL;
 }
 

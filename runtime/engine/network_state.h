@@ -18,6 +18,7 @@ struct sl_network_state {
     float **tops;
     int file;                    /* in the loader */
     float *arena;                /* activations while a request is active */
+    uint64_t arena_bytes;        /* taken from the pool, at least plan.bytes */
     float **inputs;              /* [input] */
     float **outputs;             /* [output]: copies that outlive the request */
     void **slots;                /* [shard]: memory of shards that are not absent */
@@ -41,8 +42,8 @@ void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool)
 int sl_network_state_bound(struct sl_network_state *state, uint64_t most_bytes, int threads,
                            struct sl_error *error);
 
-/* Activations of a request. */
-int sl_network_state_admit(struct sl_network_state *state, struct sl_pool *pool,
+/* Activations of a request; whole_pages: sl_pool_whole_bytes of them. */
+int sl_network_state_admit(struct sl_network_state *state, bool whole_pages, struct sl_pool *pool,
                            struct sl_error *error);
 /* Copies the outputs, sets digest and latency, gives activations back unless keep_arena. */
 void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *pool, uint64_t now_ns,

@@ -13,7 +13,6 @@
 #include "runtime/engine/warmer.h"
 
 struct sl_pool {
-    bool roomy;
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
     struct sl_region region; /* of slots */
@@ -26,26 +25,24 @@ struct sl_pool {
     uint64_t cleared_ns;       /* how long that took */
 };
 
-int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error)
+int sl_pool_create(struct sl_pool **pool, struct sl_error *error)
 {
     *pool = calloc(1, sizeof(**pool));
     if (!*pool)
         return sl_error_set(error, -ENOMEM, "no memory for the pool");
-    (*pool)->roomy = roomy;
     (*pool)->slots_bound = UINT64_MAX;
     return 0;
 }
 
-uint64_t sl_pool_huge_bytes_for(uint64_t bytes)
+uint64_t sl_pool_whole_bytes(uint64_t bytes)
 {
     const bool huge = bytes % SL_HUGE_PAGE_BYTES >= SL_HUGE_PAGE_BYTES / 2;
     return sl_align_up(bytes ? bytes : 1, huge ? SL_HUGE_PAGE_BYTES : SL_PAGE_BYTES);
 }
 
-uint64_t sl_pool_bytes_for(const struct sl_pool *pool, uint64_t bytes)
+static uint64_t page_bytes(uint64_t bytes)
 {
-    return pool->roomy ? sl_pool_huge_bytes_for(bytes)
-                       : sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    return sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
 }
 
 void sl_pool_release_slots(struct sl_pool *pool)
@@ -110,7 +107,7 @@ static void count_taken(struct sl_pool *pool, enum sl_pool_purpose purpose, uint
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,
                    struct sl_error *error)
 {
-    bytes = sl_pool_bytes_for(pool, bytes);
+    bytes = page_bytes(bytes);
     void *memory = map_pages(bytes, error);
     if (!memory)
         return NULL;
@@ -124,7 +121,7 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error)
 {
-    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    bytes = page_bytes(bytes);
     uint64_t used = pool->used[SL_POOL_SLOTS];
     if (bytes > pool->slots_bound - used) {
         sl_error_set(error, -ENOBUFS,
@@ -154,7 +151,7 @@ enum sl_pool_room sl_pool_slot_room(const struct sl_pool *pool, uint64_t bytes, 
 {
     if (!pool->region.base)
         return SL_POOL_ROOM;
-    bytes = sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES);
+    bytes = page_bytes(bytes);
     const void *memory = sl_region_peek(&pool->region, bytes, stays);
     if (!memory)
         return SL_POOL_NO_ROOM;
@@ -192,8 +189,7 @@ void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memo
 {
     if (!memory)
         return;
-    bytes = purpose == SL_POOL_SLOTS ? sl_align_up(bytes ? bytes : 1, SL_PAGE_BYTES)
-                                     : sl_pool_bytes_for(pool, bytes);
+    bytes = page_bytes(bytes);
     pool->used[purpose] -= bytes;
     if (purpose == SL_POOL_SLOTS)
         give_slot(pool, memory, bytes);

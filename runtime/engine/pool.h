@@ -17,10 +17,8 @@ enum sl_pool_purpose {
 
 struct sl_pool;
 
-/* An empty pool: memory is reserved as it is asked for. roomy: there is no limit so far, so what
- * fills half of its last huge page takes it whole, since small pages are slow to come by. -ENOMEM.
- * Free with sl_pool_free. */
-int sl_pool_create(bool roomy, struct sl_pool **pool, struct sl_error *error);
+/* An empty pool: memory is reserved as it is asked for. -ENOMEM. Free with sl_pool_free. */
+int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);
 
@@ -41,10 +39,9 @@ void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
 /* Gives all memory of slots back to the kernel and lifts the bound. No slot is taken. */
 void sl_pool_release_slots(struct sl_pool *pool);
 
-/* So many bytes in whole pages, the last huge one whole when half of it would be filled. */
-uint64_t sl_pool_huge_bytes_for(uint64_t bytes);
-/* What sl_pool_take takes, and counts, for so many bytes. */
-uint64_t sl_pool_bytes_for(const struct sl_pool *pool, uint64_t bytes);
+/* So many bytes in whole pages, the last huge one whole when half of it would be filled: small
+ * pages are slow to come by. */
+uint64_t sl_pool_whole_bytes(uint64_t bytes);
 /* Memory of at least bytes, aligned to a page, resident, content undefined; NULL with an error when
  * the kernel gives none. One thread at a time. */
 void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t bytes,

@@ -52,7 +52,7 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
     predictor->device = *device;
     if (!predictor->states)
         return sl_error_set(error, -ENOMEM, "no memory to predict");
-    int result = sl_pool_create(false, &predictor->pool, error);
+    int result = sl_pool_create(&predictor->pool, error);
     for (int n = 0; n < count && !result; n++) {
         result = sl_network_state_create(packs[n], predictor->pool, &predictor->states[n], error);
         predictor->count += !result;

@@ -93,7 +93,7 @@ static void bench_open(struct bench *bench, const char *path, int64_t batch)
     const struct sl_network_options options = {.batch = batch};
     size_t length;
     cr_assert_eq(sl_pack_open(path, &options, &bench->pack, &error), 0, "%s", error.text);
-    cr_assert_eq(sl_pool_create(false, &bench->pool, &error), 0);
+    cr_assert_eq(sl_pool_create(&bench->pool, &error), 0);
     cr_assert_eq(sl_threads_create(2, &bench->threads, &error), 0);
     cr_assert_eq(sl_network_state_create(bench->pack, bench->pool, &bench->state, &error), 0);
     bench->scratch = aligned_alloc(64, SCRATCH_BYTES);
@@ -119,7 +119,7 @@ static uint64_t bench_digest(struct bench *bench, struct sl_threads *threads)
     struct sl_network_state *state = bench->state;
     const int *first_shard = bench->pack->layer_first_shard;
     struct sl_error error = {0};
-    cr_assert_eq(sl_network_state_admit(state, bench->pool, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_network_state_admit(state, false, bench->pool, &error), 0, "%s", error.text);
     memset(state->arena, 0xff, state->plan.bytes);
     for (int l = 0; l < state->network->layer_count; l++) {
         if (first_shard[l] == first_shard[l + 1])

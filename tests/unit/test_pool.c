@@ -132,7 +132,7 @@ Test(pool, holds_the_bound_of_slots_also_when_fragmented)
 {
     struct sl_pool *pool = NULL;
     struct sl_error error = {0};
-    cr_assert_eq(sl_pool_create(false, &pool, &error), 0);
+    cr_assert_eq(sl_pool_create(&pool, &error), 0);
     sl_pool_bound_slots(pool, 8 * PAGE);
     void *singles[8];
     for (int i = 0; i < 8; i++)
@@ -160,7 +160,7 @@ Test(pool, holds_the_bound_of_slots_also_when_fragmented)
 Test(pool, counts_by_purpose)
 {
     struct sl_pool *pool = NULL;
-    cr_assert_eq(sl_pool_create(false, &pool, NULL), 0);
+    cr_assert_eq(sl_pool_create(&pool, NULL), 0);
     void *scratch = sl_pool_take(pool, SL_POOL_SCRATCH, 5000, NULL);
     void *slot = sl_pool_take_slot(pool, 100, false, NULL);
     cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 2 * PAGE);
@@ -173,23 +173,16 @@ Test(pool, counts_by_purpose)
     sl_pool_free(pool);
 }
 
-Test(pool, where_memory_is_not_scarce_a_huge_page_half_filled_is_taken_whole)
+Test(pool, a_huge_page_half_filled_is_whole)
 {
     const uint64_t half = SL_HUGE_PAGE_BYTES / 2;
-    for (int roomy = 0; roomy < 2; roomy++) {
-        struct sl_pool *pool = NULL;
-        cr_assert_eq(sl_pool_create(roomy, &pool, NULL), 0);
-        void *less = sl_pool_take(pool, SL_POOL_ACTIVATIONS, half - PAGE, NULL);
-        void *more = sl_pool_take(pool, SL_POOL_SCRATCH, SL_HUGE_PAGE_BYTES + half, NULL);
-        cr_expect_eq(sl_pool_used(pool, SL_POOL_ACTIVATIONS), half - PAGE);
-        cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH),
-                     SL_HUGE_PAGE_BYTES + (roomy ? 2 * half : half));
-        memset(more, 1, SL_HUGE_PAGE_BYTES + half);
-        sl_pool_give(pool, SL_POOL_ACTIVATIONS, less, half - PAGE);
-        sl_pool_give(pool, SL_POOL_SCRATCH, more, SL_HUGE_PAGE_BYTES + half);
-        cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 0);
-        sl_pool_free(pool);
-    }
+    cr_expect_eq(sl_pool_whole_bytes(0), PAGE);
+    cr_expect_eq(sl_pool_whole_bytes(half - PAGE), half - PAGE);
+    cr_expect_eq(sl_pool_whole_bytes(half - PAGE + 1), half);
+    cr_expect_eq(sl_pool_whole_bytes(half), 2 * half);
+    cr_expect_eq(sl_pool_whole_bytes(2 * half), 2 * half);
+    cr_expect_eq(sl_pool_whole_bytes(2 * half + 1), 2 * half + PAGE);
+    cr_expect_eq(sl_pool_whole_bytes(3 * half), 4 * half);
 }
 
 /* Of exactly the size asked for, the youngest first, and never more than a few. */

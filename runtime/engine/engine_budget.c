@@ -1,0 +1,204 @@
+/* What of the memory is for shards: budget, activations, scratch. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/base/units.h"
+#include "runtime/engine/engine_state.h"
+
+/* What activations are brought down to for the sake of pins. */
+#define BANDED_ARENA_SHARE 4
+/* What whole huge pages may take of the memory for shards, when these do not all fit. */
+#define WHOLE_PAGES_SHARE 8
+
+/* As it was set, by whatever thread. */
+static uint64_t given_bytes(const struct sl_engine *engine)
+{
+    return __atomic_load_n(&engine->options.budget_bytes, __ATOMIC_RELAXED);
+}
+
+uint64_t sl_engine_total_bytes(const struct sl_engine *engine)
+{
+    uint64_t given = given_bytes(engine);
+    return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
+}
+
+bool sl_engine_budget_changed(const struct sl_engine *engine)
+{
+    return engine->shrunk || sl_engine_total_bytes(engine) != engine->budget.total_bytes;
+}
+
+static uint64_t arena_bytes(const struct sl_engine *engine)
+{
+    uint64_t most = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        uint64_t bytes = engine->networks[n]->plan.bytes;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static uint64_t activation_bytes(const struct sl_engine *engine)
+{
+    const uint64_t arena = arena_bytes(engine);
+    return sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+           (engine->whole_pages ? sl_pool_whole_bytes(arena) : arena);
+}
+
+/* What slots may take of the budget, or of the limit that this process runs under. The policies
+ * with a budget have one request active at a time. */
+static int divide(const struct sl_engine *engine, struct sl_budget *budget, struct sl_error *error)
+{
+    const bool group = given_bytes(engine) == UINT64_MAX;
+    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
+                            sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+                                sl_pool_used(engine->pool, SL_POOL_SCRATCH),
+                            error);
+}
+
+static int divide_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    engine->budget =
+        (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
+                           .scratch_bytes = sl_pool_used(engine->pool, SL_POOL_SCRATCH),
+                           .activation_bytes = activation_bytes(engine)};
+    return divide(engine, &engine->budget, error);
+}
+
+/* Lays the activations out in at most that many bytes, where row bands can, and divides the budget
+ * anew. */
+static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
+{
+    int result = sl_workload_bound_activations(&engine->workload, engine->networks, most_bytes,
+                                               engine->threads, error);
+    return result ? result : divide_budget(engine, error);
+}
+
+/* Computing of halos, for all networks. */
+static double bands_cost_ns(const struct sl_engine *engine)
+{
+    double flops = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        const struct sl_activation_plan *plan = &engine->networks[n]->plan;
+        for (int c = 0; c < plan->chain_count; c++)
+            flops += plan->chains[c].recomputed_flops;
+    }
+    return sl_workload_estimate_ns(flops, engine->threads);
+}
+
+/* Row bands of activations that would fit whole leave more memory to pins: taken when reading that
+ * much in every request takes longer than twice what the halos cost. */
+static int band_for_pins(struct sl_engine *engine, struct sl_error *error)
+{
+    uint64_t weight_bytes = engine->workload.weight_bytes, whole = engine->budget.shard_bytes;
+    if (!engine->policy->planned || whole >= weight_bytes)
+        return 0;
+    int result = try_activations(engine, arena_bytes(engine) / BANDED_ARENA_SHARE, error);
+    if (result)
+        return result;
+    uint64_t banded = engine->budget.shard_bytes;
+    banded = banded < weight_bytes ? banded : weight_bytes;
+    double rate = (double)sl_engine_known_device(engine).bytes_per_s;
+    double saved_ns = banded > whole ? (double)(banded - whole) * 1e9 / rate : 0;
+    return saved_ns > 2 * bands_cost_ns(engine) ? 0 : try_activations(engine, UINT64_MAX, error);
+}
+
+static int least_bytes(const struct sl_engine *engine, uint64_t *least, struct sl_error *error)
+{
+    return sl_schedule_least_budget(engine->workload.networks, engine->network_count,
+                                    engine->policy, least, error);
+}
+
+/* Whole activations when the policy can run with what they leave of the budget, else row bands: in
+ * several rounds, as planning itself makes the process larger. */
+static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    uint64_t least = 0, most = UINT64_MAX, before = UINT64_MAX;
+    int result = 0;
+    if (engine->policy->budgeted)
+        result = least_bytes(engine, &least, error);
+    while (!result) {
+        result = try_activations(engine, most, error);
+        const uint64_t arena = arena_bytes(engine);
+        const uint64_t next = sl_budget_arena(&engine->budget, least, arena);
+        if (!result && more && most == UINT64_MAX && next == UINT64_MAX)
+            return band_for_pins(engine, error);
+        if (next == UINT64_MAX || arena >= before)
+            break;
+        before = arena;
+        most = next;
+    }
+    return result;
+}
+
+/* Whole huge pages are taken where all weights fit beside them, or where nothing is to follow that
+ * weights could be kept for and they take little of what shards get. scratch_bytes: of all
+ * executors, scratch_more of them for whole pages. */
+static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratch_bytes,
+                        uint64_t scratch_more, struct sl_error *error)
+{
+    int result = 0;
+    if (!engine->workload.networks)
+        result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
+                                    &engine->workload, error);
+    if (result)
+        return result;
+    engine->whole_pages = true;
+    struct sl_budget budget = {.total_bytes = sl_engine_total_bytes(engine),
+                               .scratch_bytes = scratch_bytes,
+                               .activation_bytes = activation_bytes(engine)};
+    result = divide(engine, &budget, error);
+    const uint64_t arena = arena_bytes(engine), left = budget.shard_bytes;
+    const uint64_t taken = scratch_more + sl_pool_whole_bytes(arena) - arena;
+    uint64_t least = UINT64_MAX;
+    if (!result && left < engine->workload.weight_bytes && engine->policy->budgeted && !more &&
+        taken <= left / WHOLE_PAGES_SHARE)
+        result = least_bytes(engine, &least, error);
+    engine->whole_pages = left >= engine->workload.weight_bytes || left >= least;
+    return result;
+}
+
+int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    uint64_t bytes = 0;
+    for (int n = 0; n < engine->network_count; n++) {
+        const uint64_t own = sl_network_state_scratch(engine->networks[n], engine->threads);
+        bytes = own > bytes ? own : bytes;
+    }
+    const uint64_t executors = (uint64_t)engine->policy->executors;
+    const uint64_t whole = bytes ? sl_pool_whole_bytes(bytes) : 0;
+    int result = choose_pages(engine, more, executors * whole, executors * (whole - bytes), error);
+    engine->scratch_bytes = engine->whole_pages ? whole : bytes;
+    return result;
+}
+
+int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
+{
+    char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
+    const struct sl_budget *budget = &engine->budget;
+    uint64_t shards = 0;
+    int result = least_bytes(engine, &shards, error);
+    if (result)
+        return result;
+    uint64_t overhead = sl_budget_overhead(budget);
+    /* The process itself takes some hundred KiB more or less from run to run. */
+    const uint64_t all = shards + overhead;
+    return sl_error_set(
+        error, -ENOBUFS,
+        "%s of %s is too small for policy %s: it needs at least %" PRIu64
+        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
+        "M",
+        given_bytes(engine) == UINT64_MAX ? "the memory limit" : "a budget",
+        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
+        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
+        sl_format_size(budget->scratch_bytes, parts[2]),
+        sl_format_size(budget->process_bytes, parts[3]),
+        sl_format_size(budget->reserve_bytes, parts[4]),
+        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
+}
+
+int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    int result = choose_pages(engine, more, sl_pool_used(engine->pool, SL_POOL_SCRATCH), 0, error);
+    return result ? result : bound_activations(engine, more, error);
+}
