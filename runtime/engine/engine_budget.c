@@ -45,33 +45,36 @@ static uint64_t activation_bytes(const struct sl_engine *engine)
            (engine->whole_pages ? sl_pool_whole_bytes(arena) : arena);
 }
 
-/* What slots may take of the budget, or of the limit that this process runs under. The policies
- * with a budget have one request active at a time. */
-static int divide(const struct sl_engine *engine, struct sl_budget *budget, struct sl_error *error)
+/* What slots may take of the budget, or of the limit that this process runs under; scratch_bytes:
+ * of all executors. The policies with a budget have one request active at a time. */
+static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_error *error)
 {
-    const bool group = given_bytes(engine) == UINT64_MAX;
-    return sl_budget_divide(budget, group ? sl_cgroup_own_free() : UINT64_MAX,
+    engine->budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
+                                        .scratch_bytes = scratch_bytes,
+                                        .activation_bytes = activation_bytes(engine)};
+    const bool group =
+        given_bytes(engine) == UINT64_MAX && engine->budget.total_bytes != UINT64_MAX;
+    return sl_budget_divide(&engine->budget, group ? sl_cgroup_own_free() : UINT64_MAX,
                             sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
                                 sl_pool_used(engine->pool, SL_POOL_SCRATCH),
                             error);
 }
 
-static int divide_budget(struct sl_engine *engine, struct sl_error *error)
-{
-    engine->budget =
-        (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
-                           .scratch_bytes = sl_pool_used(engine->pool, SL_POOL_SCRATCH),
-                           .activation_bytes = activation_bytes(engine)};
-    return divide(engine, &engine->budget, error);
-}
-
-/* Lays the activations out in at most that many bytes, where row bands can, and divides the budget
- * anew. */
-static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
+/* Lays the activations out in at most that many bytes, where row bands can. */
+static int lay_out(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
 {
     int result = sl_workload_bound_activations(&engine->workload, engine->networks, most_bytes,
                                                engine->threads, error);
-    return result ? result : divide_budget(engine, error);
+    engine->budget.activation_bytes = activation_bytes(engine);
+    sl_budget_rest(&engine->budget);
+    return result;
+}
+
+/* The same, and divides the budget anew: planning itself makes the process larger. */
+static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct sl_error *error)
+{
+    int result = lay_out(engine, most_bytes, error);
+    return result ? result : divide(engine, engine->budget.scratch_bytes, error);
 }
 
 /* Computing of halos, for all networks. */
@@ -109,31 +112,30 @@ static int least_bytes(const struct sl_engine *engine, uint64_t *least, struct s
                                     engine->policy, least, error);
 }
 
-/* Whole activations when the policy can run with what they leave of the budget, else row bands: in
- * several rounds, as planning itself makes the process larger. */
+/* Whole activations when the policy can run with what they leave of the budget, else row bands, in
+ * several rounds. */
 static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    uint64_t least = 0, most = UINT64_MAX, before = UINT64_MAX;
-    int result = 0;
-    if (engine->policy->budgeted)
+    uint64_t least = 0, before = UINT64_MAX;
+    int result = lay_out(engine, UINT64_MAX, error);
+    if (!result && engine->policy->budgeted)
         result = least_bytes(engine, &least, error);
-    while (!result) {
-        result = try_activations(engine, most, error);
-        const uint64_t arena = arena_bytes(engine);
-        const uint64_t next = sl_budget_arena(&engine->budget, least, arena);
-        if (!result && more && most == UINT64_MAX && next == UINT64_MAX)
-            return band_for_pins(engine, error);
-        if (next == UINT64_MAX || arena >= before)
-            break;
+    uint64_t arena = arena_bytes(engine);
+    uint64_t most = sl_budget_arena(&engine->budget, least, arena);
+    if (!result && more && most == UINT64_MAX)
+        return band_for_pins(engine, error);
+    while (!result && most != UINT64_MAX && arena < before) {
         before = arena;
-        most = next;
+        result = try_activations(engine, most, error);
+        arena = arena_bytes(engine);
+        most = sl_budget_arena(&engine->budget, least, arena);
     }
     return result;
 }
 
-/* Whole huge pages are taken where all weights fit beside them, or where nothing is to follow that
- * weights could be kept for and they take little of what shards get. scratch_bytes: of all
- * executors, scratch_more of them for whole pages. */
+/* Divides the budget. Whole huge pages are taken where all weights fit beside them, or where
+ * nothing is to follow that weights could be kept for and they take little of what shards get.
+ * scratch_bytes: of all executors, scratch_more of them for whole pages. */
 static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratch_bytes,
                         uint64_t scratch_more, struct sl_error *error)
 {
@@ -144,11 +146,8 @@ static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratc
     if (result)
         return result;
     engine->whole_pages = true;
-    struct sl_budget budget = {.total_bytes = sl_engine_total_bytes(engine),
-                               .scratch_bytes = scratch_bytes,
-                               .activation_bytes = activation_bytes(engine)};
-    result = divide(engine, &budget, error);
-    const uint64_t arena = arena_bytes(engine), left = budget.shard_bytes;
+    result = divide(engine, scratch_bytes, error);
+    const uint64_t arena = arena_bytes(engine), left = engine->budget.shard_bytes;
     const uint64_t taken = scratch_more + sl_pool_whole_bytes(arena) - arena;
     uint64_t least = UINT64_MAX;
     if (!result && left < engine->workload.weight_bytes && engine->policy->budgeted && !more &&
