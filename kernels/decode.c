@@ -8,11 +8,6 @@
 /* Elements of a task: enough to be worth waking a thread. */
 #define TASK_ELEMENTS 16384
 
-static int64_t depth_of(const struct sl_layer *layer)
-{
-    return layer->weights[0].count / sl_pack_rows(layer);
-}
-
 int64_t sl_decode_rows_at_once(const struct sl_layer *layer)
 {
     if (layer->encoding == SL_ENCODING_F32)
@@ -20,7 +15,7 @@ int64_t sl_decode_rows_at_once(const struct sl_layer *layer)
     int64_t rows = sl_pack_rows(layer);
     if (!sl_pack_row_sharded(layer))
         return rows;
-    int64_t quantum_values = depth_of(layer) * SL_ROW_QUANTUM;
+    int64_t quantum_values = sl_pack_depth(layer) * SL_ROW_QUANTUM;
     int64_t quanta = (int64_t)(SL_DECODED_BYTES / sizeof(float)) / quantum_values;
     int64_t wanted = (quanta > 1 ? quanta : 1) * SL_ROW_QUANTUM;
     return wanted < rows ? wanted : rows;
@@ -30,7 +25,7 @@ size_t sl_decode_scratch_bytes(const struct sl_layer *layer)
 {
     if (layer->encoding == SL_ENCODING_F32)
         return 0;
-    size_t values = (size_t)(sl_decode_rows_at_once(layer) * depth_of(layer));
+    size_t values = (size_t)(sl_decode_rows_at_once(layer) * sl_pack_depth(layer));
     return (values * sizeof(float) + 63) / 64 * 64;
 }
 
@@ -49,14 +44,14 @@ static void decode_task(void *context, int64_t task, int worker)
     int64_t left = decoding->rows - begin;
     int64_t rows = left < decoding->task_rows ? left : decoding->task_rows;
     int64_t first = decoding->row + begin;
-    const int64_t stride = decode->depth * (int64_t)sl_encoding_bytes(decode->encoding);
+    const int64_t stride = (int64_t)sl_encoding_row_bytes(decode->encoding, decode->depth);
     struct sl_decode_values values = {
         .encoding = decode->encoding,
         .values = (const char *)decode->values + first * stride,
         .count = rows * decode->depth,
         .destination = decoding->destination + begin * decode->depth,
     };
-    if (decode->encoding != SL_ENCODING_I8) {
+    if (!sl_encoding_has_scales(decode->encoding)) {
         sl_isa()->decode(&values);
         return;
     }

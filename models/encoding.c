@@ -6,12 +6,13 @@
 
 static const struct {
     const char *name;
-    uint64_t bytes;
+    uint64_t bytes; /* of an element */
+    bool scales;
 } encodings[SL_ENCODINGS] = {
-    [SL_ENCODING_F32] = {"f32", 4},
-    [SL_ENCODING_F16] = {"f16", 2},
-    [SL_ENCODING_BF16] = {"bf16", 2},
-    [SL_ENCODING_I8] = {"i8", 1},
+    [SL_ENCODING_F32] = {"f32", 4, false},
+    [SL_ENCODING_F16] = {"f16", 2, false},
+    [SL_ENCODING_BF16] = {"bf16", 2, false},
+    [SL_ENCODING_I8] = {"i8", 1, true},
 };
 
 /* The largest finite numbers, and the least magnitude (as float32 bits) that rounds beyond. */
@@ -27,9 +28,19 @@ const char *sl_encoding_name(enum sl_encoding encoding)
     return encodings[encoding].name;
 }
 
-uint64_t sl_encoding_bytes(enum sl_encoding encoding)
+bool sl_encoding_has_scales(enum sl_encoding encoding)
 {
-    return encodings[encoding].bytes;
+    return encodings[encoding].scales;
+}
+
+uint64_t sl_encoded_bytes(enum sl_encoding encoding, int64_t count)
+{
+    return (uint64_t)count * encodings[encoding].bytes;
+}
+
+uint64_t sl_encoding_row_bytes(enum sl_encoding encoding, int64_t depth)
+{
+    return sl_encoded_bytes(encoding, depth);
 }
 
 int sl_encoding_parse(const char *name, enum sl_encoding *encoding, struct sl_error *error)
@@ -93,7 +104,7 @@ float sl_largest_magnitude(const float *values, int64_t count)
     return value;
 }
 
-float sl_encoding_scale(float largest)
+float sl_i8_scale(float largest)
 {
     return largest / I8_LARGEST;
 }

@@ -10,6 +10,7 @@
 #ifndef SLUICE_MODELS_ENCODING_H
 #define SLUICE_MODELS_ENCODING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "models/network.h"
@@ -20,16 +21,22 @@ const char *sl_encoding_name(enum sl_encoding encoding);
 /* The reverse; NULL is f32. -EINVAL names the ones there are. */
 int sl_encoding_parse(const char *name, enum sl_encoding *encoding, struct sl_error *error);
 
-/* Bytes of an element. */
-uint64_t sl_encoding_bytes(enum sl_encoding encoding);
+/* Whether each row has a scale, a float32 that is stored apart from the row. */
+bool sl_encoding_has_scales(enum sl_encoding encoding);
+
+/* Bytes of a row of depth elements, without its scale; the same for every row of a layer. */
+uint64_t sl_encoding_row_bytes(enum sl_encoding encoding, int64_t depth);
 
 /* Largest magnitude of count values; INFINITY when one of them is not finite. */
 float sl_largest_magnitude(const float *values, int64_t count);
 /* The scale of an SL_ENCODING_I8 row whose largest magnitude (finite) that is. */
-float sl_encoding_scale(float largest);
+float sl_i8_scale(float largest);
 
-/* Encodes count values of one row; scale is for SL_ENCODING_I8, whose values must be finite.
- * Returns how many were out of the encoding's range and became the nearest number in it. */
+/* Bytes that sl_encode makes of count values. */
+uint64_t sl_encoded_bytes(enum sl_encoding encoding, int64_t count);
+/* Encodes count values of one row; scale is for encodings that have scales. Values of
+ * SL_ENCODING_I8 must be finite. Returns how many values were out of the encoding's range and
+ * became the nearest number in it. */
 int64_t sl_encode(enum sl_encoding encoding, const float *values, int64_t count, float scale,
                   void *encoded);
 

@@ -9,8 +9,9 @@
  * every blob whole.
  *
  * Elements are float32, but weight 0 of a layer may be encoded in fewer bytes (models/encoding.h);
- * the index says which layers are. With SL_ENCODING_I8 its part of a shard is one float32 scale per
- * row, then, again aligned, the elements.
+ * the index says which layers are. With an encoding that has scales (SL_ENCODING_I8) its part of a
+ * shard is one float32 scale per row, then, again aligned, the rows. All rows of a layer have the
+ * same number of bytes.
  *
  * Shards of the same content lie in the file once: those that repeat one before them have its
  * file_offset, and the rest lie one behind the other without gaps.
@@ -87,7 +88,7 @@ struct sl_segment {
     int64_t count; /* elements; 0: this shard holds none of the blob */
     uint64_t offset_bytes;
     uint64_t bytes;
-    uint64_t scale_offset_bytes; /* SL_ENCODING_I8: of one float32 per row of the shard; else 0 */
+    uint64_t scale_offset_bytes; /* of one float32 per row, where the encoding has them; else 0 */
 };
 
 /* Where weight blob `weight` of layer shard->layer lies in the shard. */

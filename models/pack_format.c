@@ -67,6 +67,12 @@ int64_t sl_pack_rows(const struct sl_layer *layer)
     return layer->weights[0].shape.axes > 0 ? layer->weights[0].shape.dim[0] : 1;
 }
 
+int64_t sl_pack_depth(const struct sl_layer *layer)
+{
+    int64_t rows = sl_pack_rows(layer);
+    return rows > 0 ? layer->weights[0].count / rows : 0;
+}
+
 bool sl_pack_row_sharded(const struct sl_layer *layer)
 {
     if (layer->weight_count == 0)
@@ -96,6 +102,26 @@ bool sl_pack_takes_encoding(const struct sl_layer *layer)
            (uint64_t)layer->weights[0].count <= SL_DECODED_BYTES / sizeof(float);
 }
 
+/* Bytes of rows of weight 0, without their scales. */
+static uint64_t rows_bytes(const struct sl_layer *layer, int64_t rows)
+{
+    return (uint64_t)rows * sl_encoding_row_bytes(layer->encoding, sl_pack_depth(layer));
+}
+
+static uint64_t scales_bytes(const struct sl_layer *layer, int64_t rows)
+{
+    return sl_encoding_has_scales(layer->encoding) ? (uint64_t)rows * sizeof(float) : 0;
+}
+
+uint64_t sl_pack_layer_bytes(const struct sl_layer *layer)
+{
+    const int64_t rows = sl_pack_rows(layer);
+    uint64_t bytes = rows_bytes(layer, rows) + scales_bytes(layer, rows);
+    for (int weight = 1; weight < layer->weight_count; weight++)
+        bytes += (uint64_t)layer->weights[weight].count * sizeof(float);
+    return bytes;
+}
+
 /* The blob's part of a shard that begins `end` bytes into it or, for alignment, a little later. */
 static void lay_out(const struct sl_layer *layer, int weight, int64_t row_begin, int64_t row_end,
                     uint64_t end, struct sl_segment *segment)
@@ -105,12 +131,13 @@ static void lay_out(const struct sl_layer *layer, int weight, int64_t row_begin,
         .count = segment_count(layer, weight, row_begin, row_end),
         .offset_bytes = sl_align_up(end, SL_SEGMENT_ALIGNMENT),
     };
-    segment->bytes = (uint64_t)segment->count * sl_encoding_bytes(segment->encoding);
-    if (segment->encoding != SL_ENCODING_I8)
+    segment->bytes = weight == 0 ? rows_bytes(layer, row_end - row_begin)
+                                 : (uint64_t)segment->count * sizeof(float);
+    if (!sl_encoding_has_scales(segment->encoding))
         return;
     segment->scale_offset_bytes = segment->offset_bytes;
     segment->offset_bytes =
-        sl_align_up(segment->scale_offset_bytes + (uint64_t)(row_end - row_begin) * sizeof(float),
+        sl_align_up(segment->scale_offset_bytes + scales_bytes(layer, row_end - row_begin),
                     SL_SEGMENT_ALIGNMENT);
 }
 

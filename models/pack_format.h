@@ -31,6 +31,9 @@ int sl_pack_header_decode(const unsigned char block[SL_PACK_ALIGNMENT],
 /* Rows of a layer's weights: the first axis of weight 0 (1 for a scalar); 0 without weights. */
 int64_t sl_pack_rows(const struct sl_layer *layer);
 
+/* Elements of a row of weight 0; 0 without weights. */
+int64_t sl_pack_depth(const struct sl_layer *layer);
+
 /* Whether the weights of this layer are cut by rows (as its kernel computes them). */
 bool sl_pack_row_sharded(const struct sl_layer *layer);
 
@@ -38,6 +41,9 @@ bool sl_pack_row_sharded(const struct sl_layer *layer);
  * and Deconvolution. Kernels that are not row-sharded need it decoded whole, so that would save
  * storage but cost more memory than it saves: above SL_DECODED_BYTES theirs stay float32. */
 bool sl_pack_takes_encoding(const struct sl_layer *layer);
+
+/* Bytes of all weights of the layer as they are stored, without what aligns them in shards. */
+uint64_t sl_pack_layer_bytes(const struct sl_layer *layer);
 
 /* Content bytes of a shard of the layer, without padding. -EOVERFLOW (no message) when they do not
  * fit into SL_PACK_SHARD_MOST_BYTES. rows must lie within [0, sl_pack_rows(layer)]. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "models/encoding.h"
 #include "runtime/base/checksum.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
@@ -24,11 +23,7 @@ static int64_t shards_of_layer(const struct sl_layer *layer, uint64_t shard_byte
         return 1;
     int64_t rows = sl_pack_rows(layer);
     int64_t quanta = (rows + SL_ROW_QUANTUM - 1) / SL_ROW_QUANTUM;
-    uint64_t bytes = 0;
-    for (int weight = 0; weight < layer->weight_count; weight++)
-        bytes += (uint64_t)layer->weights[weight].count *
-                 sl_encoding_bytes(weight == 0 ? layer->encoding : SL_ENCODING_F32);
-    uint64_t quantum_bytes = bytes / (uint64_t)quanta;
+    uint64_t quantum_bytes = sl_pack_layer_bytes(layer) / (uint64_t)quanta;
     uint64_t quanta_per_shard = (shard_bytes + quantum_bytes / 2) / (quantum_bytes + 1);
     if (quanta_per_shard == 0)
         quanta_per_shard = 1;

@@ -1,7 +1,6 @@
 #include "models/pack_stream.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,19 +10,19 @@
 
 #include "models/encoding.h"
 #include "models/pack_format.h"
+#include "models/row_scale.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
 
 /* Weights go through one buffer of this size, whatever the size of shards. */
 #define BUFFER_BYTES ((size_t)1 << 20)
-/* float32 weights on their way into an encoding. */
-#define STAGED_VALUES ((int64_t)64 << 10)
 
 /* Shards lie one behind the other in the buffer, so that small ones share a write. */
 struct writing {
     const struct sl_pack_stream *stream;
     unsigned char *buffer;
-    float *staged;         /* STAGED_VALUES */
+    float *staged;         /* SL_STAGED_VALUES on their way into an encoding */
+    void *encoded;         /* the same in it */
     size_t filled, hashed; /* bytes of the buffer */
     uint64_t offset;       /* of the buffer's start in the file */
     XXH3_state_t hash;     /* of the current shard's content */
@@ -74,15 +73,6 @@ static int next_room(struct writing *writing, uint64_t element_bytes, void **pla
     return result;
 }
 
-static int read_weights(struct writing *writing, const struct blob *blob, int64_t first,
-                        int64_t count, float *destination, struct sl_error *error)
-{
-    struct sl_weight_source *source = writing->stream->weights;
-    const struct sl_layer *layer = blob->layer;
-    return source->read(source, layer->name, sl_layer_type_name(layer->type), blob->weight,
-                        &layer->weights[blob->weight].shape, first, count, destination, error);
-}
-
 static int write_plain(struct writing *writing, const struct blob *blob, int64_t first,
                        int64_t count, struct sl_error *error)
 {
@@ -92,7 +82,8 @@ static int write_plain(struct writing *writing, const struct blob *blob, int64_t
         int result = next_room(writing, sizeof(float), &place, &room, error);
         int64_t taken = count < room ? count : room;
         if (!result)
-            result = read_weights(writing, blob, first, taken, place, error);
+            result = sl_read_weights(writing->stream->weights, blob->layer, blob->weight, first,
+                                     taken, place, error);
         if (result)
             return result;
         writing->filled += (size_t)taken * sizeof(float);
@@ -102,22 +93,20 @@ static int write_plain(struct writing *writing, const struct blob *blob, int64_t
     return 0;
 }
 
-/* Encodes staged values; the buffer may have to be flushed between them. */
-static int write_staged(struct writing *writing, enum sl_encoding encoding, int64_t count,
-                        float scale, struct sl_error *error)
+/* Bytes that are made elsewhere; the buffer may have to be flushed between them. */
+static int append(struct writing *writing, const void *bytes, uint64_t length,
+                  struct sl_error *error)
 {
-    const float *values = writing->staged;
-    while (count > 0) {
+    for (uint64_t done = 0; done < length;) {
         void *place;
         int64_t room;
-        int result = next_room(writing, sl_encoding_bytes(encoding), &place, &room, error);
+        int result = next_room(writing, 1, &place, &room, error);
         if (result)
             return result;
-        int64_t taken = count < room ? count : room;
-        writing->saturated += sl_encode(encoding, values, taken, scale, place);
-        writing->filled += (size_t)taken * sl_encoding_bytes(encoding);
-        values += taken;
-        count -= taken;
+        size_t taken = length - done < (uint64_t)room ? (size_t)(length - done) : (size_t)room;
+        memcpy(place, (const char *)bytes + done, taken);
+        writing->filled += taken;
+        done += taken;
     }
     return 0;
 }
@@ -125,73 +114,40 @@ static int write_staged(struct writing *writing, enum sl_encoding encoding, int6
 static int write_encoded(struct writing *writing, const struct blob *blob, int64_t first,
                          int64_t count, float scale, struct sl_error *error)
 {
-    while (count > 0) {
-        int64_t taken = count < STAGED_VALUES ? count : STAGED_VALUES;
-        int result = read_weights(writing, blob, first, taken, writing->staged, error);
-        if (!result)
-            result = write_staged(writing, blob->layer->encoding, taken, scale, error);
+    const enum sl_encoding encoding = blob->layer->encoding;
+    for (int64_t done = 0; done < count; done += SL_STAGED_VALUES) {
+        int64_t taken = count - done < SL_STAGED_VALUES ? count - done : SL_STAGED_VALUES;
+        int result = sl_read_weights(writing->stream->weights, blob->layer, blob->weight,
+                                     first + done, taken, writing->staged, error);
         if (result)
             return result;
-        first += taken;
-        count -= taken;
-    }
-    return 0;
-}
-
-/* The scale of a row, which may be longer than what can be staged. */
-static int find_scale(struct writing *writing, const struct blob *blob, int64_t row, int64_t depth,
-                      float *scale, struct sl_error *error)
-{
-    float largest = 0;
-    for (int64_t done = 0; done < depth;) {
-        int64_t taken = depth - done < STAGED_VALUES ? depth - done : STAGED_VALUES;
-        int result = read_weights(writing, blob, row * depth + done, taken, writing->staged, error);
+        writing->saturated += sl_encode(encoding, writing->staged, taken, scale, writing->encoded);
+        result = append(writing, writing->encoded, sl_encoded_bytes(encoding, taken), error);
         if (result)
             return result;
-        largest = fmaxf(largest, sl_largest_magnitude(writing->staged, taken));
-        done += taken;
     }
-    if (isinf(largest))
-        return sl_error_set(error, ERANGE,
-                            "layer '%s': row %lld of the weights holds a value that is not finite, "
-                            "which i8 cannot store; import with --encode f32",
-                            blob->layer->name, (long long)row);
-    *scale = sl_encoding_scale(largest);
     return 0;
 }
 
 /* The scales of all rows, then the rows: the weights are read twice. */
-static int write_i8(struct writing *writing, const struct blob *blob, const struct sl_shard *shard,
-                    int64_t depth, struct sl_error *error)
+static int write_scaled(struct writing *writing, const struct blob *blob,
+                        const struct sl_shard *shard, int64_t depth, struct sl_error *error)
 {
-    int64_t rows = shard->row_end - shard->row_begin;
+    const int64_t rows = shard->row_end - shard->row_begin;
     SL_AUTO_FREE float *scales = malloc((size_t)rows * sizeof(*scales));
     if (!scales)
         return sl_error_set(error, ENOMEM, "import: no memory");
-    for (int64_t row = 0; row < rows; row++) {
-        int result = find_scale(writing, blob, shard->row_begin + row, depth, &scales[row], error);
-        if (result)
-            return result;
-    }
-    for (int64_t row = 0; row < rows;) {
-        void *place;
-        int64_t room;
-        int result = next_room(writing, sizeof(float), &place, &room, error);
-        if (result)
-            return result;
-        int64_t taken = rows - row < room ? rows - row : room;
-        memcpy(place, scales + row, (size_t)taken * sizeof(float));
-        writing->filled += (size_t)taken * sizeof(float);
-        row += taken;
-    }
+    int result = 0;
+    for (int64_t r = 0; !result && r < rows; r++)
+        result = sl_row_scale(writing->stream->weights, blob->layer, shard->row_begin + r,
+                              writing->staged, &scales[r], error);
+    if (!result)
+        result = append(writing, scales, (uint64_t)rows * sizeof(*scales), error);
     pad(writing, SL_SEGMENT_ALIGNMENT);
-    for (int64_t row = 0; row < rows; row++) {
-        int result = write_encoded(writing, blob, (shard->row_begin + row) * depth, depth,
-                                   scales[row], error);
-        if (result)
-            return result;
-    }
-    return 0;
+    for (int64_t r = 0; !result && r < rows; r++)
+        result =
+            write_encoded(writing, blob, (shard->row_begin + r) * depth, depth, scales[r], error);
+    return result;
 }
 
 /* Part of what a pack stores of a layer, as it is. */
@@ -221,7 +177,7 @@ static int copy_segment(struct writing *writing, const struct sl_shard *shard, i
     const uint64_t rows = (uint64_t)(shard->row_end - shard->row_begin);
     const uint64_t row_begin = (uint64_t)shard->row_begin;
     int result = 0;
-    if (segment->encoding == SL_ENCODING_I8) {
+    if (sl_encoding_has_scales(segment->encoding)) {
         result = copy_stored(writing, shard, weight, true, row_begin * sizeof(float),
                              rows * sizeof(float), error);
         pad(writing, SL_SEGMENT_ALIGNMENT);
@@ -242,14 +198,11 @@ static int write_segment(struct writing *writing, const struct sl_shard *shard, 
     pad(writing, SL_SEGMENT_ALIGNMENT);
     if (writing->stream->stored)
         return copy_segment(writing, shard, weight, segment, error);
-    switch (segment->encoding) {
-    case SL_ENCODING_F32:
+    if (segment->encoding == SL_ENCODING_F32)
         return write_plain(writing, &blob, first, segment->count, error);
-    case SL_ENCODING_I8:
-        return write_i8(writing, &blob, shard, depth, error);
-    default:
-        return write_encoded(writing, &blob, first, segment->count, 0, error);
-    }
+    if (sl_encoding_has_scales(segment->encoding))
+        return write_scaled(writing, &blob, shard, depth, error);
+    return write_encoded(writing, &blob, first, segment->count, 0, error);
 }
 
 static int write_shard(struct writing *writing, struct sl_shard *shard, struct sl_error *error)
@@ -339,18 +292,20 @@ int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards,
                    struct sl_pack_streamed *streamed, struct sl_error *error)
 {
     SL_AUTO_FREE unsigned char *buffer = aligned_alloc(SL_PACK_ALIGNMENT, BUFFER_BYTES);
-    SL_AUTO_FREE float *staged = malloc((size_t)STAGED_VALUES * sizeof(*staged));
+    SL_AUTO_FREE float *staged = malloc((size_t)SL_STAGED_VALUES * sizeof(*staged));
+    SL_AUTO_FREE void *encoded = malloc((size_t)SL_STAGED_VALUES * sizeof(*staged));
     size_t table_size = 64;
     while (table_size < 2 * (size_t)shard_count)
         table_size *= 2;
     SL_AUTO_FREE int *by_content = malloc(table_size * sizeof(*by_content));
-    if (!buffer || !staged || !by_content)
+    if (!buffer || !staged || !encoded || !by_content)
         return sl_error_set(error, ENOMEM, "import: no memory");
     memset(by_content, 0xff, table_size * sizeof(*by_content)); /* -1 */
     struct writing writing = {
         .stream = stream,
         .buffer = buffer,
         .staged = staged,
+        .encoded = encoded,
         .offset = stream->offset,
         .by_content = by_content,
         .table_mask = table_size - 1,

@@ -9,7 +9,7 @@
 /* Weights as a pack stores them, for a new cut of it. */
 struct sl_stored_weights {
     /* Bytes [first, first + length) of weight blob `weight` of that layer, as all its shards
-     * together hold it; scales: of the scales of its rows instead (SL_ENCODING_I8). */
+     * together hold it; scales: of the scales of its rows instead, where the encoding has them. */
     int (*read)(struct sl_stored_weights *stored, int layer, int weight, bool scales,
                 uint64_t first, size_t length, void *destination, struct sl_error *error);
 };
@@ -30,7 +30,7 @@ struct sl_pack_streamed {
 
 /* Writes the shards (layer, rows and bytes set) one behind the other and sets their file_offset and
  * checksum; one whose content is in the file already (compared byte for byte) gets that place.
- * Memory: two buffers of at most 1 MiB and 8 bytes per shard, whatever their size. Errors of the
+ * Memory: 2 MiB and 8 bytes per shard, whatever their size. Errors of the
  * weight source; -ERANGE when i8 is to hold what is not finite. Blocks on I/O. */
 int sl_pack_stream(const struct sl_pack_stream *stream, struct sl_shard *shards, int shard_count,
                    struct sl_pack_streamed *streamed, struct sl_error *error);

@@ -10,7 +10,6 @@
 #include <xxhash.h>
 
 #include "models/caffe_normalize.h"
-#include "models/encoding.h"
 #include "models/fold.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"

@@ -92,25 +92,13 @@ void sl_model_close(struct sl_model *model)
     free(model);
 }
 
-/* Without the padding between blobs in a shard. */
-static uint64_t layer_bytes(const struct sl_layer *layer)
-{
-    uint64_t bytes = 0;
-    for (int weight = 0; weight < layer->weight_count; weight++)
-        bytes += (uint64_t)layer->weights[weight].count *
-                 sl_encoding_bytes(weight == 0 ? layer->encoding : SL_ENCODING_F32);
-    if (layer->encoding == SL_ENCODING_I8)
-        bytes += (uint64_t)sl_pack_rows(layer) * sizeof(float);
-    return bytes;
-}
-
 void sl_model_describe(const struct sl_model *model, struct sl_model_info *info)
 {
     const struct sl_pack *pack = model->pack;
     const struct sl_network *network = pack->network;
     uint64_t largest = 0, total = 0;
     for (int layer = 0; layer < network->layer_count; layer++) {
-        uint64_t bytes = layer_bytes(&network->layers[layer]);
+        uint64_t bytes = sl_pack_layer_bytes(&network->layers[layer]);
         total += bytes;
         largest = bytes > largest ? bytes : largest;
     }
@@ -206,7 +194,7 @@ int sl_model_layer(const struct sl_model *model, int layer, struct sl_layer_info
         .type = sl_layer_type_name(source->type),
         .activation = source->activation == SL_ACTIVATION_RELU ? "ReLU" : "",
         .encoding = sl_encoding_name(source->encoding),
-        .weight_bytes = layer_bytes(source),
+        .weight_bytes = sl_pack_layer_bytes(source),
         .shard_count = pack->layer_first_shard[layer + 1] - pack->layer_first_shard[layer],
         .flops = source->flops / (double)model->stack,
     };

@@ -1,0 +1,19 @@
+/* Scales of rows: what the weights must be read for before they are encoded. */
+#ifndef SLUICE_MODELS_ROW_SCALE_H
+#define SLUICE_MODELS_ROW_SCALE_H
+
+#include "models/weights.h"
+
+/* Weights that are read at a time. */
+#define SL_STAGED_VALUES ((int64_t)64 << 10)
+
+/* Elements [first, first + count) of a weight blob of the layer. Errors of the source. */
+int sl_read_weights(struct sl_weight_source *source, const struct sl_layer *layer, int weight,
+                    int64_t first, int64_t count, float *destination, struct sl_error *error);
+
+/* The scale of a row of weight 0, for an encoding that has scales. staged: SL_STAGED_VALUES floats
+ * that are overwritten. Errors of the source; -ERANGE when i8 is to hold what is not finite. */
+int sl_row_scale(struct sl_weight_source *source, const struct sl_layer *layer, int64_t row,
+                 float *staged, float *scale, struct sl_error *error);
+
+#endif
