@@ -20,8 +20,9 @@ size_t sl_decode_scratch_bytes(const struct sl_layer *layer);
 struct sl_decode {
     enum sl_encoding encoding;
     const void *values;  /* of row 0 */
-    const float *scales; /* one per row for SL_ENCODING_I8, else NULL */
+    const float *scales; /* one per row; read where the encoding has them */
     int64_t depth;       /* elements of a row */
+    int64_t exceptions;  /* of the layer (struct sl_layer) */
 };
 
 /* Decodes rows [row, row + rows) to destination (rows x depth). threads may be NULL. */

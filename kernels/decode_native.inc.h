@@ -1,7 +1,8 @@
-/* Decoding of elements, compiled once per instruction set (kernels/isa_*.c). bf16 and i8 are plain
- * loops that become vectors by themselves; f16 has instructions of its own. */
+/* Decoding of elements, compiled once per instruction set (kernels/isa_*.c). bf16, i8 and
+ * lossless are plain loops that become vectors by themselves; f16 has instructions of its own. */
 #include "kernels/isa.h"
 #include "kernels/simd.h"
+#include "models/lossless.h"
 
 /* Two multiplications would round twice for what is subnormal; this one is exact: the exponent of
  * binary16 is put in the place of float32's, 112 too low, which the factor makes good. */
@@ -54,6 +55,61 @@ static void decode_i8(const int8_t *restrict values, int64_t count, float scale,
         destination[i] = (float)values[i] * scale;
 }
 
+/* high: the sign, then bits 22 to 16. */
+SL_INLINE void put_lossless(uint16_t low, int8_t high, uint32_t code, uint32_t top,
+                            float *destination)
+{
+    uint32_t exponent = code == SL_LOSSLESS_CODES ? 0 : top - (code << 23);
+    uint32_t bits = ((uint32_t)(int32_t)high << 16 & 0x807fffff) | exponent | low;
+    memcpy(destination, &bits, sizeof bits);
+}
+
+/* Rows begin at multiples of 4, and so do blocks. */
+SL_INLINE void decode_block(const void *values, int64_t count, uint32_t top,
+                            float *restrict destination)
+{
+    const int64_t half = (count + 1) / 2;
+    const uint16_t *restrict low = values;
+    const int8_t *restrict high = (const int8_t *)(low + count);
+    const uint8_t *restrict codes = (const uint8_t *)(high + count);
+    for (int64_t i = 0; i < count - half; i++) {
+        put_lossless(low[i], high[i], codes[i] & 15, top, destination + i);
+        put_lossless(low[half + i], high[half + i], codes[i] >> 4, top, destination + half + i);
+    }
+    if (count % 2)
+        put_lossless(low[half - 1], high[half - 1], codes[half - 1] & 15, top,
+                     destination + half - 1);
+}
+
+static void put_exceptions(const uint32_t *entries, int64_t exceptions, int64_t count,
+                           float *destination)
+{
+    for (int64_t e = 0; e < exceptions; e++) {
+        uint32_t bits, index = entries[e] >> 8;
+        if (index >= count)
+            continue;
+        memcpy(&bits, destination + index, sizeof bits);
+        bits = (bits & 0x807fffff) | (entries[e] & 0xff) << 23;
+        memcpy(destination + index, &bits, sizeof bits);
+    }
+}
+
+static void decode_lossless(const struct sl_decode_values *decode)
+{
+    const char *block = decode->values;
+    const int64_t count = decode->count, whole = count - count % SL_LOSSLESS_BLOCK;
+    uint32_t top;
+    memcpy(&top, &decode->scale, sizeof top);
+    for (int64_t i = 0; i < whole; i += SL_LOSSLESS_BLOCK) {
+        decode_block(block, SL_LOSSLESS_BLOCK, top, decode->destination + i);
+        block += SL_LOSSLESS_BLOCK * 7 / 2;
+    }
+    decode_block(block, count - whole, top, decode->destination + whole);
+    block += ((count - whole) * 3 + (count - whole + 1) / 2 + 3) / 4 * 4;
+    put_exceptions((const uint32_t *)(const void *)block, decode->exceptions, count,
+                   decode->destination);
+}
+
 static void native_decode(const struct sl_decode_values *decode)
 {
     switch (decode->encoding) {
@@ -65,6 +121,9 @@ static void native_decode(const struct sl_decode_values *decode)
         break;
     case SL_ENCODING_I8:
         decode_i8(decode->values, decode->count, decode->scale, decode->destination);
+        break;
+    case SL_ENCODING_LOSSLESS:
+        decode_lossless(decode);
         break;
     default:
         memcpy(decode->destination, decode->values, (size_t)decode->count * sizeof(float));

@@ -45,12 +45,13 @@ struct sl_plane_rows {
     float *destination;
 };
 
-/* count encoded elements (models/encoding.h) of one scale, decoded exactly. */
+/* count encoded elements (models/encoding.h) of one scale, decoded exactly. With
+ * SL_ENCODING_LOSSLESS they are a whole row. */
 struct sl_decode_values {
     enum sl_encoding encoding;
-    float scale; /* SL_ENCODING_I8 */
+    float scale; /* where the encoding has scales */
     const void *values;
-    int64_t count;
+    int64_t count, exceptions;
     float *destination;
 };
 

@@ -4,15 +4,17 @@
 #include <math.h>
 #include <string.h>
 
+#include "models/lossless.h"
+#include "runtime/base/units.h"
+
 static const struct {
     const char *name;
-    uint64_t bytes; /* of an element */
+    uint64_t bytes; /* of an element; 0: they depend on its place */
     bool scales;
 } encodings[SL_ENCODINGS] = {
-    [SL_ENCODING_F32] = {"f32", 4, false},
-    [SL_ENCODING_F16] = {"f16", 2, false},
-    [SL_ENCODING_BF16] = {"bf16", 2, false},
-    [SL_ENCODING_I8] = {"i8", 1, true},
+    [SL_ENCODING_F32] = {"f32", 4, false},          [SL_ENCODING_F16] = {"f16", 2, false},
+    [SL_ENCODING_BF16] = {"bf16", 2, false},        [SL_ENCODING_I8] = {"i8", 1, true},
+    [SL_ENCODING_LOSSLESS] = {"lossless", 0, true},
 };
 
 /* The largest finite numbers, and the least magnitude (as float32 bits) that rounds beyond. */
@@ -35,12 +37,17 @@ bool sl_encoding_has_scales(enum sl_encoding encoding)
 
 uint64_t sl_encoded_bytes(enum sl_encoding encoding, int64_t count)
 {
+    if (encoding == SL_ENCODING_LOSSLESS)
+        return sl_lossless_bytes((uint64_t)count);
     return (uint64_t)count * encodings[encoding].bytes;
 }
 
-uint64_t sl_encoding_row_bytes(enum sl_encoding encoding, int64_t depth)
+uint64_t sl_encoding_row_bytes(enum sl_encoding encoding, int64_t depth, int64_t exceptions)
 {
-    return sl_encoded_bytes(encoding, depth);
+    uint64_t bytes = sl_encoded_bytes(encoding, depth);
+    if (encoding == SL_ENCODING_LOSSLESS)
+        bytes = sl_align_up(bytes, sizeof(uint32_t)) + (uint64_t)exceptions * sizeof(uint32_t);
+    return bytes;
 }
 
 int sl_encoding_parse(const char *name, enum sl_encoding *encoding, struct sl_error *error)
@@ -51,7 +58,8 @@ int sl_encoding_parse(const char *name, enum sl_encoding *encoding, struct sl_er
             return 0;
         }
     }
-    return sl_error_set(error, EINVAL, "encoding '%s' is not one of f32, f16, bf16, i8", name);
+    return sl_error_set(error, EINVAL, "encoding '%s' is not one of f32, f16, bf16, i8, lossless",
+                        name);
 }
 
 static uint32_t bits_of(float value)
@@ -133,6 +141,9 @@ int64_t sl_encode(enum sl_encoding encoding, const float *values, int64_t count,
     case SL_ENCODING_I8:
         for (int64_t i = 0; i < count; i++)
             ((int8_t *)encoded)[i] = encode_i8(values[i], scale);
+        break;
+    case SL_ENCODING_LOSSLESS:
+        sl_lossless_encode(values, count, scale, encoded);
         break;
     default:
         memcpy(encoded, values, (size_t)count * sizeof(*values));

@@ -12,7 +12,7 @@ struct sl_import_options {
     const char *output;   /* path of the pack; written to a temporary name beside it and renamed */
     bool fold;            /* BatchNorm + Scale into the convolution before, ReLU fused */
     uint64_t shard_bytes; /* 0: SL_SHARD_BYTES */
-    enum sl_encoding encoding;             /* of weight 0 of every layer that takes it */
+    enum sl_encoding encoding; /* of weight 0 of the layers that take it (sl_layer_encode) */
     struct sl_preprocessing preprocessing; /* borrowed; scale 0 counts as 1 */
 };
 

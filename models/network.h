@@ -223,8 +223,9 @@ enum sl_encoding {
     SL_ENCODING_F32,
     SL_ENCODING_F16,
     SL_ENCODING_BF16,
-    SL_ENCODING_I8, /* with one scale per row */
-    SL_ENCODINGS,   /* how many there are */
+    SL_ENCODING_I8,       /* with one scale per row */
+    SL_ENCODING_LOSSLESS, /* likewise */
+    SL_ENCODINGS,         /* how many there are */
 };
 
 struct sl_weight {
@@ -241,6 +242,7 @@ struct sl_layer {
     enum sl_activation activation;
     float activation_slope;
     enum sl_encoding encoding; /* of weight 0 in the shards of a pack; kernels read float32 */
+    int64_t exceptions;        /* SL_ENCODING_LOSSLESS: places for them in each of its rows */
     int bottom_count, top_count, weight_count;
     const int *bottoms; /* blob ids */
     const int *tops;

@@ -9,15 +9,16 @@
  * every blob whole.
  *
  * Elements are float32, but weight 0 of a layer may be encoded in fewer bytes (models/encoding.h);
- * the index says which layers are. With an encoding that has scales (SL_ENCODING_I8) its part of a
- * shard is one float32 scale per row, then, again aligned, the rows. All rows of a layer have the
- * same number of bytes.
+ * the index says which layers are. With an encoding that has scales (SL_ENCODING_I8,
+ * SL_ENCODING_LOSSLESS) its part of a shard is one float32 scale per row, then, again aligned, the
+ * rows. All rows of a layer have the same number of bytes.
  *
  * Shards of the same content lie in the file once: those that repeat one before them have its
  * file_offset, and the rest lie one behind the other without gaps.
  *
- * Versions. 1: float32, nothing shared. 2: encodings, shared shards. A pack is written in the
- * oldest version that can hold it; every version up to SL_PACK_VERSION is read. */
+ * Versions. 1: float32, nothing shared. 2: encodings, shared shards. 3: SL_ENCODING_LOSSLESS. A
+ * pack is written in the oldest version that can hold it; every version up to SL_PACK_VERSION is
+ * read. */
 #ifndef SLUICE_MODELS_PACK_H
 #define SLUICE_MODELS_PACK_H
 
@@ -29,7 +30,7 @@
 
 #define SL_PACK_ALIGNMENT    4096
 #define SL_SEGMENT_ALIGNMENT 64
-#define SL_PACK_VERSION      2
+#define SL_PACK_VERSION      3
 #define SL_ROW_QUANTUM       16         /* shards start at multiples of this row */
 #define SL_SHARD_BYTES       (1u << 20) /* wanted size of a shard */
 #define SL_DECODED_BYTES     (1u << 20) /* wanted size of the decoded rows that a kernel gets */

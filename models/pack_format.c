@@ -105,7 +105,8 @@ bool sl_pack_takes_encoding(const struct sl_layer *layer)
 /* Bytes of rows of weight 0, without their scales. */
 static uint64_t rows_bytes(const struct sl_layer *layer, int64_t rows)
 {
-    return (uint64_t)rows * sl_encoding_row_bytes(layer->encoding, sl_pack_depth(layer));
+    return (uint64_t)rows *
+           sl_encoding_row_bytes(layer->encoding, sl_pack_depth(layer), layer->exceptions);
 }
 
 static uint64_t scales_bytes(const struct sl_layer *layer, int64_t rows)

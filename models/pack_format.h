@@ -11,6 +11,7 @@
 #define SL_PACK_SHARD_MOST_BYTES (UINT64_C(1) << 30) /* what a loader reads at once */
 #define SL_PACK_LAYERS_MOST      65536
 #define SL_PACK_VERSION_COMPACT  2 /* the first that knows encodings and shared shards */
+#define SL_PACK_VERSION_LOSSLESS 3 /* the first that knows SL_ENCODING_LOSSLESS */
 
 /* Block 0. All numbers are little-endian. Magic, version and the checksum of the block stay where
  * they are in every version, so that any version tells a newer pack from a damaged one. */

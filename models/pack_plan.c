@@ -141,10 +141,15 @@ int sl_pack_index_encode(const Sluice__PackIndex *index, unsigned char **bytes, 
 
 uint32_t sl_pack_needed_version(const struct sl_network *network, uint64_t shared_bytes)
 {
-    for (int i = 0; i < network->layer_count; i++)
-        if (network->layers[i].encoding != SL_ENCODING_F32)
-            return SL_PACK_VERSION_COMPACT;
-    return shared_bytes > 0 ? SL_PACK_VERSION_COMPACT : 1;
+    uint32_t version = shared_bytes > 0 ? SL_PACK_VERSION_COMPACT : 1;
+    for (int i = 0; i < network->layer_count; i++) {
+        enum sl_encoding encoding = network->layers[i].encoding;
+        if (encoding == SL_ENCODING_LOSSLESS)
+            return SL_PACK_VERSION_LOSSLESS;
+        if (encoding != SL_ENCODING_F32)
+            version = SL_PACK_VERSION_COMPACT;
+    }
+    return version;
 }
 
 int sl_pack_index_write(struct sl_output_file *output, const struct sl_pack_header *header,

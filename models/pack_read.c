@@ -9,6 +9,7 @@
 
 #include "models/arena.h"
 #include "models/caffe_normalize.h"
+#include "models/lossless.h"
 #include "models/pack.pb-c.h"
 #include "models/pack_format.h"
 #include "runtime/base/checksum.h"
@@ -176,6 +177,26 @@ static int build_network(const Sluice__PackIndex *index, const struct sl_network
     return 0;
 }
 
+static int take_encoding(const Sluice__PackEncoding *stored, uint32_t version,
+                         struct sl_layer *layer, struct sl_error *error)
+{
+    if (!sl_pack_takes_encoding(layer) || layer->encoding != SL_ENCODING_F32)
+        return damaged(error, "an encoding belongs to a layer that cannot have it");
+    if ((int)stored->encoding <= SL_ENCODING_F32 || (int)stored->encoding >= SL_ENCODINGS)
+        return damaged(error, "an encoding is unknown");
+    layer->encoding = (enum sl_encoding)stored->encoding;
+    layer->exceptions = stored->exceptions;
+    if (layer->encoding != SL_ENCODING_LOSSLESS)
+        return layer->exceptions == 0 ? 0 : damaged(error, "an encoding has no exceptions");
+    if (version < SL_PACK_VERSION_LOSSLESS)
+        return damaged(error, "its format version does not know the encoding of a layer");
+    if (sl_pack_depth(layer) > SL_LOSSLESS_DEPTH_MOST)
+        return damaged(error, "a layer's rows are too long for its encoding");
+    if (layer->exceptions > sl_pack_depth(layer))
+        return damaged(error, "a layer's rows have more exceptions than elements");
+    return 0;
+}
+
 static int take_encodings(const Sluice__PackIndex *index, uint32_t version,
                           const struct sl_pack *pack, struct sl_error *error)
 {
@@ -186,12 +207,9 @@ static int take_encodings(const Sluice__PackIndex *index, uint32_t version,
         const Sluice__PackEncoding *stored = index->encoding[i];
         if (stored->layer >= (uint32_t)network->layer_count)
             return damaged(error, "an encoding belongs to no layer");
-        struct sl_layer *layer = &network->layers[stored->layer];
-        if (!sl_pack_takes_encoding(layer) || layer->encoding != SL_ENCODING_F32)
-            return damaged(error, "an encoding belongs to a layer that cannot have it");
-        if ((int)stored->encoding <= SL_ENCODING_F32 || (int)stored->encoding >= SL_ENCODINGS)
-            return damaged(error, "an encoding is unknown");
-        layer->encoding = (enum sl_encoding)stored->encoding;
+        int result = take_encoding(stored, version, &network->layers[stored->layer], error);
+        if (result)
+            return result;
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "models/encoding.h"
+#include "models/lossless.h"
 #include "models/pack_format.h"
 #include "models/row_scale.h"
 #include "runtime/base/cleanup.h"
@@ -111,22 +112,56 @@ static int append(struct writing *writing, const void *bytes, uint64_t length,
     return 0;
 }
 
-static int write_encoded(struct writing *writing, const struct blob *blob, int64_t first,
-                         int64_t count, float scale, struct sl_error *error)
+/* What a row's scale and its exceptions are while the row is written. */
+struct row {
+    float scale;
+    uint32_t *entries; /* of exceptions: a place for each of the layer's */
+    int64_t found;
+};
+
+/* Staged values, of which the first has that index in the row. */
+static int write_staged(struct writing *writing, const struct sl_layer *layer, struct row *row,
+                        int64_t index, int64_t count, struct sl_error *error)
 {
-    const enum sl_encoding encoding = blob->layer->encoding;
+    writing->saturated +=
+        sl_encode(layer->encoding, writing->staged, count, row->scale, writing->encoded);
+    if (layer->encoding == SL_ENCODING_LOSSLESS)
+        row->found +=
+            sl_lossless_exceptions(writing->staged, count, index, row->scale,
+                                   row->entries + row->found, layer->exceptions - row->found);
+    if (row->found > layer->exceptions)
+        return sl_error_set(error, EIO, "layer '%s': the weights changed while they were read",
+                            layer->name);
+    return append(writing, writing->encoded, sl_encoded_bytes(layer->encoding, count), error);
+}
+
+static int write_encoded(struct writing *writing, const struct blob *blob, int64_t first,
+                         int64_t count, struct row *row, struct sl_error *error)
+{
     for (int64_t done = 0; done < count; done += SL_STAGED_VALUES) {
         int64_t taken = count - done < SL_STAGED_VALUES ? count - done : SL_STAGED_VALUES;
         int result = sl_read_weights(writing->stream->weights, blob->layer, blob->weight,
                                      first + done, taken, writing->staged, error);
-        if (result)
-            return result;
-        writing->saturated += sl_encode(encoding, writing->staged, taken, scale, writing->encoded);
-        result = append(writing, writing->encoded, sl_encoded_bytes(encoding, taken), error);
+        if (!result)
+            result = write_staged(writing, blob->layer, row, done, taken, error);
         if (result)
             return result;
     }
     return 0;
+}
+
+static int write_row(struct writing *writing, const struct blob *blob, int64_t index, int64_t depth,
+                     struct row *row, struct sl_error *error)
+{
+    const int64_t places = blob->layer->exceptions;
+    row->found = 0;
+    int result = write_encoded(writing, blob, index * depth, depth, row, error);
+    if (result || blob->layer->encoding != SL_ENCODING_LOSSLESS)
+        return result;
+    while (row->found < places)
+        row->entries[row->found++] = SL_LOSSLESS_UNUSED;
+    pad(writing, sizeof(*row->entries));
+    return append(writing, row->entries, (uint64_t)places * sizeof(*row->entries), error);
 }
 
 /* The scales of all rows, then the rows: the weights are read twice. */
@@ -135,7 +170,9 @@ static int write_scaled(struct writing *writing, const struct blob *blob,
 {
     const int64_t rows = shard->row_end - shard->row_begin;
     SL_AUTO_FREE float *scales = malloc((size_t)rows * sizeof(*scales));
-    if (!scales)
+    SL_AUTO_FREE uint32_t *entries =
+        malloc((size_t)(blob->layer->exceptions + 1) * sizeof(*entries));
+    if (!scales || !entries)
         return sl_error_set(error, ENOMEM, "import: no memory");
     int result = 0;
     for (int64_t r = 0; !result && r < rows; r++)
@@ -144,9 +181,10 @@ static int write_scaled(struct writing *writing, const struct blob *blob,
     if (!result)
         result = append(writing, scales, (uint64_t)rows * sizeof(*scales), error);
     pad(writing, SL_SEGMENT_ALIGNMENT);
-    for (int64_t r = 0; !result && r < rows; r++)
-        result =
-            write_encoded(writing, blob, (shard->row_begin + r) * depth, depth, scales[r], error);
+    for (int64_t r = 0; !result && r < rows; r++) {
+        struct row row = {.scale = scales[r], .entries = entries};
+        result = write_row(writing, blob, shard->row_begin + r, depth, &row, error);
+    }
     return result;
 }
 
@@ -202,7 +240,8 @@ static int write_segment(struct writing *writing, const struct sl_shard *shard, 
         return write_plain(writing, &blob, first, segment->count, error);
     if (sl_encoding_has_scales(segment->encoding))
         return write_scaled(writing, &blob, shard, depth, error);
-    return write_encoded(writing, &blob, first, segment->count, 0, error);
+    struct row all = {0};
+    return write_encoded(writing, &blob, first, segment->count, &all, error);
 }
 
 static int write_shard(struct writing *writing, struct sl_shard *shard, struct sl_error *error)

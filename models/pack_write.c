@@ -15,6 +15,7 @@
 #include "models/pack_format.h"
 #include "models/pack_plan.h"
 #include "models/pack_stream.h"
+#include "models/row_scale.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/output_file.h"
 #include "runtime/base/units.h"
@@ -87,6 +88,8 @@ static size_t fill_encodings(struct packing *packing)
         stored->has_layer = stored->has_encoding = 1;
         stored->layer = (uint32_t)i;
         stored->encoding = (Sluice__PackEncoding__Encoding)encoding;
+        stored->has_exceptions = encoding == SL_ENCODING_LOSSLESS;
+        stored->exceptions = (uint32_t)packing->network->layers[i].exceptions;
         packing->stored_encoding_list[count++] = stored;
     }
     return count;
@@ -166,6 +169,17 @@ static int write_shards(struct packing *packing, uint64_t *file_bytes, struct sl
     return 0;
 }
 
+static int encode_layers(struct packing *packing, struct sl_error *error)
+{
+    for (int i = 0; i < packing->network->layer_count; i++) {
+        int result = sl_layer_encode(packing->weights, &packing->network->layers[i],
+                                     packing->options->encoding, error);
+        if (result)
+            return explain_weights(packing, result, error);
+    }
+    return 0;
+}
+
 /* Structure to plan: what is in inference, folded, cut into shards. */
 static int plan(struct packing *packing, Caffe__NetParameter *message,
                 struct sl_weight_source *weights, struct sl_error *error)
@@ -187,15 +201,12 @@ static int plan(struct packing *packing, Caffe__NetParameter *message,
         if (result)
             return result;
     }
-    for (int i = 0; i < packing->network->layer_count; i++) {
-        struct sl_layer *layer = &packing->network->layers[i];
-        if (sl_pack_takes_encoding(layer))
-            layer->encoding = packing->options->encoding;
-    }
     packing->preprocessing = packing->options->preprocessing;
     if (packing->preprocessing.scale == 0)
         packing->preprocessing.scale = 1;
     result = sl_pack_check_preprocessing(&packing->preprocessing, packing->network, error);
+    if (!result)
+        result = encode_layers(packing, error);
     return result ? result
                   : sl_pack_plan_make(packing->network, packing->options->shard_bytes,
                                       &packing->plan, error);

@@ -96,7 +96,7 @@ SL_API int sl_model_find_input(const struct sl_model *model, const char *name,
 struct sl_layer_info {
     const char *name, *type;
     const char *activation;     /* fused into the layer: "ReLU", or "" */
-    const char *encoding;       /* of its large weight blob: "f32", "f16", "bf16" or "i8" */
+    const char *encoding;       /* of its large weight blob: a name as in sl_import_request */
     struct sl_blob_info output; /* the first one */
     uint64_t weight_bytes;      /* as stored */
     int shard_count;
@@ -424,7 +424,8 @@ struct sl_import_request {
     bool keep_layers;              /* do not fold BatchNorm, Scale and ReLU */
     uint64_t shard_bytes;          /* 0: 1 MiB */
     /* How the large weights of Convolution, InnerProduct and Deconvolution layers are stored: "f32"
-     * (NULL), "f16", "bf16", or "i8" with a scale per output channel. */
+     * (NULL), "f16", "bf16", "i8" with a scale per output channel, or "lossless": the same bits in
+     * about 7/8 of the bytes; layers that this would not make smaller stay "f32". */
     const char *encoding;
     struct sl_import_preprocessing preprocessing;
 };

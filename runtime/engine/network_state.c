@@ -269,6 +269,7 @@ static void run_shard(const struct sl_kernel *kernel, struct sl_kernel_call *cal
             .scales =
                 (const float *)(const void *)((const char *)slot + segment.scale_offset_bytes),
             .depth = segment.count / (shard->row_end - shard->row_begin),
+            .exceptions = call->layer->exceptions,
         };
     }
     call->row_begin = shard->row_begin;

@@ -13,7 +13,9 @@
 #include "kernels/isa.h"
 #include "models/caffe_text.h"
 #include "models/encoding.h"
+#include "models/lossless.h"
 #include "models/pack_format.h"
+#include "models/row_scale.h"
 #include "pack_fixture.h"
 #include "policies/policy.h"
 #include "runtime/base/cleanup.h"
@@ -21,13 +23,16 @@
 #include "runtime/base/units.h"
 #include "runtime/engine/engine.h"
 
-static const enum sl_encoding encodings[] = {SL_ENCODING_F16, SL_ENCODING_BF16, SL_ENCODING_I8};
+/* Those that round come first. */
+static const enum sl_encoding encodings[] = {SL_ENCODING_F16, SL_ENCODING_BF16, SL_ENCODING_I8,
+                                             SL_ENCODING_LOSSLESS};
 #define ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
+#define ROUNDING  (ENCODINGS - 1)
 
 static float decode_one(enum sl_encoding encoding, const void *encoded, float scale)
 {
     float value;
-    const struct sl_decode_values decode = {encoding, scale, encoded, 1, &value};
+    const struct sl_decode_values decode = {encoding, scale, encoded, 1, 0, &value};
     sl_isa()->decode(&decode);
     return value;
 }
@@ -129,7 +134,7 @@ Test(encoding, every_instruction_set_decodes_the_same_bits)
     static float first[0x10000 + 3], other[0x10000 + 3];
     for (uint32_t i = 0; i < 0x10000 + 3; i++)
         encoded[i] = (uint16_t)i;
-    for (size_t e = 0; e < ENCODINGS; e++) {
+    for (size_t e = 0; e < ROUNDING; e++) {
         int compared = 0;
         for (size_t s = 0; s < 4; s++) {
             if (sl_kernels_force_isa(sets[s], NULL))
@@ -137,7 +142,7 @@ Test(encoding, every_instruction_set_decodes_the_same_bits)
             float *destination = compared++ ? other : first;
             for (int offset = 0; offset < 3; offset++) {
                 const struct sl_decode_values decode = {encodings[e], 0.37f, encoded + offset,
-                                                        0x10000, destination + offset};
+                                                        0x10000,      0,     destination + offset};
                 sl_isa()->decode(&decode);
             }
             if (compared > 1)
@@ -185,7 +190,7 @@ static int read_rounded(struct sl_weight_source *source, const char *layer, cons
     enum sl_encoding encoding = ((struct rounded_weights *)source)->encoding;
     struct rule_weights rule;
     rule_weights_init(&rule);
-    if (encoding == SL_ENCODING_F32 || !is_large(type, blob))
+    if (encoding == SL_ENCODING_F32 || encoding == SL_ENCODING_LOSSLESS || !is_large(type, blob))
         return rule.source.read(&rule.source, layer, type, blob, shape, first, count, destination,
                                 error);
     int64_t depth = sl_shape_count(shape) / shape->dim[0];
@@ -247,13 +252,13 @@ Test(encoding, packs_shrink_and_say_so)
         struct sl_pack *plain = make_pack(&scratch, lenet_text, SL_ENCODING_F32, false, 100000);
         cr_assert_eq(version_of(scratch.pack), 1);
         struct sl_pack *pack = make_pack(&scratch, lenet_text, encodings[e], false, 100000);
-        cr_assert_eq(version_of(scratch.pack), 2);
+        cr_assert_eq(version_of(scratch.pack), encodings[e] == SL_ENCODING_LOSSLESS ? 3 : 2);
         double ratio = (double)pack->weight_bytes / (double)plain->weight_bytes;
-        double wanted = (double)sl_encoding_row_bytes(encodings[e], 1024) / 4096;
+        double wanted = (double)sl_encoding_row_bytes(encodings[e], 1024, 0) / 4096;
         cr_assert(ratio > wanted && ratio < wanted * 1.05, "%s: %g", sl_encoding_name(encodings[e]),
                   ratio);
         cr_assert(pack->file_bytes < plain->file_bytes);
-        cr_assert(pack->shard_count < plain->shard_count);
+        cr_assert(pack->shard_count <= plain->shard_count);
         for (int l = 0; l < pack->network->layer_count; l++) {
             const struct sl_layer *layer = &pack->network->layers[l];
             bool large = layer->weight_count > 0;
@@ -282,6 +287,15 @@ static const char whole_map_text[] =
     "layer { name: 'point' type: 'Convolution' bottom: 'whole' top: 'y' convolution_param {"
     "  num_output: 600 kernel_size: 1 } }";
 
+/* Layers that are not row-sharded are decoded whole. */
+static const char uncut_text[] =
+    "name: 'Uncut' layer { name: 'x' type: 'Input' top: 'x'"
+    "  input_param { shape { dim: 1 dim: 6 dim: 7 dim: 5 } } }"
+    "layer { name: 'up' type: 'Deconvolution' bottom: 'x' top: 'up' convolution_param {"
+    "  num_output: 33 kernel_size: 3 stride: 2 } }"
+    "layer { name: 'fc' type: 'InnerProduct' bottom: 'up' top: 'y' inner_product_param {"
+    "  num_output: 35 transpose: true } }";
+
 static uint64_t run_digest(const struct sl_pack *pack, const struct sl_engine_options *options)
 {
     struct sl_engine *engine = NULL;
@@ -309,11 +323,12 @@ static uint64_t run_digest(const struct sl_pack *pack, const struct sl_engine_op
     return digest;
 }
 
-/* The bits are those of float32 kernels on the rounded weights: nothing else is lost, whatever the
- * shards, the threads and the policy. */
+/* The bits are those of float32 kernels on the weights, rounded or not: nothing else is lost,
+ * whatever the shards, the threads and the policy. */
 Test(encoding, one_digest_that_of_the_rounded_weights)
 {
-    static const char *const texts[] = {lenet_text, residual_text, long_rows_text, whole_map_text};
+    static const char *const texts[] = {lenet_text, residual_text, long_rows_text, whole_map_text,
+                                        uncut_text};
     for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
         for (size_t e = 0; e < ENCODINGS; e++) {
             struct scratch scratch;
@@ -366,4 +381,111 @@ Test(encoding, i8_refuses_what_is_not_finite)
     cr_assert(report.saturated > 0);
     sl_caffe_free(message);
     scratch_end(&scratch);
+}
+
+/* Weights that lossless finds hard: of any bits in some layers, so that most are exceptions, and in
+ * each row of ip1 one number that is none, with a payload. */
+static uint32_t hard_bits(const char *layer, int64_t element, int64_t depth)
+{
+    uint64_t key = sl_fnv1a(layer);
+    float value = sl_rng_signed_unit(key, (uint64_t)element + 1);
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    if (strcmp(layer, "conv2") == 0)
+        return (uint32_t)sl_mix64(key + (uint64_t)element);
+    if (strcmp(layer, "ip1") == 0 && element % depth == element / depth)
+        return 0xffc00000 | (uint32_t)element;
+    return bits;
+}
+
+static int hard_read(struct sl_weight_source *source, const char *layer, const char *type, int blob,
+                     const struct sl_shape *shape, int64_t first, int64_t count, float *destination,
+                     struct sl_error *error)
+{
+    (void)source, (void)type, (void)blob, (void)error;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = hard_bits(layer, first + i, sl_shape_count(shape) / shape->dim[0]);
+        memcpy(&destination[i], &bits, sizeof(bits));
+    }
+    return 0;
+}
+
+static void check_lossless_shard(const struct sl_pack *pack, int index, const unsigned char *file)
+{
+    const struct sl_shard *shard = &pack->shards[index];
+    const struct sl_layer *layer = &pack->network->layers[shard->layer];
+    const unsigned char *bytes = file + shard->file_offset;
+    struct sl_segment segment;
+    sl_shard_segment(pack->network, shard, 0, &segment);
+    const int64_t rows = shard->row_end - shard->row_begin, depth = sl_pack_depth(layer);
+    const struct sl_decode decode = {
+        .encoding = layer->encoding,
+        .values = bytes + segment.offset_bytes,
+        .scales = (const float *)(const void *)(bytes + segment.scale_offset_bytes),
+        .depth = depth,
+        .exceptions = layer->exceptions,
+    };
+    SL_AUTO_FREE float *decoded = malloc((size_t)(rows * depth) * sizeof(*decoded));
+    sl_decode_rows(&decode, 0, rows, decoded, NULL);
+    for (int64_t i = 0; i < rows * depth; i++) {
+        uint32_t bits, expected = hard_bits(layer->name, shard->row_begin * depth + i, depth);
+        memcpy(&bits, &decoded[i], sizeof(bits));
+        cr_assert_eq(bits, expected, "%s, element %d", layer->name, (int)i);
+    }
+}
+
+/* What does not become smaller stays float32; what does keeps every bit. */
+Test(encoding, lossless_packs_hold_any_weights)
+{
+    struct scratch scratch;
+    scratch_begin(&scratch);
+    struct sl_weight_source weights = {hard_read, close_nothing};
+    Caffe__NetParameter *message = parse_network(lenet_text);
+    const struct sl_import_options options = {
+        .output = scratch.pack, .encoding = SL_ENCODING_LOSSLESS, .shard_bytes = 100000};
+    struct sl_error error = {0};
+    struct sl_pack *pack = NULL;
+    cr_assert_eq(sl_pack_write(message, &weights, &options, NULL, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_pack_open(scratch.pack, NULL, &pack, &error), 0, "%s", error.text);
+    size_t length;
+    SL_AUTO_FREE unsigned char *file = read_file(scratch.pack, &length);
+    int encoded = 0;
+    for (int s = 0; s < pack->shard_count; s++) {
+        const struct sl_layer *layer = &pack->network->layers[pack->shards[s].layer];
+        bool hard = strcmp(layer->name, "conv2") == 0;
+        cr_assert_eq(layer->encoding, hard ? SL_ENCODING_F32 : SL_ENCODING_LOSSLESS, "%s",
+                     layer->name);
+        cr_assert(strcmp(layer->name, "ip1") != 0 || layer->exceptions > 0);
+        if (layer->encoding == SL_ENCODING_LOSSLESS)
+            check_lossless_shard(pack, s, file);
+        encoded += layer->encoding == SL_ENCODING_LOSSLESS;
+    }
+    cr_assert(encoded > 3);
+    sl_pack_close(pack);
+    sl_caffe_free(message);
+    scratch_end(&scratch);
+}
+
+static int refuse_read(struct sl_weight_source *source, const char *layer, const char *type,
+                       int blob, const struct sl_shape *shape, int64_t first, int64_t count,
+                       float *destination, struct sl_error *error)
+{
+    (void)source, (void)layer, (void)type, (void)blob, (void)shape, (void)first, (void)count;
+    (void)destination;
+    return sl_error_set(error, EIO, "read for nothing");
+}
+
+/* An exception's index has 24 bits: longer rows stay float32. */
+Test(encoding, lossless_leaves_very_long_rows_alone)
+{
+    struct sl_weight_source weights = {refuse_read, close_nothing};
+    struct sl_error error = {0};
+    for (int64_t more = 0; more < 2; more++) {
+        struct sl_layer layer = {.type = SL_LAYER_INNER_PRODUCT, .weight_count = 1};
+        const int64_t depth = SL_LOSSLESS_DEPTH_MOST + more;
+        layer.weights[0] = (struct sl_weight){{.axes = 2, .dim = {1, depth}}, depth};
+        int result = sl_layer_encode(&weights, &layer, SL_ENCODING_LOSSLESS, &error);
+        cr_assert_eq(result, more ? 0 : -EIO);
+        cr_assert(!more || layer.encoding == SL_ENCODING_F32);
+    }
 }

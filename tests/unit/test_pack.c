@@ -420,6 +420,40 @@ static void encoding_of_others(Sluice__PackIndex *index)
 {
     add_encoding(index, 1, SL_ENCODING_I8);
 }
+static void add_exceptions(Sluice__PackIndex *index, int encoding, uint32_t exceptions)
+{
+    add_encoding(index, 1, encoding);
+    index->encoding[0]->has_exceptions = 1;
+    index->encoding[0]->exceptions = exceptions;
+}
+static void exceptions_of_f16(Sluice__PackIndex *index)
+{
+    add_exceptions(index, SL_ENCODING_F16, 1);
+}
+static void exceptions_beyond_depth(Sluice__PackIndex *index)
+{
+    add_exceptions(index, SL_ENCODING_LOSSLESS, 26); /* of 25 */
+}
+static void exceptions_of_others(Sluice__PackIndex *index)
+{
+    add_exceptions(index, SL_ENCODING_LOSSLESS, 25);
+}
+
+static void forge_lie(const char *path, uint32_t version, void (*lie)(Sluice__PackIndex *index),
+                      const unsigned char *original, size_t length)
+{
+    uint64_t index_bytes;
+    memcpy(&index_bytes, original + 16, sizeof(index_bytes));
+    Sluice__PackIndex *index =
+        sluice__pack_index__unpack(NULL, index_bytes, original + SL_PACK_ALIGNMENT);
+    cr_assert(index);
+    lie(index);
+    size_t forged_bytes = sluice__pack_index__get_packed_size(index);
+    SL_AUTO_FREE unsigned char *forged = malloc(forged_bytes);
+    sluice__pack_index__pack(index, forged);
+    forge(path, version, forged, forged_bytes, original, length);
+    sluice__pack_index__free_unpacked(index, NULL);
+}
 
 /* An index that decodes and has the right checksum, but is not true. */
 Test(pack, an_index_that_lies_is_refused)
@@ -436,22 +470,38 @@ Test(pack, an_index_that_lies_is_refused)
     write_pack(&scratch, lenet_text, true, 256 * SL_KIB);
     size_t length;
     SL_AUTO_FREE unsigned char *bytes = read_file(scratch.pack, &length);
-    uint64_t index_bytes;
-    memcpy(&index_bytes, bytes + 16, sizeof(index_bytes));
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        Sluice__PackIndex *index =
-            sluice__pack_index__unpack(NULL, index_bytes, bytes + SL_PACK_ALIGNMENT);
-        cr_assert(index);
-        lies[i](index);
-        size_t forged_bytes = sluice__pack_index__get_packed_size(index);
-        SL_AUTO_FREE unsigned char *forged = malloc(forged_bytes);
-        sluice__pack_index__pack(index, forged);
-        forge(scratch.pack, SL_PACK_VERSION, forged, forged_bytes, bytes, length);
+        forge_lie(scratch.pack, SL_PACK_VERSION, lies[i], bytes, length);
         struct sl_pack *pack = NULL;
         struct sl_error error = {0};
         int result = sl_pack_open(scratch.pack, NULL, &pack, &error);
         cr_expect(result == -EBADMSG, "lie %zu: %d %s", i, result, error.text);
-        sluice__pack_index__free_unpacked(index, NULL);
+    }
+    scratch_end(&scratch);
+}
+
+Test(pack, what_an_encoding_cannot_have_is_named)
+{
+    static const struct {
+        uint32_t version;
+        void (*lie)(Sluice__PackIndex *index);
+        const char *words;
+    } lies[] = {
+        {1, encoding_of_others, "knows no encodings"},
+        {2, exceptions_of_others, "does not know the encoding"},
+        {3, exceptions_of_f16, "has no exceptions"},
+        {3, exceptions_beyond_depth, "more exceptions than elements"},
+        {3, exceptions_of_others, "not the size of its rows"},
+        {3, encoding_unknown, "unknown"},
+    };
+    struct scratch scratch;
+    scratch_begin(&scratch);
+    write_pack(&scratch, lenet_text, true, 256 * SL_KIB);
+    size_t length;
+    SL_AUTO_FREE unsigned char *bytes = read_file(scratch.pack, &length);
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        forge_lie(scratch.pack, lies[i].version, lies[i].lie, bytes, length);
+        expect_refused(scratch.pack, -EBADMSG, -EBADMSG, lies[i].words);
     }
     scratch_end(&scratch);
 }

@@ -54,9 +54,9 @@ static void check_same(const char *expected_path, const char *path, const char *
 /* From every size to every other, in every encoding. */
 Test(recut, is_what_import_writes)
 {
-    static const char *const encodings[] = {"f32", "f16", "bf16", "i8"};
+    static const char *const encodings[] = {"f32", "f16", "bf16", "i8", "lossless"};
     static const uint64_t sizes[] = {16 << 10, 200 << 10, 1 << 20, 64 << 20};
-    for (int e = 0; e < 4; e++) {
+    for (int e = 0; e < 5; e++) {
         char made[4][300], cut[300], what[100];
         for (int i = 0; i < 4; i++) {
             snprintf(what, sizeof(what), "%d.sluice", i);
