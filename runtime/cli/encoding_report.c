@@ -83,8 +83,8 @@ static int keep_outputs(const struct sl_session *session, const struct sl_model 
 static int run_model(const struct cli_arguments *arguments, const struct sl_model *model,
                      struct outcome *outcome, struct sl_error *error)
 {
-    /* Memory stays small, as import promises. */
-    static const struct sl_session_options options = {.policy = "window"};
+    /* Memory stays small, as import promises: left alone, window reads as far ahead as it can. */
+    static const struct sl_session_options options = {.policy = "window", .depth = 4};
     struct sl_session *session = NULL;
     struct sl_result result;
     int code = sl_session_create(&options, &session, error);
