@@ -10,6 +10,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
+#include "runtime/base/units.h"
 
 /* Outputs of one run, one blob behind the other. */
 struct outcome {
@@ -17,6 +18,7 @@ struct outcome {
     int64_t count;
     struct sl_class top;
     bool has_top;
+    uint64_t digest, weight_bytes;
 };
 
 static bool is_encoded(const char *encoding)
@@ -27,13 +29,13 @@ static bool is_encoded(const char *encoding)
 int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_request *request,
                       struct sl_error *error)
 {
-    static const char *const names[] = {"f32", "f16", "bf16", "i8", NULL};
+    static const char *const names[] = {"f32", "f16", "bf16", "i8", "lossless", NULL};
     request->encoding = cli_text(arguments, "encode");
     if (request->encoding && sl_choose(request->encoding, names, error) < 0)
         return cli_wrap(arguments, "encode", error);
     if (cli_repeated(arguments, "input", 0) && !is_encoded(request->encoding))
         return sl_error_set(error, -EINVAL,
-                            "--input is what --encode f16, bf16 or i8 is judged on");
+                            "--input is what --encode f16, bf16, i8 or lossless is judged on");
     return 0;
 }
 
@@ -61,10 +63,14 @@ static int feed(const struct cli_arguments *arguments, struct sl_session *sessio
     return code;
 }
 
-static int keep_outputs(const struct sl_session *session, const struct sl_model *model,
-                        struct outcome *outcome, struct sl_error *error)
+static int keep_outcome(const struct sl_session *session, const struct sl_model *model,
+                        uint64_t digest, struct outcome *outcome, struct sl_error *error)
 {
     struct sl_blob_info blob;
+    struct sl_model_info info;
+    sl_model_describe(model, &info);
+    outcome->weight_bytes = info.weight_bytes;
+    outcome->digest = digest;
     for (int i = 0; sl_model_output(model, i, &blob, NULL) == 0; i++)
         outcome->count += blob.count;
     outcome->values = malloc(((size_t)outcome->count + 1) * sizeof(*outcome->values));
@@ -96,7 +102,7 @@ static int run_model(const struct cli_arguments *arguments, const struct sl_mode
     if (code == 0)
         code = sl_session_run(session, 0, &result, NULL, error);
     if (code == 0)
-        code = keep_outputs(session, model, outcome, error);
+        code = keep_outcome(session, model, result.digest, outcome, error);
     sl_session_free(session);
     return code;
 }
@@ -146,12 +152,20 @@ static void print_difference(const struct sl_import_request *request, const char
            request->encoding, input, largest, largest_value,
            squares > 0 ? sqrt(error_squares / squares) : sqrt(error_squares));
     if (exact->has_top && encoded->has_top && exact->top.index == encoded->top.index)
-        printf(", top class the same (%" PRId64 ")\n", exact->top.index);
+        printf(", top class the same (%" PRId64 ")", exact->top.index);
     else if (exact->has_top && encoded->has_top)
-        printf(", top class %" PRId64 " instead of %" PRId64 "\n", encoded->top.index,
-               exact->top.index);
-    else
-        printf("\n");
+        printf(", top class %" PRId64 " instead of %" PRId64, encoded->top.index, exact->top.index);
+    printf(encoded->digest == exact->digest ? ", digest the same\n" : "\n");
+}
+
+static void print_saving(const struct outcome *exact, const struct outcome *encoded)
+{
+    char saved[SL_UNIT_TEXT_BYTES];
+    if (encoded->weight_bytes >= exact->weight_bytes)
+        return;
+    uint64_t bytes = exact->weight_bytes - encoded->weight_bytes;
+    printf("%s less than float32 (%.3g %%)\n", sl_format_size(bytes, saved),
+           100 * (double)bytes / (double)exact->weight_bytes);
 }
 
 int cli_encoding_report(const struct cli_arguments *arguments,
@@ -166,6 +180,7 @@ int cli_encoding_report(const struct cli_arguments *arguments,
     if (code == 0) {
         const char *input = cli_repeated(arguments, "input", 0);
         print_difference(request, input ? input : "pseudo-random values", &exact, &encoded);
+        print_saving(&exact, &encoded);
     }
     free(exact.values);
     free(encoded.values);

@@ -7,7 +7,7 @@
 
 /* Runs the pack that the request made and the same import in float32, which lies beside it for that
  * long, once each, on the inputs that "--input" of the command names ("FILE" or "BLOB=FILE"), else
- * on pseudo-random values, and prints the difference. */
+ * on pseudo-random values, and prints the difference in results and in bytes. */
 int cli_encoding_report(const struct cli_arguments *arguments,
                         const struct sl_import_request *request, struct sl_error *error);
 
@@ -19,10 +19,11 @@ int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_re
 #define CLI_ENCODING_OPTIONS                                                                       \
     {"encode",                                                                                     \
      0,                                                                                            \
-     "f32|f16|bf16|i8",                                                                            \
+     "f32|f16|bf16|i8|lossless",                                                                   \
      "how the weights of convolutions and fully connected layers are stored (default f32); i8 "    \
-     "has a scale per output channel; both packs are run once, and the difference is printed",     \
-     "f32 f16 bf16 i8",                                                                            \
+     "has a scale per output channel, lossless the same bits in about 7/8 of the bytes; both "     \
+     "packs are run once, and the difference is printed",                                          \
+     "f32 f16 bf16 i8 lossless",                                                                   \
      false},                                                                                       \
     {                                                                                              \
         "input", 'i', "[BLOB=]FILE",                                                               \

@@ -1,10 +1,15 @@
 # Encoded packs: smaller, what changes is printed, inspected, run; nothing else is left behind.
-for encoding in f16 bf16 i8; do
+for encoding in f16 bf16 i8 lossless; do
     "$SLUICE" synth lenet -o $encoding.sluice --encode $encoding
 done
 ls -A | sort
 "$SLUICE" inspect i8.sluice
+"$SLUICE" inspect lossless.sluice
 "$SLUICE" run f16.sluice --top 1
+"$SLUICE" synth lenet -o f32.sluice
+for pack in f32 lossless; do
+    "$SLUICE" run $pack.sluice | grep digest
+done
 "$SLUICE" synth lenet -o x.sluice --encode f17 2>&1
 "$SLUICE" synth lenet -o x.sluice --input cat.jpg 2>&1
 "$SLUICE" synth lenet -o x.sluice --encode f16 --input none.npy 2>&1 | tail -n 1
