@@ -44,8 +44,8 @@ static void decode_task(void *context, int64_t task, int worker)
     int64_t left = decoding->rows - begin;
     int64_t rows = left < decoding->task_rows ? left : decoding->task_rows;
     int64_t first = decoding->row + begin;
-    const int64_t stride = (int64_t)sl_encoding_row_bytes(decode->encoding, decode->depth, //
-                                                          decode->exceptions);
+    const int64_t stride =
+        (int64_t)sl_encoding_row_bytes(decode->encoding, decode->depth, decode->exceptions);
     struct sl_decode_values values = {
         .encoding = decode->encoding,
         .values = (const char *)decode->values + first * stride,
