@@ -72,8 +72,8 @@ void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
     struct sl_workload *workload = &predictor->workload;
     for (size_t l = 0; l < workload->layer_count; l++) {
         struct sl_schedule_layer *layer = &workload->layers[l];
-        uint64_t *times[] = {&layer->run_ns, &layer->first_ns, &layer->waited_ns,
-                             &workload->times[l].least_ns};
+        uint64_t *times[] = {&layer->run_ns, &layer->reading_ns, &layer->first_ns,
+                             &layer->waited_ns, &workload->times[l].least_ns};
         for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
             *times[t] = (uint64_t)((double)*times[t] * factor);
     }

@@ -10,9 +10,10 @@ struct sl_schedule_layer {
     int shard_count;
     bool fully_connected;
     uint64_t run_ns; /* estimate, 0 = unknown */
-    /* For the simulator, 0: as run_ns. Of the first run in a process, and of one before which its
-     * executor had to wait. */
-    uint64_t first_ns, waited_ns;
+    /* For the simulator, 0: as run_ns. While the device reads as fast as it can; of the first run
+     * in a process; of one before which its executor had to wait, under a policy without a budget.
+     */
+    uint64_t reading_ns, first_ns, waited_ns;
 };
 struct sl_schedule_network {
     const char *name;

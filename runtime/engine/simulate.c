@@ -46,6 +46,7 @@ struct simulator {
     struct pending_run runs[RUNS_MOST];
     int runs_busy;
     uint64_t last_run_end_ns;
+    const struct sl_schedule_layer *waited; /* the last layer of which a unit had to wait */
     const struct sl_schedule_network *networks;
     int round;
     uint8_t *admitted;         /* [network]: before */
@@ -206,24 +207,40 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
         simulator->result.peak_bytes = simulator->view->used_bytes;
 }
 
-/* A unit's part of its layer's time, and all that waiting for it adds. */
-static uint64_t unit_ns(const struct simulator *simulator, const struct sl_step *step)
+/* What share of its rate the device reads at: with a throttle that much less disturbs. */
+static double reading_share(const struct sl_device_model *device)
+{
+    const double throttle = (double)device->throttle_bytes_per_s;
+    const double rate = (double)device->bytes_per_s;
+    return throttle > 0 && throttle < rate ? throttle / rate : 1;
+}
+
+/* A unit's part of its layer's time. */
+static uint64_t unit_ns(struct simulator *simulator, const struct sl_step *step)
 {
     const struct sl_policy_network *network = &simulator->view->networks[step->network];
     const int l = network->unit_layer[step->index];
     const struct sl_policy_layer *layer = &network->layers[l];
     const struct sl_schedule_layer *times = &simulator->networks[step->network].layers[l];
     uint64_t run_ns = times->run_ns;
+    if (times->reading_ns > run_ns && simulator->device_free_ns > simulator->now_ns)
+        run_ns +=
+            (uint64_t)((double)(times->reading_ns - run_ns) * reading_share(simulator->device));
     if (!simulator->round)
         run_ns = times->first_ns ? times->first_ns : run_ns + simulator->device->host.first_unit_ns;
-    const bool waited = simulator->policy->executors > 1 ||
+    const bool asleep = simulator->policy->executors > 1 ||
                         simulator->now_ns > simulator->last_run_end_ns + WAIT_NS;
-    const uint64_t more_ns = waited && times->waited_ns > run_ns ? times->waited_ns - run_ns : 0;
+    if (asleep)
+        simulator->waited = times;
+    if (!simulator->policy->budgeted && simulator->waited == times && times->waited_ns > run_ns)
+        run_ns = times->waited_ns;
     if (layer->shard_count > 1)
         run_ns = (uint64_t)((double)run_ns *
                             (double)network->shard_bytes[network->unit_shard[step->index]] /
                             (double)layer->bytes);
-    return run_ns + more_ns;
+    if (simulator->policy->budgeted && asleep)
+        run_ns += simulator->device->host.hand_over_ns / 2;
+    return run_ns;
 }
 
 static void start_run(struct simulator *simulator, const struct sl_step *step)

@@ -13,9 +13,9 @@
 #include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 
-/* "sluice-times 2 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
- * " <least>,<usual>,<first>,<waited>" in ns for each layer. */
-#define TIMES_MAGIC      "sluice-times 2"
+/* "sluice-times 3 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
+ * " <least>,<usual>,<reading>,<first>,<waited>" in ns for each layer. */
+#define TIMES_MAGIC      "sluice-times 3"
 #define TIMES_MOST_BYTES ((size_t)4 << 20)
 
 static char *times_path(const struct sl_pack *pack)
@@ -61,8 +61,8 @@ static void setting_key(int threads, char key[48])
 /* The text behind the next layer's times; NULL when they are not there. */
 static const char *read_layer(const char *at, struct sl_run_times *times)
 {
-    uint64_t *const fields[] = {&times->least_ns, &times->usual_ns, &times->first_ns,
-                                &times->waited_ns};
+    uint64_t *const fields[] = {&times->least_ns, &times->usual_ns, &times->reading_ns,
+                                &times->first_ns, &times->waited_ns};
     for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
         char *end;
         if (at[0] != (f ? ',' : ' ') || at[1] < '0' || at[1] > '9')
@@ -125,9 +125,9 @@ int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_
     sl_text_add(&out, "%s", key);
     for (size_t l = 0; l < count; l++) {
         const bool less = had && known[l].least_ns < times[l].least_ns;
-        sl_text_add(&out, " %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+        sl_text_add(&out, " %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
                     less ? known[l].least_ns : times[l].least_ns, times[l].usual_ns,
-                    times[l].first_ns, times[l].waited_ns);
+                    times[l].reading_ns, times[l].first_ns, times[l].waited_ns);
     }
     sl_text_add(&out, "\n");
     if (out.failed)

@@ -7,10 +7,13 @@
 
 /* Of one layer, all its shards together. */
 struct sl_run_times {
-    uint64_t least_ns;  /* ever seen: what the bound counts */
-    uint64_t usual_ns;  /* one layer after the other */
-    uint64_t first_ns;  /* in a process that runs it for the first time */
-    uint64_t waited_ns; /* after the team had to wait for the layer's shards and fell asleep */
+    uint64_t least_ns;   /* ever seen: what the bound counts */
+    uint64_t usual_ns;   /* one layer after the other, all shards in memory */
+    uint64_t reading_ns; /* while others are read as fast as the device gives them: large layers
+                            share the memory's bandwidth with that */
+    uint64_t first_ns;   /* in a process that runs it for the first time */
+    uint64_t waited_ns; /* in slots without a budget, of small pages, after the team had to wait for
+                           the layer's shards and fell asleep */
 };
 
 /* Reads times[layer_count] for this pack, thread count and instruction set. -ENOENT when there are

@@ -127,6 +127,7 @@ void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *co
                 continue;
             }
             layer->run_ns = times->usual_ns ? times->usual_ns : times->least_ns;
+            layer->reading_ns = times->reading_ns;
             layer->first_ns = times->first_ns;
             layer->waited_ns = times->waited_ns;
         }

@@ -9,9 +9,9 @@
 
 #define SHARDS 100
 
-/* Time of `rounds` passes under linear over one layer of 100 shards of 1 MiB. */
-static uint64_t layer_ns(const struct sl_device_model *device,
-                         const struct sl_schedule_layer *timed, int rounds)
+/* Time of `rounds` passes over one layer of 100 shards of 1 MiB. */
+static uint64_t layer_under(const char *policy, const struct sl_device_model *device,
+                            const struct sl_schedule_layer *timed, int rounds)
 {
     uint64_t bytes[SHARDS];
     for (int s = 0; s < SHARDS; s++)
@@ -23,12 +23,18 @@ static uint64_t layer_ns(const struct sl_device_model *device,
     struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 32};
     struct sl_simulation result;
     struct sl_error error = {0};
-    cr_assert_eq(sl_simulate(&network, 1, sl_policy_find("linear"), &options, device, rounds,
-                             &result, &error),
-                 0, "%s", error.text);
+    cr_assert_eq(
+        sl_simulate(&network, 1, sl_policy_find(policy), &options, device, rounds, &result, &error),
+        0, "%s", error.text);
     uint64_t ns = result.makespan_ns;
     sl_simulation_free(&result);
     return ns;
+}
+
+static uint64_t layer_ns(const struct sl_device_model *device,
+                         const struct sl_schedule_layer *timed, int rounds)
+{
+    return layer_under("linear", device, timed, rounds);
 }
 
 static uint64_t pass_ns(const struct sl_device_model *device, uint64_t run_ns, int rounds)
@@ -99,9 +105,34 @@ Test(simulate, a_team_shares_checksums)
 Test(simulate, the_first_run_and_one_after_a_wait_take_longer)
 {
     struct sl_device_model device = {.depth = 32};
-    const struct sl_schedule_layer layer = {.run_ns = 1000, .first_ns = 7000, .waited_ns = 3000};
-    cr_expect_eq(layer_ns(&device, &layer, 3), 7000 + 2 * 1000);
+    const struct sl_schedule_layer layer = {.run_ns = 8000, .first_ns = 56000, .waited_ns = 24000};
+    cr_expect_eq(layer_ns(&device, &layer, 3), 56000 + 2 * 8000);
+    /* All shards of the layer together: however many there are. */
     device.latency_ns = SL_MIB;
     const uint64_t waits_ns = pass_ns(&device, 0, 3);
-    cr_expect_eq(layer_ns(&device, &layer, 3) - waits_ns, 7000 + 2 * 3000);
+    cr_expect_eq(layer_ns(&device, &layer, 3) - waits_ns, 56000 + 2 * 24000);
+}
+
+/* The memory's bandwidth is shared with what the device reads: 1 s of reading, in which a third of
+ * the units run. */
+Test(simulate, runs_take_longer_while_the_device_reads)
+{
+    const struct sl_schedule_layer layer = {.run_ns = 1000000000, .reading_ns = 3000000000};
+    struct sl_device_model device = {.depth = 32, .bytes_per_s = UINT64_C(100) << 20};
+    expect_ms(layer_under("linear", &device, &layer, 1), 2000, 2001);
+    expect_ms(layer_under("window", &device, &layer, 1), 1600, 1750);
+    device.throttle_bytes_per_s = device.bytes_per_s / 2;
+    expect_ms(layer_under("window", &device, &layer, 1), 2000, 2050);
+}
+
+/* A team that fell asleep while its shards were read is woken: half a hand-over. Without a budget
+ * its slots are slow as well, which was measured with it. */
+Test(simulate, a_team_that_waited_is_woken)
+{
+    struct sl_device_model device = {.depth = 1, .bytes_per_s = UINT64_C(100) << 20};
+    const struct sl_schedule_layer layer = {.run_ns = 100000, .waited_ns = 200000};
+    const uint64_t awake_ns = layer_under("window", &device, &layer, 1);
+    cr_expect_gt(layer_under("linear", &device, &layer, 1), awake_ns);
+    device.host.hand_over_ns = 1000;
+    cr_expect_eq(layer_under("window", &device, &layer, 1), awake_ns + 500, "the last unit's");
 }

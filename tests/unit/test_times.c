@@ -39,8 +39,8 @@ TestSuite(times, .init = set_up, .fini = tear_down);
 static void store(int threads, uint64_t least, uint64_t usual)
 {
     struct sl_error error = {0};
-    const struct sl_run_times times[LAYERS] = {{least, usual, 30, 40},
-                                               {least + 1, usual + 1, 0, 0}};
+    const struct sl_run_times times[LAYERS] = {{least, usual, 25, 30, 40},
+                                               {least + 1, usual + 1, 0, 0, 0}};
     cr_assert_eq(sl_times_store(pack, threads, times, &error), 0, "%s", error.text);
 }
 
@@ -54,6 +54,7 @@ Test(times, the_least_is_kept_and_the_rest_replaced)
     cr_assert_eq(sl_times_load(pack, 2, times, NULL), 0);
     cr_expect_eq(times[0].least_ns, 10);
     cr_expect_eq(times[0].usual_ns, 18);
+    cr_expect_eq(times[0].reading_ns, 25);
     cr_expect_eq(times[0].first_ns, 30);
     cr_expect_eq(times[0].waited_ns, 40);
     cr_expect_eq(times[1].least_ns, 11);
@@ -84,15 +85,15 @@ static int load_edited(const char *from, const char *to)
 Test(times, damaged_ones_are_told)
 {
     store(2, 10, 20);
-    cr_expect_eq(load_edited(" 11,21,0,0", ""), -EBADMSG);
+    cr_expect_eq(load_edited(" 11,21,0,0,0", ""), -EBADMSG);
     store(2, 10, 20);
-    cr_expect_eq(load_edited("10,20,30", "10,x,30"), -EBADMSG);
+    cr_expect_eq(load_edited("10,20,25", "10,x,25"), -EBADMSG);
 }
 
 Test(times, those_of_another_pack_or_version_are_none)
 {
     store(2, 10, 20);
-    cr_expect_eq(load_edited("sluice-times 2", "sluice-times 1"), -ENOENT);
+    cr_expect_eq(load_edited("sluice-times 3", "sluice-times 2"), -ENOENT);
     store(2, 10, 20);
     cr_expect_eq(load_edited("\n2 ", "\n3 "), -ENOENT, "of other threads");
 }
