@@ -12,25 +12,19 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
 #include "runtime/base/output_file.h"
-#include "runtime/base/stats.h"
 #include "runtime/base/text.h"
 #include "runtime/base/units.h"
+#include "runtime/engine/calibrate.h"
 #include "runtime/engine/cpus.h"
-#include "runtime/engine/engine.h"
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/predict.h"
-#include "runtime/engine/times.h"
 
 #define PROBE_BUDGET_NS  UINT64_C(50000000)
 #define CACHE_MOST_BYTES 4096
 /* Rates measured through smaller files are too low, and not those of the device. */
 #define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
 #define CACHE_SECONDS          (24 * 3600)
-/* Of each the first one in a process, and: */
-#define RESIDENT_RUNS    4 /* the median of three */
-#define AHEAD_RUNS       3 /* the less of two */
-#define WAITED_RUNS      2 /* the second */
-#define PLAN_QUEUE_DEPTH 32
+#define PLAN_QUEUE_DEPTH       32
 
 /* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
 struct cached_device {
@@ -109,80 +103,12 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
     return 0;
 }
 
-/* Runs a model under a policy and keeps the times of its layers: run_ns[runs][layer_count]. */
-static int time_layers(const struct sl_pack *pack, int threads, const char *policy, int runs,
-                       uint64_t *run_ns, struct sl_error *error)
-{
-    const int layer_count = pack->network->layer_count;
-    struct sl_engine_options options = {
-        .policy = policy, .threads = threads, .budget_bytes = UINT64_MAX, .verify = true};
-    struct sl_engine *engine = NULL;
-    int code = sl_engine_create(&options, &engine, error);
-    if (code < 0)
-        return code;
-    code = sl_engine_add(engine, pack, error);
-    for (int run = 0; run < runs && code >= 0; run++) {
-        struct sl_network_result result;
-        uint64_t makespan_ns;
-        code = sl_engine_run(engine, (uint64_t)(runs - 1 - run), &result, &makespan_ns, error);
-        for (int l = 0; l < layer_count && code >= 0; l++)
-            *run_ns++ = result.layers[l].run_ns;
-    }
-    sl_engine_free(engine);
-    return code < 0 ? code : 0;
-}
-
-static void keep_times(const uint64_t *resident, const uint64_t *ahead, const uint64_t *waited,
-                       size_t layer_count, struct sl_run_times *times)
-{
-    for (size_t l = 0; l < layer_count; l++) {
-        uint64_t usual[RESIDENT_RUNS - 1], reading[AHEAD_RUNS - 1];
-        uint64_t first[] = {resident[l], ahead[l], waited[l]};
-        for (size_t r = 1; r < RESIDENT_RUNS; r++)
-            usual[r - 1] = resident[r * layer_count + l];
-        for (size_t r = 1; r < AHEAD_RUNS; r++)
-            reading[r - 1] = ahead[r * layer_count + l];
-        sl_sort_u64(usual, RESIDENT_RUNS - 1);
-        sl_sort_u64(reading, AHEAD_RUNS - 1);
-        sl_sort_u64(first, sizeof(first) / sizeof(first[0]));
-        times[l] = (struct sl_run_times){
-            .least_ns = usual[0] < reading[0] ? usual[0] : reading[0],
-            .usual_ns = usual[(RESIDENT_RUNS - 1) / 2],
-            .reading_ns = reading[0],
-            .first_ns = first[1],
-            .waited_ns = waited[(WAITED_RUNS - 1) * layer_count + l],
-        };
-    }
-}
-
-/* Under auto all stays in memory, if it fits; window reads ahead of the runs; linear waits for each
- * layer's shards. Each has a first run: the median of the three counts. */
-static int calibrate_model(const struct sl_pack *pack, int threads, struct sl_error *error)
-{
-    const size_t layer_count = (size_t)pack->network->layer_count;
-    SL_AUTO_FREE struct sl_run_times *times = calloc(layer_count, sizeof(*times));
-    SL_AUTO_FREE uint64_t *resident = calloc(RESIDENT_RUNS * layer_count, sizeof(*resident));
-    SL_AUTO_FREE uint64_t *ahead = calloc(AHEAD_RUNS * layer_count, sizeof(*ahead));
-    SL_AUTO_FREE uint64_t *waited = calloc(WAITED_RUNS * layer_count, sizeof(*waited));
-    if (!times || !resident || !ahead || !waited)
-        return sl_error_set(error, -ENOMEM, "no memory to calibrate %s", pack->network->name);
-    int code = time_layers(pack, threads, "auto", RESIDENT_RUNS, resident, error);
-    if (!code)
-        code = time_layers(pack, threads, "window", AHEAD_RUNS, ahead, error);
-    if (!code)
-        code = time_layers(pack, threads, "linear", WAITED_RUNS, waited, error);
-    if (code)
-        return code;
-    keep_times(resident, ahead, waited, layer_count, times);
-    return sl_times_store(pack, threads, times, error);
-}
-
 int sl_calibrate(struct sl_model *const *models, int count, int threads, struct sl_error *error)
 {
     threads = threads ? threads : sl_usable_cpus();
     int code = 0;
     for (int n = 0; n < count && code >= 0; n++)
-        code = calibrate_model(models[n]->pack, threads, error);
+        code = sl_calibrate_pack(models[n]->pack, threads, error);
     return code;
 }
 

@@ -312,8 +312,10 @@ struct sl_device_info {
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
-/* Runs each model a few times under the policies window and linear and keeps the run times of every
- * layer beside the pack (<pack>.times). threads 0: the CPUs this process may use. Blocks. */
+/* Runs each model a few times under the policies auto, window, linear and bulk (the last two only
+ * where memory is plenty for them) and keeps the run times of every layer beside the pack
+ * (<pack>.times). threads 0: the CPUs this process may use. Blocks, some seconds per model or two
+ * passes. */
 SL_API int sl_calibrate(struct sl_model *const *models, int count, int threads,
                         struct sl_error *error);
 

@@ -1,5 +1,6 @@
 # Lines "run|plan NETWORK RATE PERCENT POLICY SINGLE_NS LATER_NS" -> a table of medians in ms, auto's
 # distance from the best other policy (target: 2 % or 3 ms), and how many predictions are within 10 %.
+# -v lost=FILE: gets a line "NETWORK RATE PERCENT single|later BEST_POLICY" for each cell that auto lost.
 function median(list,    count, values, i, j, t) {
     count = split(list, values, " ")
     for (i = 2; i <= count; i++)
@@ -20,6 +21,7 @@ $2 != "" {
             samples[$1, cell, $5, phase] = samples[$1, cell, $5, phase] " " $(5 + phase)
 }
 END {
+    printf "" >lost
     line = "| network, rate, limit | request |"
     rule = "|---|---|"
     for (p = 1; p <= policies; p++) { line = line " " policy[p] " |"; rule = rule "---|" }
@@ -33,7 +35,7 @@ END {
                 time = median(samples["run", order[c], policy[p], phase])
                 line = line " " (time ? ms(time) : "oom") " |"
                 if (policy[p] == "auto") own = time
-                else if (time && (!best || time < best)) best = time
+                else if (time && (!best || time < best)) { best = time; best_policy = policy[p] }
                 predicted = median(samples["plan", order[c], policy[p], phase])
                 if (time && predicted) {
                     predictions++
@@ -41,9 +43,10 @@ END {
                     if (distance <= 0.10) close_ones++
                 }
             }
-            lost = (!own || (best && own > best * 1.02 && own > best + 3e6))
-            judged++; losses += lost
-            print line " " (own && best ? sprintf("%.3f", own / best) : "-") " | " (lost ? "LOST" : "ok") " |"
+            is_lost = (!own || (best && own > best * 1.02 && own > best + 3e6))
+            judged++; losses += is_lost
+            if (is_lost) print order[c], (phase == 1 ? "single" : "later"), best_policy >lost
+            print line " " (own && best ? sprintf("%.3f", own / best) : "-") " | " (is_lost ? "LOST" : "ok") " |"
         }
     printf "auto loses %d of %d cells: %s\n", losses, judged, (losses ? "MISSED" : "ok")
     if (predictions)

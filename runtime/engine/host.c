@@ -19,9 +19,10 @@
  * and with a throttle, came nearest to what was measured (x86-64, Zen 5, a virtual machine in which
  * a page fault takes 13 us): a first unit touches its code and its part of the activations, and
  * wakes the team. */
-#define UNIT_NS       10000
-#define FIRST_UNIT_NS 90000
-#define LOAD_NS       45000
+#define UNIT_NS           2000
+#define FIRST_UNIT_NS     90000
+#define LOAD_NS           2000
+#define LITTLE_SLOT_PAGES 16
 /* Longer than a kernel watches for work before it lets a processor sleep (haltpoll: 200 us). */
 #define ASLEEP_NS 400000
 
@@ -47,27 +48,41 @@ static void *stay_awake(void *ended)
 
 /* Memory as a policy without a budget has it for each shard: small pages, brought in by the kernel
  * as it pins them for a read. What these take varies with what the machine does: medians. */
-static void measure_small(struct sl_host_costs *costs)
+struct slot_times {
+    uint64_t map_ns, touch_ns, unmap_ns;
+};
+
+static bool time_slot(uint64_t bytes, struct slot_times *times)
 {
     uint64_t map_ns[REPETITIONS], touch_ns[REPETITIONS], unmap_ns[REPETITIONS];
     for (int r = 0; r < REPETITIONS; r++) {
         uint64_t begin_ns = sl_now_ns();
-        volatile char *memory = sl_pages_map(SL_MIB);
+        volatile char *memory = sl_pages_map(bytes);
         if (!memory)
-            return;
-        sl_pages_populate((void *)memory, SL_MIB);
+            return false;
+        sl_pages_populate((void *)memory, bytes);
         uint64_t mapped_ns = sl_now_ns();
-        for (uint64_t at = 0; at < SL_MIB; at += SL_PAGE_BYTES)
+        for (uint64_t at = 0; at < bytes; at += SL_PAGE_BYTES)
             (void)memory[at];
         uint64_t touched_ns = sl_now_ns();
-        munmap((void *)memory, SL_MIB);
+        munmap((void *)memory, bytes);
         map_ns[r] = mapped_ns - begin_ns;
         touch_ns[r] = touched_ns - mapped_ns;
         unmap_ns[r] = sl_now_ns() - touched_ns;
     }
-    costs->map_ns_per_byte = (double)median(map_ns) / (double)SL_MIB;
-    costs->touch_ns_per_byte = (double)median(touch_ns) / (double)SL_MIB;
-    costs->unmap_ns = median(unmap_ns);
+    *times = (struct slot_times){median(map_ns), median(touch_ns), median(unmap_ns)};
+    return true;
+}
+
+static void measure_small(struct sl_host_costs *costs)
+{
+    struct slot_times large, little;
+    if (!time_slot(SL_MIB, &large) || !time_slot(LITTLE_SLOT_PAGES * SL_PAGE_BYTES, &little))
+        return;
+    costs->map_ns_per_byte = (double)large.map_ns / (double)SL_MIB;
+    costs->touch_ns_per_byte = (double)large.touch_ns / (double)SL_MIB;
+    costs->unmap_ns = large.unmap_ns;
+    costs->unmap_page_ns = little.unmap_ns / LITTLE_SLOT_PAGES;
 }
 
 /* The other processors that run this process must forget what is unmapped: one of them does. */

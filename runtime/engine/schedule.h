@@ -22,6 +22,11 @@ struct sl_schedule_network {
     const uint64_t *shard_bytes; /* all shards, in layer order */
     const uint8_t *pinned;       /* [shard]: see struct sl_policy_network; NULL: none */
     uint64_t activation_bytes;
+    /* For the simulator: handling beyond what it knows of the host. Of the first request; of a load
+     * under policies with a budget; of a byte loaded, and of a slot unmapped, under those without.
+     */
+    uint64_t first_ns, load_ns, unmap_ns;
+    double ns_per_byte;
 };
 
 struct sl_schedule_options {

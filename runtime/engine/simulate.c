@@ -6,6 +6,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/engine/kept_slots.h"
+#include "runtime/engine/pages.h"
 
 #define RUNS_MOST         8
 #define THROTTLE_SLICE_NS UINT64_C(100000000)
@@ -148,6 +149,10 @@ static bool pay_load(struct simulator *simulator, const struct sl_step *step)
     const bool budgeted = simulator->policy->budgeted;
     const bool mapped = !budgeted && !sl_kept_slots_take(&simulator->kept, bytes);
     double ns = (double)host->load_ns;
+    if (budgeted)
+        ns += (double)simulator->networks[step->network].load_ns;
+    else
+        ns += (double)bytes * simulator->networks[step->network].ns_per_byte;
     if (mapped)
         ns += (double)bytes * host->map_ns_per_byte;
     if (budgeted && simulator->view->used_bytes > simulator->result.peak_bytes)
@@ -157,11 +162,21 @@ static bool pay_load(struct simulator *simulator, const struct sl_step *step)
     return mapped;
 }
 
+static double unmap_ns(const struct sl_host_costs *host, uint64_t bytes)
+{
+    const uint64_t pages = bytes / SL_PAGE_BYTES;
+    const bool singly = host->unmap_page_ns && pages <= SL_PAGES_FORGOTTEN_SINGLY;
+    return (double)(singly ? pages * host->unmap_page_ns : host->unmap_ns);
+}
+
 static void pay_drop(struct simulator *simulator, const struct sl_step *step)
 {
-    if (!simulator->policy->budgeted &&
-        !sl_kept_slots_add(&simulator->kept, simulator, bytes_of(simulator, step)))
-        spend(simulator, (double)simulator->device->host.unmap_ns);
+    const uint64_t bytes = bytes_of(simulator, step);
+    if (simulator->policy->budgeted || sl_kept_slots_add(&simulator->kept, simulator, bytes))
+        return;
+    simulator->result.unmaps++;
+    spend(simulator, unmap_ns(&simulator->device->host, bytes) +
+                         (double)simulator->networks[step->network].unmap_ns);
 }
 
 /* A network that is alone keeps the memory of its activations. */
@@ -171,6 +186,8 @@ static void pay_admission(struct simulator *simulator, int n)
     if (!simulator->admitted[n] || view->network_count > 1)
         spend(simulator, (double)view->networks[n].activation_bytes *
                              simulator->device->host.clear_ns_per_byte);
+    if (!simulator->admitted[n])
+        spend(simulator, (double)simulator->networks[n].first_ns);
     simulator->admitted[n] = 1;
 }
 

@@ -14,7 +14,8 @@
 #include "runtime/base/text.h"
 
 /* "sluice-times 3 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
- * " <least>,<usual>,<reading>,<first>,<waited>" in ns for each layer. */
+ * " <first>,<window>,<linear>,<bulk>" and " <least>,<usual>,<reading>,<first>,<waited>" for each
+ * layer, in ns. */
 #define TIMES_MAGIC      "sluice-times 3"
 #define TIMES_MOST_BYTES ((size_t)4 << 20)
 
@@ -58,12 +59,10 @@ static void setting_key(int threads, char key[48])
     snprintf(key, 48, "%d %s", threads, sl_kernels_isa());
 }
 
-/* The text behind the next layer's times; NULL when they are not there. */
-static const char *read_layer(const char *at, struct sl_run_times *times)
+/* The text behind the next " N,N,..."; NULL when that is not there. */
+static const char *read_group(const char *at, uint64_t *const *fields, size_t count)
 {
-    uint64_t *const fields[] = {&times->least_ns, &times->usual_ns, &times->reading_ns,
-                                &times->first_ns, &times->waited_ns};
-    for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
+    for (size_t f = 0; f < count; f++) {
         char *end;
         if (at[0] != (f ? ',' : ' ') || at[1] < '0' || at[1] > '9')
             return NULL;
@@ -73,8 +72,22 @@ static const char *read_layer(const char *at, struct sl_run_times *times)
     return at;
 }
 
+static const char *read_passes(const char *at, struct sl_pass_times *passes)
+{
+    uint64_t *const fields[] = {&passes->first_ns, &passes->window_ns, &passes->linear_ns,
+                                &passes->bulk_ns};
+    return read_group(at, fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+static const char *read_layer(const char *at, struct sl_run_times *times)
+{
+    uint64_t *const fields[] = {&times->least_ns, &times->usual_ns, &times->reading_ns,
+                                &times->first_ns, &times->waited_ns};
+    return read_group(at, fields, sizeof(fields) / sizeof(fields[0]));
+}
+
 int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *times,
-                  struct sl_error *error)
+                  struct sl_pass_times *passes, struct sl_error *error)
 {
     char key[48];
     setting_key(threads, key);
@@ -87,12 +100,14 @@ int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *
     SL_AUTO_FREE struct sl_run_times *read = calloc(count, sizeof(*read));
     if (!read)
         return sl_error_set(error, -ENOMEM, "no memory for run times");
-    for (size_t l = 0; l < count; l++) {
+    struct sl_pass_times read_of_passes;
+    at = read_passes(at, &read_of_passes);
+    for (size_t l = 0; l < count && at; l++)
         at = read_layer(at, &read[l]);
-        if (!at)
-            return sl_error_set(error, -EBADMSG, "%s.times is damaged; remove it", pack->path);
-    }
+    if (!at)
+        return sl_error_set(error, -EBADMSG, "%s.times is damaged; remove it", pack->path);
     memcpy(times, read, count * sizeof(*read));
+    *passes = read_of_passes;
     return 0;
 }
 
@@ -107,7 +122,7 @@ static void keep_other_lines(const char *text, const char *key, struct sl_text *
 }
 
 int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_times *times,
-                   struct sl_error *error)
+                   const struct sl_pass_times *passes, struct sl_error *error)
 {
     size_t count = (size_t)pack->network->layer_count;
     SL_AUTO_FREE struct sl_run_times *known = calloc(count, sizeof(*known));
@@ -116,13 +131,15 @@ int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_
     SL_AUTO(sl_text_free) struct sl_text out = {0};
     if (!known || !path)
         return sl_error_set(error, -ENOMEM, "no memory for run times");
-    bool had = sl_times_load(pack, threads, known, NULL) == 0;
+    struct sl_pass_times before_passes;
+    bool had = sl_times_load(pack, threads, known, &before_passes, NULL) == 0;
     char key[48];
     setting_key(threads, key);
     sl_text_add(&out, TIMES_MAGIC " %016" PRIx64 "\n", pack->index_checksum);
     if (before)
         keep_other_lines(before, key, &out);
-    sl_text_add(&out, "%s", key);
+    sl_text_add(&out, "%s %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, key, passes->first_ns,
+                passes->window_ns, passes->linear_ns, passes->bulk_ns);
     for (size_t l = 0; l < count; l++) {
         const bool less = had && known[l].least_ns < times[l].least_ns;
         sl_text_add(&out, " %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,

@@ -6,7 +6,7 @@
 #include "models/pack.h"
 
 /* Of one layer, all its shards together. */
-struct sl_run_times {
+struct sl_run_times {    /* 0: not measured */
     uint64_t least_ns;   /* ever seen: what the bound counts */
     uint64_t usual_ns;   /* one layer after the other, all shards in memory */
     uint64_t reading_ns; /* while others are read as fast as the device gives them: large layers
@@ -16,15 +16,22 @@ struct sl_run_times {
                            the layer's shards and fell asleep */
 };
 
+/* Of a whole pass on the unthrottled device: what it took beyond the runs is how the handling of
+ * shards is known. 0: not measured. */
+struct sl_pass_times {
+    uint64_t first_ns;                      /* in its process */
+    uint64_t window_ns, linear_ns, bulk_ns; /* later ones under these policies */
+};
+
 /* Reads times[layer_count] for this pack, thread count and instruction set. -ENOENT when there are
  * none (or only of another pack), -EBADMSG when the file is damaged. */
 int sl_times_load(const struct sl_pack *pack, int threads, struct sl_run_times *times,
-                  struct sl_error *error);
+                  struct sl_pass_times *passes, struct sl_error *error);
 
-/* Keeps times[layer_count] in place of those for the same threads; of the least ones the smaller of
- * each layer, since a disturbance only ever adds. Written to a temporary name and renamed. -errno
- * when the folder cannot be written. */
+/* Keeps passes and times[layer_count] in place of those for the same threads; of the least ones the
+ * smaller of each layer, since a disturbance only ever adds. Written to a temporary name and
+ * renamed. -errno when the folder cannot be written. */
 int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_times *times,
-                   struct sl_error *error);
+                   const struct sl_pass_times *passes, struct sl_error *error);
 
 #endif

@@ -14,6 +14,7 @@ void sl_workload_free(struct sl_workload *workload)
     free(workload->networks);
     free(workload->layers);
     free(workload->times);
+    free(workload->passes);
     free(workload->shard_bytes);
     sl_contents_free(workload->contents);
     *workload = (struct sl_workload){0};
@@ -43,9 +44,10 @@ static void describe_layers(const struct sl_network_state *state, int threads,
 }
 
 /* Times are kept of the network as it is. */
-static void load_times(struct sl_network_state *state, int threads, struct sl_run_times *times)
+static void load_times(struct sl_network_state *state, int threads, struct sl_run_times *times,
+                       struct sl_pass_times *passes)
 {
-    if (state->pack->batch || sl_times_load(state->pack, threads, times, NULL))
+    if (state->pack->batch || sl_times_load(state->pack, threads, times, passes, NULL))
         return;
     for (int l = 0; l < state->network->layer_count; l++)
         state->least_run_ns[l] = times[l].least_ns;
@@ -65,9 +67,11 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
         .layers = calloc(layer_total, sizeof(*workload->layers)),
         .layer_count = layer_total - 1,
         .times = calloc(layer_total, sizeof(*workload->times)),
+        .passes = calloc((size_t)count + 1, sizeof(*workload->passes)),
         .shard_bytes = calloc(shard_total, sizeof(*workload->shard_bytes)),
     };
-    if (!workload->networks || !workload->layers || !workload->times || !workload->shard_bytes) {
+    if (!workload->networks || !workload->layers || !workload->times || !workload->passes ||
+        !workload->shard_bytes) {
         sl_workload_free(workload);
         return sl_error_set(error, -ENOMEM, "no memory for the schedule");
     }
@@ -89,7 +93,7 @@ int sl_workload_create(struct sl_network_state *const *states, int count, int th
             .activation_bytes = state->plan.bytes,
         };
         describe_layers(state, threads, layers);
-        load_times(states[n], threads, times);
+        load_times(states[n], threads, times, &workload->passes[n]);
         layers += state->network->layer_count;
         times += state->network->layer_count;
         for (int s = 0; s < state->pack->shard_count; s++) {

@@ -13,9 +13,10 @@ struct sl_workload {
     int network_count;
     struct sl_schedule_layer *layers; /* of all networks in order */
     size_t layer_count;
-    struct sl_run_times *times; /* of all layers in order; of unmeasured ones only least_ns */
-    uint64_t *shard_bytes;      /* of all networks in order */
-    uint64_t weight_bytes;      /* their sum */
+    struct sl_run_times *times;   /* of all layers in order; of unmeasured ones only least_ns */
+    struct sl_pass_times *passes; /* [network_count], 0: never measured */
+    uint64_t *shard_bytes;        /* of all networks in order */
+    uint64_t weight_bytes;        /* their sum */
     struct sl_contents *contents;
     bool estimated; /* some layer's run time was never seen */
 };

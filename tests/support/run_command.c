@@ -17,7 +17,7 @@
 #define WORDS_MOST        64
 #define SWAP_LABEL_OFFSET 1052
 
-static const char *sluice_path(void)
+const char *command_path(void)
 {
     static char path[PATH_MAX + 8];
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
@@ -39,8 +39,8 @@ static void execute(struct command *command, char *line, int alive)
     for (char *word; count < WORDS_MOST && (word = strsep(&line, " "));)
         if (*word)
             words[count++] = word;
-    execv(sluice_path(), words);
-    perror(sluice_path());
+    execv(command_path(), words);
+    perror(command_path());
     _exit(127);
 }
 

@@ -14,6 +14,9 @@ struct command {
     char *out, *errors; /* what it printed; owned */
 };
 
+/* Of build/sluice; static. */
+const char *command_path(void);
+
 /* Starts sluice with words that are separated by single spaces. Nothing may fail in a test: when
  * something does, the command ends with 126 or 127 and says why. */
 void command_start(struct command *command, const char *format, ...)

@@ -1,6 +1,7 @@
 /* Limits as a user meets them: FaceNet, 217 MiB of weights, through the command line. What the
  * limit kills is a result, exit code 3, and nothing is left behind. */
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/supervisor.h"
 #include "runtime/base/units.h"
 #include "tests/support/run_command.h"
 
@@ -118,6 +120,25 @@ Test(system_limits, window_and_auto_stay_within_a_quarter_of_the_weights)
         cr_expect_leq(record_number(record, "peak_bytes"), record_number(record, "memory_limit"));
         json_decref(record);
     }
+}
+
+/* Measuring run times for a plan is no reason to be killed: policies that need a whole layer, 151
+ * MB, are left out. */
+Test(system_limits, a_plan_is_made_within_less_than_a_layer)
+{
+    require_limits();
+    char program[PATH_MAX], words[][8] = {"plan", "-p", "auto"};
+    snprintf(program, sizeof(program), "%s", command_path());
+    char *const argv[] = {program, words[0], words[1], words[2], pack, NULL};
+    struct sl_cell cell = {.argv = argv, .limits = SL_LIMITS_NONE};
+    cell.limits.memory_bytes = (100 + 4 * SANITIZER_MIB) * SL_MIB;
+    cell.limits.swap_bytes = 0;
+    struct sl_outcome outcome;
+    struct sl_error error;
+    cr_assert_eq(sl_supervise(&cell, &outcome, &error), 0, "%s", error.text);
+    cr_expect_eq(outcome.ending, SL_ENDED_OK, "%s", sl_ending_name(outcome.ending));
+    cr_expect(strstr(outcome.output, "FaceNet"), "%s", outcome.output);
+    sl_outcome_free(&outcome);
 }
 
 /* What one network gives back for the next one is uncharged at once: no huge page reaches into the

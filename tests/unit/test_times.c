@@ -41,24 +41,30 @@ static void store(int threads, uint64_t least, uint64_t usual)
     struct sl_error error = {0};
     const struct sl_run_times times[LAYERS] = {{least, usual, 25, 30, 40},
                                                {least + 1, usual + 1, 0, 0, 0}};
-    cr_assert_eq(sl_times_store(pack, threads, times, &error), 0, "%s", error.text);
+    const struct sl_pass_times passes = {2 * usual, 3 * usual, 4 * usual, 5 * usual};
+    cr_assert_eq(sl_times_store(pack, threads, times, &passes, &error), 0, "%s", error.text);
 }
 
 Test(times, the_least_is_kept_and_the_rest_replaced)
 {
     struct sl_run_times times[LAYERS];
-    cr_expect_eq(sl_times_load(pack, 2, times, NULL), -ENOENT);
+    struct sl_pass_times passes;
+    cr_expect_eq(sl_times_load(pack, 2, times, &passes, NULL), -ENOENT);
     store(2, 10, 20);
     store(1, 5, 6);
     store(2, 15, 18);
-    cr_assert_eq(sl_times_load(pack, 2, times, NULL), 0);
+    cr_assert_eq(sl_times_load(pack, 2, times, &passes, NULL), 0);
     cr_expect_eq(times[0].least_ns, 10);
     cr_expect_eq(times[0].usual_ns, 18);
     cr_expect_eq(times[0].reading_ns, 25);
     cr_expect_eq(times[0].first_ns, 30);
     cr_expect_eq(times[0].waited_ns, 40);
+    cr_expect_eq(passes.first_ns, 2 * 18);
+    cr_expect_eq(passes.window_ns, 3 * 18);
+    cr_expect_eq(passes.linear_ns, 4 * 18);
+    cr_expect_eq(passes.bulk_ns, 5 * 18);
     cr_expect_eq(times[1].least_ns, 11);
-    cr_assert_eq(sl_times_load(pack, 1, times, NULL), 0);
+    cr_assert_eq(sl_times_load(pack, 1, times, &passes, NULL), 0);
     cr_expect_eq(times[0].least_ns, 5);
 }
 
@@ -77,8 +83,10 @@ static int load_edited(const char *from, const char *to)
     fputs(edited, file);
     fclose(file);
     struct sl_run_times times[LAYERS] = {{.least_ns = 77}};
-    int code = sl_times_load(pack, 2, times, NULL);
+    struct sl_pass_times passes = {.window_ns = 77};
+    int code = sl_times_load(pack, 2, times, &passes, NULL);
     cr_expect_eq(times[0].least_ns, 77, "nothing is taken from a refused file");
+    cr_expect_eq(passes.window_ns, 77);
     return code;
 }
 

@@ -1,0 +1,13 @@
+/* How long a network's layers and passes take on this machine: what predictions begin with. */
+#ifndef SLUICE_ENGINE_CALIBRATE_H
+#define SLUICE_ENGINE_CALIBRATE_H
+
+#include "models/pack.h"
+
+/* Runs the network a few times under several policies and keeps the times (times.h). threads: of
+ * the team, at least 1. Takes some seconds at most, but two passes; policies that would need more
+ * than half of the memory that is free are left out, and what only they tell is kept as 0. Blocks.
+ * Errors of the engine; -errno when the times cannot be written. */
+int sl_calibrate_pack(const struct sl_pack *pack, int threads, struct sl_error *error);
+
+#endif
