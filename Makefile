@@ -27,7 +27,8 @@ CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD 
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
 LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
 # In the command the small ones are linked statically, where the archives are installed: loading them
-# would be a quarter of the time that a process takes to start.
+# would be a fifth of the time that a process takes to start. OWN_LIBS='$(LIBS)' links them as the
+# others are.
 archived  = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
 OWN_LIBS := $(foreach library,protobuf-c uring cgroup jansson,$(call archived,$(library))) -lm -ldl
 

@@ -265,11 +265,11 @@ second_look() {
             done
             i=$((i + 1))
         done
-        awk -v p=auto '$1 == p { print $2 + $3 }' "$work/again" | median >"$work/own"
-        awk -v p="$best" '$1 == p { print $2 + $3 }' "$work/again" | median |
+        awk -v p=auto '$1 == p && $2 + $3 { print $2 + $3 }' "$work/again" | median >"$work/own"
+        awk -v p="$best" '$1 == p && $2 + $3 { print $2 + $3 }' "$work/again" | median |
             awk -v c="$name $rate $percent $phase" -v b="$best" -v own="$(cat "$work/own")" '
             { printf "again: %s: auto %.1f ms, %s %.1f ms: %s\n", c, own / 1e6, b, $1 / 1e6,
-                (own > $1 * 1.02 && own > $1 + 3e6 ? "LOST" : "ok") }'
+                (own == "-" || (own > $1 * 1.02 && own > $1 + 3e6) ? "LOST" : "ok") }'
     done <"$work/lost"
 }
 

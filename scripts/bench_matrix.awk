@@ -30,7 +30,7 @@ END {
     for (c = 1; c <= count; c++)
         for (phase = 1; phase <= 2; phase++) {
             line = "| " order[c] " | " (phase == 1 ? "single" : "later") " |"
-            best = 0; own = 0
+            best = 0; own = 0; best_policy = ""
             for (p = 1; p <= policies; p++) {
                 time = median(samples["run", order[c], policy[p], phase])
                 line = line " " (time ? ms(time) : "oom") " |"
@@ -45,7 +45,7 @@ END {
             }
             is_lost = (!own || (best && own > best * 1.02 && own > best + 3e6))
             judged++; losses += is_lost
-            if (is_lost) print order[c], (phase == 1 ? "single" : "later"), best_policy >lost
+            if (is_lost && best) print order[c], (phase == 1 ? "single" : "later"), best_policy >lost
             print line " " (own && best ? sprintf("%.3f", own / best) : "-") " | " (is_lost ? "LOST" : "ok") " |"
         }
     printf "auto loses %d of %d cells: %s\n", losses, judged, (losses ? "MISSED" : "ok")

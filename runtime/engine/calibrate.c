@@ -155,9 +155,13 @@ static int measure(struct calibration *calibration, struct passes all[POLICIES],
     const struct sl_pack *pack = calibration->pack;
     const uint64_t machine = available_bytes() / 2, group = sl_cgroup_own_free() / 2;
     const uint64_t room = lesser(machine, group);
-    if (machine < pack->weight_bytes + BESIDE_WEIGHTS_BYTES)
+    if (machine < pack->weight_bytes + BESIDE_WEIGHTS_BYTES && machine < sl_cgroup_own_limit())
         calibration->budget_bytes = machine;
     int code = pass(calibration, "auto", 2, PASSES_MOST, &all[RESIDENT], error);
+    if (code == -ENOBUFS && calibration->budget_bytes != UINT64_MAX) {
+        calibration->budget_bytes = UINT64_MAX; /* half of it is too little: then what it takes */
+        code = pass(calibration, "auto", 2, PASSES_MOST, &all[RESIDENT], error);
+    }
     if (!code)
         code = pass(calibration, "window", 0, PASSES_MOST, &all[AHEAD], error);
     if (!code && largest_layer(pack) + BESIDE_WEIGHTS_BYTES < room)

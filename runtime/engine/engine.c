@@ -105,6 +105,7 @@ int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct s
         return result;
     }
     engine->networks[engine->network_count] = state;
+    sl_workload_free(&engine->workload); /* of a first batch that failed */
     sl_shard_reader_know(&engine->reader, networks, engine->network_count + 1);
     return engine->network_count++;
 }

@@ -10,6 +10,8 @@
 #define BANDED_ARENA_SHARE 4
 /* What whole huge pages may take of the memory for shards, when these do not all fit. */
 #define WHOLE_PAGES_SHARE 8
+/* What threads, tables and plans may take until the budget is divided for the last time. */
+#define STILL_TO_COME_BYTES SL_MIB
 
 /* As it was set, by whatever thread. */
 static uint64_t given_bytes(const struct sl_engine *engine)
@@ -117,8 +119,8 @@ static int least_bytes(const struct sl_engine *engine, uint64_t *least, struct s
 static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     uint64_t least = 0, before = UINT64_MAX;
-    int result = lay_out(engine, UINT64_MAX, error);
-    if (!result && engine->policy->budgeted)
+    int result = 0;
+    if (engine->policy->budgeted)
         result = least_bytes(engine, &least, error);
     uint64_t arena = arena_bytes(engine);
     uint64_t most = sl_budget_arena(&engine->budget, least, arena);
@@ -133,9 +135,19 @@ static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_
     return result;
 }
 
-/* Divides the budget. Whole huge pages are taken where all weights fit beside them, or where
- * nothing is to follow that weights could be kept for and they take little of what shards get.
- * scratch_bytes: of all executors, scratch_more of them for whole pages. */
+/* Whole blobs, whatever an earlier plan made of them. */
+static int whole_activations(struct sl_engine *engine, struct sl_error *error)
+{
+    int chains = 0;
+    for (int n = 0; n < engine->network_count; n++)
+        chains += engine->networks[n]->plan.chain_count;
+    return chains ? lay_out(engine, UINT64_MAX, error) : 0;
+}
+
+/* Divides the budget, with whole blobs. Whole huge pages are taken where there is no limit, and
+ * under a policy with a budget where all weights fit beside them, or where nothing is to follow
+ * that weights could be kept for and they take little of what shards get. scratch_bytes: of all
+ * executors, scratch_more of them for whole pages. */
 static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratch_bytes,
                         uint64_t scratch_more, struct sl_error *error)
 {
@@ -143,17 +155,22 @@ static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratc
     if (!engine->workload.networks)
         result = sl_workload_create(engine->networks, engine->network_count, engine->threads,
                                     &engine->workload, error);
-    if (result)
-        return result;
+    if (!result)
+        result = whole_activations(engine, error);
     engine->whole_pages = true;
-    result = divide(engine, scratch_bytes, error);
+    if (!result)
+        result = divide(engine, scratch_bytes, error);
+    if (result || engine->budget.total_bytes == UINT64_MAX)
+        return result;
     const uint64_t arena = arena_bytes(engine), left = engine->budget.shard_bytes;
     const uint64_t taken = scratch_more + sl_pool_whole_bytes(arena) - arena;
-    uint64_t least = UINT64_MAX;
-    if (!result && left < engine->workload.weight_bytes && engine->policy->budgeted && !more &&
-        taken <= left / WHOLE_PAGES_SHARE)
+    const bool all = left >= engine->workload.weight_bytes + STILL_TO_COME_BYTES;
+    uint64_t least = UINT64_MAX / 2;
+    if (engine->policy->budgeted && !all && !more && taken <= left / WHOLE_PAGES_SHARE)
         result = least_bytes(engine, &least, error);
-    engine->whole_pages = left >= engine->workload.weight_bytes || left >= least;
+    engine->whole_pages = engine->policy->budgeted && (all || left >= least + STILL_TO_COME_BYTES);
+    engine->budget.activation_bytes = activation_bytes(engine);
+    sl_budget_rest(&engine->budget);
     return result;
 }
 

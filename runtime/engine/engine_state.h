@@ -1,6 +1,6 @@
-/* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_plan.c
- * (budget, schedule, pins, bound), engine_pace.c (what is in flight), engine_events.c (what is
- * recorded). */
+/* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_budget.c
+ * (what shards may take), engine_plan.c (schedule, pins, bound), engine_pace.c (what is in flight),
+ * engine_events.c (what is recorded). */
 #ifndef SLUICE_ENGINE_ENGINE_STATE_H
 #define SLUICE_ENGINE_ENGINE_STATE_H
 
@@ -30,7 +30,7 @@ struct sl_engine {
     int executor_count;
     int executors_busy;
     uint64_t scratch_bytes; /* of each executor */
-    bool whole_pages;       /* activations take sl_pool_whole_bytes */
+    bool whole_pages;       /* activations take sl_pool_whole_bytes: decided with each plan */
     struct sl_budget budget;
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
@@ -54,10 +54,11 @@ struct sl_engine {
     uint64_t loop_seen_ns;          /* when they were seen */
 };
 
-/* Sets scratch_bytes, before the executors are made. */
+/* Makes the workload and sets scratch_bytes, before the executors are made: it stays for their
+ * lives. */
 int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error);
 
-/* Makes the workload, decides how activations are laid out, and sets budget. Executors exist. */
+/* Decides how activations are laid out, and sets budget. Executors exist. */
 int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_error *error);
 
 /* -ENOBUFS with the parts of the budget in force and the least that would do. */

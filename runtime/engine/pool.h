@@ -22,10 +22,10 @@ int sl_pool_create(struct sl_pool **pool, struct sl_error *error);
 /* Everything taken must have been given back. NULL is fine. */
 void sl_pool_free(struct sl_pool *pool);
 
-/* Slots come from one region of `bytes` from now on, and never hold more than
- * that together. Pages once faulted in are used again, and huge ones are cheap to fault in: small
- * ones cost a cold run of a 100 MB network 50 ms. Call while no slot is taken. A region that cannot
- * be mapped is no error: slots are then mapped one by one. */
+/* Slots come from one region of `bytes` from now on, and never hold more than that together. Pages
+ * once faulted in are used again, and huge ones are cheap to fault in: small ones cost a cold run
+ * of a 100 MB network 50 ms. Call while no slot is taken. A region that cannot be mapped is no
+ * error: slots are then mapped one by one. */
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
 /* Begins to bring in the first so many bytes of the region, on a thread of its own: slots taken

@@ -131,6 +131,13 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
 void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
 {
     struct sl_workload *workload = &predictor->workload;
+    for (int n = 0; n < workload->network_count; n++) {
+        struct sl_schedule_network *network = &workload->networks[n];
+        network->first_ns = (uint64_t)((double)network->first_ns * factor);
+        network->load_ns = (uint64_t)((double)network->load_ns * factor);
+        network->unmap_ns = (uint64_t)((double)network->unmap_ns * factor);
+        network->ns_per_byte *= factor;
+    }
     for (size_t l = 0; l < workload->layer_count; l++) {
         struct sl_schedule_layer *layer = &workload->layers[l];
         uint64_t *times[] = {&layer->run_ns, &layer->reading_ns, &layer->first_ns,
@@ -145,8 +152,9 @@ void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes)
     predictor->process_bytes = bytes;
 }
 
-/* Memory besides shards, as the engine will divide it (engine.c). Policies without a budget have
- * all requests of a batch active at once, but bulk and linear, which chain them. */
+/* Memory besides shards, as the engine will divide it (engine_budget.c), in single pages. Policies
+ * without a budget have all requests of a batch active at once, but bulk and linear, which chain
+ * them. */
 static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,
                   uint64_t limit_bytes, struct sl_budget *budget, struct sl_error *error)
 {

@@ -33,7 +33,8 @@ void sl_predictor_free(struct sl_predictor *predictor);
 /* What the process that will run holds besides networks, in place of what this one holds. */
 void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes);
 
-/* Every run takes `factor` (>= 1) times as long: threads that share fewer processors. */
+/* Every run, and handling, takes `factor` (>= 1) times as long: threads that share fewer
+ * processors. */
 void sl_predictor_slow_down(struct sl_predictor *predictor, double factor);
 
 /* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth, ahead_bytes: 0 = no bound.

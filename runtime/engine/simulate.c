@@ -105,7 +105,7 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
     return time_ns;
 }
 
-/* Moves time; executors that all idle meanwhile stall, while there is a request. */
+/* Waits; executors that all idle meanwhile stall, while there is a request. */
 static void move_time(struct simulator *simulator, uint64_t to_ns)
 {
     if (to_ns <= simulator->now_ns)
@@ -115,9 +115,10 @@ static void move_time(struct simulator *simulator, uint64_t to_ns)
     simulator->now_ns = to_ns;
 }
 
+/* What the processor does meanwhile is no stall. */
 static void spend(struct simulator *simulator, double ns)
 {
-    move_time(simulator, simulator->now_ns + (uint64_t)ns);
+    simulator->now_ns += (uint64_t)ns;
 }
 
 /* How many threads check what arrived: a single executor's team, one for each shard, else the
@@ -249,6 +250,8 @@ static uint64_t unit_ns(struct simulator *simulator, const struct sl_step *step)
                         simulator->now_ns > simulator->last_run_end_ns + WAIT_NS;
     if (asleep)
         simulator->waited = times;
+    else if (simulator->waited != times)
+        simulator->waited = NULL;
     if (!simulator->policy->budgeted && simulator->waited == times && times->waited_ns > run_ns)
         run_ns = times->waited_ns;
     if (layer->shard_count > 1)

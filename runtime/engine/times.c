@@ -18,6 +18,7 @@
  * layer, in ns. */
 #define TIMES_MAGIC      "sluice-times 3"
 #define TIMES_MOST_BYTES ((size_t)4 << 20)
+#define TIMES_MOST_NS    (UINT64_C(1) << 50) /* 13 days */
 
 static char *times_path(const struct sl_pack *pack)
 {
@@ -67,6 +68,8 @@ static const char *read_group(const char *at, uint64_t *const *fields, size_t co
         if (at[0] != (f ? ',' : ' ') || at[1] < '0' || at[1] > '9')
             return NULL;
         *fields[f] = strtoull(at + 1, &end, 10);
+        if (*fields[f] > TIMES_MOST_NS)
+            return NULL;
         at = end;
     }
     return at;

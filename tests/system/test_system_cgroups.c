@@ -360,6 +360,29 @@ Test(system_cgroups, limits_of_a_living_group_change_in_both_directions)
     expect_nothing_left_of(getpid());
 }
 
+/* Under v1 a group has only the controllers that its limits needed when it was made. */
+Test(system_cgroups, limits_of_another_kind_are_refused_later)
+{
+    require_groups();
+    struct sl_limits limits = no_swap(64 * SL_MIB);
+    struct sl_cgroup *group;
+    struct sl_error error = {0};
+    struct sl_cgroup_rights some, all;
+    sl_cgroup_probe_for(&limits, &some);
+    sl_cgroup_probe(&all);
+    cr_expect_eq(some.memory, all.memory);
+    cr_expect_eq(some.swap, all.swap);
+    cr_expect_eq(some.version, all.version);
+    cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
+    limits.cpus = 0.5;
+    if (all.version == 1)
+        cr_expect_eq(sl_cgroup_set(group, &limits, &error), -EPERM);
+    else if (all.cpu)
+        cr_expect_eq(sl_cgroup_set(group, &limits, &error), 0, "%s", error.text);
+    sl_cgroup_destroy(group);
+    expect_nothing_left_of(getpid());
+}
+
 Test(system_cgroups, own_limit_is_seen_from_inside)
 {
     require_groups();

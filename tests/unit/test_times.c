@@ -96,6 +96,8 @@ Test(times, damaged_ones_are_told)
     cr_expect_eq(load_edited(" 11,21,0,0,0", ""), -EBADMSG);
     store(2, 10, 20);
     cr_expect_eq(load_edited("10,20,25", "10,x,25"), -EBADMSG);
+    store(2, 10, 20);
+    cr_expect_eq(load_edited("10,20,25", "10,99999999999999999999,25"), -EBADMSG);
 }
 
 Test(times, those_of_another_pack_or_version_are_none)
