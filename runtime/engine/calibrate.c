@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cgroups/cgroup.h"
+#include "models/pack_format.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -31,11 +32,6 @@ struct passes {
     uint64_t *run_ns; /* [PASSES_MOST][layer_count] */
     uint64_t pass_ns[PASSES_MOST];
 };
-
-static void passes_release(struct passes *passes)
-{
-    free(passes->run_ns);
-}
 
 struct calibration {
     const struct sl_pack *pack;
@@ -135,13 +131,11 @@ static uint64_t available_bytes(void)
     return line && sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1 ? kib * SL_KIB : UINT64_MAX;
 }
 
-static uint64_t largest_layer(const struct sl_pack *pack)
+static uint64_t largest_layer(const struct sl_network *network)
 {
     uint64_t largest = 0;
-    for (int l = 0; l < pack->network->layer_count; l++) {
-        uint64_t bytes = 0;
-        for (int s = pack->layer_first_shard[l]; s < pack->layer_first_shard[l + 1]; s++)
-            bytes += pack->shards[s].bytes;
+    for (int l = 0; l < network->layer_count; l++) {
+        uint64_t bytes = sl_pack_layer_bytes(&network->layers[l]);
         largest = bytes > largest ? bytes : largest;
     }
     return largest;
@@ -164,7 +158,7 @@ static int measure(struct calibration *calibration, struct passes all[POLICIES],
     }
     if (!code)
         code = pass(calibration, "window", 0, PASSES_MOST, &all[AHEAD], error);
-    if (!code && largest_layer(pack) + BESIDE_WEIGHTS_BYTES < room)
+    if (!code && largest_layer(pack->network) + BESIDE_WEIGHTS_BYTES < room)
         code = pass(calibration, "linear", 0, PASSES_MOST - 1, &all[WAITING], error);
     if (!code && pack->weight_bytes + BESIDE_WEIGHTS_BYTES < room)
         code = pass(calibration, "bulk", 0, PASSES_MOST - 1, &all[WHOLE], error);
@@ -174,7 +168,7 @@ static int measure(struct calibration *calibration, struct passes all[POLICIES],
 static void release_all(struct passes (*all)[POLICIES])
 {
     for (size_t p = 0; p < POLICIES; p++)
-        passes_release(&(*all)[p]);
+        free((*all)[p].run_ns);
 }
 
 int sl_calibrate_pack(const struct sl_pack *pack, int threads, struct sl_error *error)
