@@ -187,3 +187,14 @@ void write_file(const char *path, const void *bytes, size_t length)
     FILE *file = fopen(path, "wb");
     cr_assert(file && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
 }
+
+void expect_pack_refused(const char *path, int code, int other_code, const char *words)
+{
+    struct sl_pack *pack = NULL;
+    struct sl_error error = {0};
+    int result = sl_pack_open(path, NULL, &pack, &error);
+    cr_assert(result == code || result == other_code, "%d: %s", result, error.text);
+    cr_assert_null(pack);
+    cr_assert(strstr(error.text, path), "%s", error.text);
+    cr_assert(!words || strstr(error.text, words), "%s", error.text);
+}

@@ -43,4 +43,9 @@ void write_file(const char *path, const void *bytes, size_t length);
 
 extern const char lenet_text[], residual_text[];
 
+/* Opening fails with one of two codes and a message that names the file and holds words (NULL:
+ * any).
+ */
+void expect_pack_refused(const char *path, int code, int other_code, const char *words);
+
 #endif
