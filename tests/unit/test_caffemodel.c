@@ -14,128 +14,7 @@
 #include "models/weights.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/text.h"
-
-/* A writer of wire format, one field at a time. */
-static void add_varint(struct sl_text *out, uint64_t value)
-{
-    for (; value > 0x7f; value >>= 7)
-        sl_text_add_bytes(out, &(unsigned char){(unsigned char)(value | 0x80)}, 1);
-    sl_text_add_bytes(out, &(unsigned char){(unsigned char)value}, 1);
-}
-
-static void add_number(struct sl_text *out, unsigned field, uint64_t value)
-{
-    add_varint(out, field << 3);
-    add_varint(out, value);
-}
-
-static void add_bytes(struct sl_text *out, unsigned field, const void *bytes, size_t length)
-{
-    add_varint(out, field << 3 | 2);
-    add_varint(out, length);
-    if (length)
-        sl_text_add_bytes(out, bytes, length);
-}
-
-static void add_message(struct sl_text *out, unsigned field, struct sl_text *message)
-{
-    add_bytes(out, field, message->bytes, message->length);
-    sl_text_free(message);
-}
-
-static void add_float(struct sl_text *out, unsigned field, float value)
-{
-    add_varint(out, field << 3 | 5);
-    sl_text_add_bytes(out, &value, sizeof(value));
-}
-
-static void add_shape(struct sl_text *blob, const int64_t *dims, int count)
-{
-    struct sl_text packed = {0}, shape = {0};
-    for (int i = 0; i < count; i++)
-        add_varint(&packed, (uint64_t)dims[i]);
-    add_message(&shape, 1, &packed);
-    add_message(blob, 7, &shape);
-}
-
-/* A V2 layer named `name` with one blob (whose fields are given) into a network. */
-static void add_layer(struct sl_text *network, const char *name, struct sl_text *blob)
-{
-    struct sl_text layer = {0};
-    add_bytes(&layer, 1, name, strlen(name));
-    add_bytes(&layer, 2, "InnerProduct", 12);
-    add_message(&layer, 7, blob);
-    add_message(network, 100, &layer);
-}
-
-struct temporary_file {
-    char path[64];
-};
-
-static struct temporary_file write_file(const struct sl_text *content)
-{
-    struct temporary_file file = {"/tmp/sluice-caffemodel-XXXXXX"};
-    int descriptor = mkstemp(file.path);
-    cr_assert_geq(descriptor, 0);
-    if (content->length)
-        cr_assert_eq(write(descriptor, content->bytes, content->length), (ssize_t)content->length);
-    close(descriptor);
-    return file;
-}
-
-static struct sl_weight_source *open_content(struct sl_text *content)
-{
-    struct temporary_file file = write_file(content);
-    struct sl_weight_source *source = NULL;
-    struct sl_error error = {0};
-    int result = sl_caffemodel_open(file.path, &source, &error);
-    unlink(file.path);
-    sl_text_free(content);
-    cr_assert_eq(result, 0, "%s", error.text);
-    return source;
-}
-
-/* Opening fails with -EBADMSG and a message that has `reason`. */
-static void refuse_content(struct sl_text *content, const char *reason)
-{
-    struct temporary_file file = write_file(content);
-    struct sl_weight_source *source = NULL;
-    struct sl_error error = {0};
-    int result = sl_caffemodel_open(file.path, &source, &error);
-    unlink(file.path);
-    sl_text_free(content);
-    cr_assert_eq(result, -EBADMSG, "%d %s", result, error.text);
-    cr_assert_null(source);
-    cr_expect_not_null(strstr(error.text, reason), "%s", error.text);
-    cr_expect_not_null(strstr(error.text, file.path));
-}
-
-static int read_blob(struct sl_weight_source *source, const char *layer, int blob,
-                     struct sl_shape shape, int64_t first, int64_t count, float *values,
-                     struct sl_error *error)
-{
-    return source->read(source, layer, "InnerProduct", blob, &shape, first, count, values, error);
-}
-
-static const struct sl_shape two_by_three = {.axes = 2, .dim = {2, 3}};
-static const float six[] = {1, -2, 3.5f, 4, 5, 6};
-
-static void expect_six(struct sl_weight_source *source, const char *layer)
-{
-    float values[6] = {0};
-    struct sl_error error = {0};
-    cr_assert_eq(read_blob(source, layer, 0, two_by_three, 0, 6, values, &error), 0, "%s",
-                 error.text);
-    cr_expect_arr_eq(values, six, sizeof(six));
-    /* Any part of it is the same. */
-    for (int first = 0; first < 6; first++) {
-        for (int count = 0; first + count <= 6; count++) {
-            float part[6] = {0};
-            cr_assert_eq(read_blob(source, layer, 0, two_by_three, first, count, part, &error), 0);
-            cr_expect_arr_eq(part, six + first, (size_t)count * sizeof(float));
-        }
-    }
-}
+#include "tests/unit/caffemodel_fixture.h"
 
 Test(caffemodel, packed_floats_and_errors_of_the_reader)
 {
@@ -315,7 +194,7 @@ Test(caffemodel, v1_and_v0_layers)
 
     struct temporary_file file;
     add_v1_layers(&content);
-    file = write_file(&content);
+    file = write_content(&content);
     sl_text_free(&content);
     Caffe__NetParameter *network = NULL;
     cr_assert_eq(sl_caffemodel_structure(file.path, &network, &error), 0, "%s", error.text);
@@ -345,111 +224,6 @@ Test(caffemodel, the_last_layer_of_a_name_counts)
     struct sl_weight_source *source = open_content(&content);
     expect_six(source, "a");
     source->close(source);
-}
-
-Test(caffemodel, damaged_files)
-{
-    struct sl_text blob = {0}, content = {0};
-    refuse_content(&content, ": offset 0: the file is empty");
-    sl_text_add(&content, "name: 'prototxt'");
-    refuse_content(&content, ": offset 0: field 13 has the wire type 6, which Caffe never writes: "
-                             "the file is damaged or of another kind");
-    sl_text_add_bytes(&content, "\x89HDF\r\n\x1a\nxxxx", 12);
-    refuse_content(&content, "snapshot_format: BINARYPROTO");
-    add_number(&content, 5, 1);
-    refuse_content(&content, ": offset 0: no layer is in it: this is no caffemodel");
-    sl_text_add_bytes(&content, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11);
-    refuse_content(&content, ": offset 0: a number of more than 10 bytes");
-    sl_text_add_bytes(&content, "\x00", 1);
-    refuse_content(&content, ": offset 0: no field has the number 0");
-    add_bytes(&blob, 5, "abcde", 5);
-    add_layer(&content, "a", &blob);
-    refuse_content(&content, ": offset 24: 5 bytes of values of 4 bytes each");
-    add_shape(&blob, (int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 1}, 9);
-    add_layer(&content, "a", &blob);
-    refuse_content(&content, ": offset 34: a blob with more than 8 dimensions");
-    add_shape(&blob, (int64_t[]){-3}, 1);
-    add_layer(&content, "a", &blob);
-    refuse_content(&content, ": offset 26: a blob with a dimension of -3");
-}
-
-Test(caffemodel, every_cut_of_a_file_is_an_error_or_fewer_layers)
-{
-    struct sl_text blob = {0}, content = {0};
-    add_shape(&blob, (int64_t[]){2, 3}, 2);
-    add_bytes(&blob, 5, six, sizeof(six));
-    add_layer(&content, "a", &blob);
-    for (size_t length = 0; length < content.length; length++) {
-        struct sl_text cut = {0};
-        sl_text_add_bytes(&cut, content.bytes, length);
-        struct temporary_file file = write_file(&cut);
-        struct sl_weight_source *source = NULL;
-        Caffe__NetParameter *network = NULL;
-        struct sl_error error = {0};
-        cr_expect_eq(sl_caffemodel_open(file.path, &source, &error), -EBADMSG, "%zu", length);
-        cr_expect_eq(sl_caffemodel_structure(file.path, &network, &error), -EBADMSG, "%zu", length);
-        unlink(file.path);
-        sl_text_free(&cut);
-    }
-    sl_text_free(&content);
-}
-
-Test(caffemodel, a_file_that_shrinks_after_opening_is_noticed)
-{
-    struct sl_text blob = {0}, content = {0};
-    add_shape(&blob, (int64_t[]){2, 3}, 2);
-    add_bytes(&blob, 5, six, sizeof(six));
-    add_layer(&content, "a", &blob);
-    struct temporary_file file = write_file(&content);
-    sl_text_free(&content);
-    struct sl_weight_source *source = NULL;
-    struct sl_error error = {0};
-    cr_assert_eq(sl_caffemodel_open(file.path, &source, &error), 0);
-    cr_assert_eq(truncate(file.path, 40), 0);
-    float values[6];
-    cr_expect_eq(read_blob(source, "a", 0, two_by_three, 0, 6, values, &error), -EBADMSG);
-    cr_expect_not_null(strstr(error.text, "the file ends at offset 40, too early"));
-    source->close(source);
-    unlink(file.path);
-}
-
-Test(caffemodel, values_that_do_not_fill_the_shape_and_integers)
-{
-    struct sl_text blob = {0}, content = {0};
-    add_shape(&blob, (int64_t[]){2, 3}, 2);
-    add_bytes(&blob, 5, six, 20);
-    add_layer(&content, "short", &blob);
-    add_shape(&blob, (int64_t[]){2, 3}, 2);
-    add_number(&blob, 10, 3);
-    add_bytes(&blob, 12, six, 6);
-    add_layer(&content, "integers", &blob);
-    add_bytes(&blob, 5, six, 24);
-    add_layer(&content, "shapeless", &blob);
-    struct sl_weight_source *source = open_content(&content);
-    float values[6];
-    struct sl_error error = {0};
-    cr_expect_eq(read_blob(source, "short", 0, two_by_three, 0, 6, values, &error), -EBADMSG);
-    cr_expect_not_null(strstr(error.text, "holds 5 values, its shape 2x3 needs 6"));
-    cr_expect_eq(read_blob(source, "integers", 0, two_by_three, 0, 6, values, &error), -EINVAL);
-    cr_expect_not_null(strstr(error.text, "holds integers"));
-    cr_expect_eq(read_blob(source, "shapeless", 0, two_by_three, 0, 6, values, &error), -EINVAL);
-    source->close(source);
-}
-
-Test(caffemodel, an_index_that_grows_in_memory_is_bounded)
-{
-    struct sl_text layer = {0}, content = {0};
-    add_bytes(&layer, 1, "a", 1);
-    for (int i = 0; i < 1000000; i++)
-        add_bytes(&layer, 7, NULL, 0);
-    add_message(&content, 100, &layer);
-    refuse_content(&content, "more layers, blobs or pieces of blobs than any network has");
-}
-
-static const char *models_folder(void)
-{
-    const char *models = getenv("SLUICE_MODELS");
-    return models ? models : "../shared/models";
 }
 
 Test(caffemodel, every_real_file_gives_all_its_blobs)
@@ -512,7 +286,7 @@ Test(caffemodel, memory_does_not_grow_with_the_file)
 {
     enum { LAYERS = 16, MEGABYTES = 40 };
     struct sl_text blob = {0}, head = {0};
-    struct temporary_file file = write_file(&head);
+    struct temporary_file file = write_content(&head);
     FILE *out = fopen(file.path, "wb");
     cr_assert_not_null(out);
     for (int i = 0; i < LAYERS; i++) {
@@ -557,79 +331,4 @@ Test(caffemodel, memory_does_not_grow_with_the_file)
     sl_caffe_free(structure);
     source->close(source);
     unlink(file.path);
-}
-
-static int read_mean(struct sl_text *content, float **values, struct sl_shape *shape,
-                     struct sl_error *error)
-{
-    struct temporary_file file = write_file(content);
-    int result = sl_mean_read(file.path, values, shape, error);
-    unlink(file.path);
-    sl_text_free(content);
-    return result;
-}
-
-Test(mean, legacy_and_new_shapes)
-{
-    struct sl_text content = {0};
-    float *values = NULL;
-    struct sl_shape shape;
-    struct sl_error error = {0};
-    add_number(&content, 1, 1);
-    add_number(&content, 2, 2);
-    add_number(&content, 3, 1);
-    add_number(&content, 4, 3);
-    add_bytes(&content, 5, six, sizeof(six));
-    cr_assert_eq(read_mean(&content, &values, &shape, &error), 0, "%s", error.text);
-    cr_expect(shape.axes == 3 && shape.dim[0] == 2 && shape.dim[1] == 1 && shape.dim[2] == 3);
-    cr_expect_arr_eq(values, six, sizeof(six));
-    free(values);
-    add_shape(&content, (int64_t[]){2, 3}, 2);
-    add_bytes(&content, 5, six, sizeof(six));
-    cr_assert_eq(read_mean(&content, &values, &shape, &error), 0, "%s", error.text);
-    cr_expect(shape.axes == 3 && shape.dim[0] == 1 && shape.dim[1] == 2 && shape.dim[2] == 3);
-    free(values);
-}
-
-Test(mean, damaged_files)
-{
-    struct sl_text content = {0};
-    float *values = NULL;
-    struct sl_shape shape;
-    struct sl_error error = {0};
-    cr_expect_eq(read_mean(&content, &values, &shape, &error), -EBADMSG);
-    add_shape(&content, (int64_t[]){2, 1, 1, 3}, 4);
-    add_bytes(&content, 5, six, sizeof(six));
-    cr_expect_eq(read_mean(&content, &values, &shape, &error), -EBADMSG);
-    cr_expect_not_null(strstr(error.text, "a mean of the shape 2x1x1x3; one image is wanted"));
-    add_shape(&content, (int64_t[]){0x7fffffff, 0x7fffffff, 0x7fffffff}, 3);
-    cr_expect_eq(read_mean(&content, &values, &shape, &error), -EBADMSG);
-    add_shape(&content, (int64_t[]){7}, 1);
-    add_bytes(&content, 5, six, sizeof(six));
-    cr_expect_eq(read_mean(&content, &values, &shape, &error), -EBADMSG);
-    cr_expect_not_null(strstr(error.text, "6 values for a mean of the shape 7"));
-    cr_expect_null(values);
-}
-
-Test(mean, real_files)
-{
-    char pattern[4096];
-    glob_t found = {0};
-    snprintf(pattern, sizeof(pattern), "%s/means/*.binaryproto", models_folder());
-    if (glob(pattern, 0, NULL, &found) != 0)
-        cr_skip_test("skipped: no mean files in SLUICE_MODELS");
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        float *values = NULL;
-        struct sl_shape shape;
-        struct sl_error error = {0};
-        cr_assert_eq(sl_mean_read(found.gl_pathv[i], &values, &shape, &error), 0, "%s", error.text);
-        cr_expect(shape.axes == 3 && shape.dim[0] == 3 && shape.dim[1] == 256);
-        double sum = 0;
-        for (int64_t j = 0; j < sl_shape_count(&shape); j++)
-            sum += (double)values[j];
-        double mean = sum / (double)sl_shape_count(&shape);
-        cr_expect(mean > 80 && mean < 150, "%s: %g", found.gl_pathv[i], mean);
-        free(values);
-    }
-    globfree(&found);
 }
