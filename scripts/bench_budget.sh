@@ -38,6 +38,13 @@ pack() { # pack TOPOLOGY: makes it, with measured run times beside it
     [ -f "$work/$1.sluice.times" ] || "$sluice" plan "$work/$1.sluice" -p auto >/dev/null
 }
 
+measure_anew() { # measure_anew NETWORK: its run times and the device, whose speeds drift
+    fresh_device
+    "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # on a large file
+    rm -f "$work/$1.sluice.times"
+    pack "$1"
+}
+
 weights() { # bytes of all weights
     "$sluice" inspect "$work/$1.sluice" -o json | field weights_bytes
 }
@@ -198,8 +205,9 @@ cold_or_steady() {
 }
 
 # Every policy in every cell, in processes of a single request and in those of several, cells in
-# another order in every round; beside it what `plan` predicted. A cell that its limit killed has no
-# times.
+# another order in every round. Each round begins with what `plan` predicts, from measurements of
+# device and run times made then: the machine's speed drifts, so that medians of both are taken over
+# the same time. A cell that its limit killed has no times.
 matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
 matrix_cells() { # matrix_cells NETWORK RATE
@@ -207,14 +215,20 @@ matrix_cells() { # matrix_cells NETWORK RATE
     for percent in 75 50 25; do limits=$limits,$((weights * percent / 100 + 24000000)); done
     [ "$2" = raw ] || throttle="--read-rate $2"
     [ "$2" != 45M ] || several=3
-    # shellcheck disable=SC2086 # two words or none
-    "$sluice" plan "$work/$1.sluice" -p all --memory $limits $throttle -q -o json >"$work/plan.jsonl"
-    rm -f "$work/matrix.jsonl"
-    for requests in 1 $several; do
-        # shellcheck disable=SC2086
-        "$sluice" sweep "$work/$1.sluice" -p all --memory $limits --swap 0 $throttle \
-            --requests "$requests" --runs "$rounds" --order shuffled \
-            --results "$work/matrix.jsonl" --resume -q >/dev/null || [ $? = 3 ]
+    rm -f "$work/matrix.jsonl" "$work/plan.jsonl"
+    round=1
+    while [ "$round" -le "$rounds" ]; do
+        measure_anew "$1"
+        # shellcheck disable=SC2086 # two words or none
+        "$sluice" plan "$work/$1.sluice" -p all --memory $limits $throttle -q -o json \
+            >>"$work/plan.jsonl"
+        for requests in 1 $several; do
+            # shellcheck disable=SC2086
+            "$sluice" sweep "$work/$1.sluice" -p all --memory $limits --swap 0 $throttle \
+                --requests "$requests" --runs "$round" --order shuffled \
+                --results "$work/matrix.jsonl" --resume -q >/dev/null || [ $? = 3 ]
+        done
+        round=$((round + 1))
     done
     for kind in plan run; do
         [ $kind = plan ] && file=$work/plan.jsonl || file=$work/matrix.jsonl
@@ -236,9 +250,6 @@ part_matrix() {
     : >"$work/matrix"
     pack vgg16
     for name in $matrix_networks; do
-        fresh_device
-        "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # measures the device
-        rm -f "$work/$name.sluice.times"                       # the processor's speed drifts, too
         pack "$name"
         for rate in $matrix_rates; do matrix_cells "$name" "$rate" >>"$work/matrix"; done
     done
