@@ -174,13 +174,20 @@ static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratc
     return result;
 }
 
-int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+/* Of one executor, for any of the networks. */
+static uint64_t kernel_scratch(const struct sl_engine *engine)
 {
     uint64_t bytes = 0;
     for (int n = 0; n < engine->network_count; n++) {
         const uint64_t own = sl_network_state_scratch(engine->networks[n], engine->threads);
         bytes = own > bytes ? own : bytes;
     }
+    return bytes;
+}
+
+int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error)
+{
+    const uint64_t bytes = kernel_scratch(engine);
     const uint64_t executors = (uint64_t)engine->policy->executors;
     const uint64_t whole = bytes ? sl_pool_whole_bytes(bytes) : 0;
     int result = choose_pages(engine, more, executors * whole, executors * (whole - bytes), error);
@@ -213,8 +220,24 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 
+void sl_engine_take_single_pages(struct sl_engine *engine)
+{
+    const uint64_t held = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    engine->whole_pages = false;
+    engine->scratch_bytes = kernel_scratch(engine);
+    for (int e = 0; e < engine->executor_count; e++)
+        sl_executor_trim(engine->executors[e], engine->pool, engine->scratch_bytes);
+    for (int n = 0; n < engine->network_count; n++)
+        sl_network_state_trim_arena(engine->networks[n], engine->pool);
+    engine->budget.scratch_bytes = sl_pool_used(engine->pool, SL_POOL_SCRATCH);
+    engine->budget.activation_bytes -= held - sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS);
+    sl_budget_rest(&engine->budget);
+}
+
 int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     int result = choose_pages(engine, more, sl_pool_used(engine->pool, SL_POOL_SCRATCH), 0, error);
+    if (!result && !engine->whole_pages)
+        sl_engine_take_single_pages(engine);
     return result ? result : bound_activations(engine, more, error);
 }

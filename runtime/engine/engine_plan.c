@@ -57,7 +57,8 @@ static void release_shard(void *context, int network, int shard)
 }
 
 /* Reads in flight are given up: those that wait for a throttled disk would hold their slots for
- * seconds. The process itself and what requests compute in stay as they are. */
+ * seconds. The process itself and what requests compute in stay as they are, but for huge pages
+ * that are no longer taken whole. */
 static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
@@ -69,6 +70,8 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
         return sl_error_set(error, -EIO, "the loader broke while its reads were cancelled");
     budget->total_bytes = total;
     sl_budget_rest(budget);
+    if (engine->whole_pages && budget->shard_bytes < engine->workload.weight_bytes)
+        sl_engine_take_single_pages(engine);
     int result =
         sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
     if (result == -ENOBUFS)

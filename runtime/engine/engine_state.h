@@ -54,12 +54,15 @@ struct sl_engine {
     uint64_t loop_seen_ns;          /* when they were seen */
 };
 
-/* Makes the workload and sets scratch_bytes, before the executors are made: it stays for their
- * lives. */
+/* Makes the workload and sets scratch_bytes, before the executors are made. */
 int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error);
 
 /* Decides how activations are laid out, and sets budget. Executors exist. */
 int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_error *error);
+
+/* From now on scratch and activations take no whole huge pages: what they have too much goes back
+ * to the kernel and counts for shards. No executor runs. */
+void sl_engine_take_single_pages(struct sl_engine *engine);
 
 /* -ENOBUFS with the parts of the budget in force and the least that would do. */
 int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error);

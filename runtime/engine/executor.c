@@ -151,6 +151,14 @@ void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool)
     free(executor);
 }
 
+void sl_executor_trim(struct sl_executor *executor, struct sl_pool *pool, uint64_t scratch_bytes)
+{
+    if (scratch_bytes >= executor->scratch_bytes)
+        return;
+    sl_pool_trim(pool, SL_POOL_SCRATCH, executor->scratch, executor->scratch_bytes, scratch_bytes);
+    executor->scratch_bytes = scratch_bytes;
+}
+
 struct sl_threads *sl_executor_team(const struct sl_executor *executor)
 {
     return executor->own_thread ? NULL : executor->team;

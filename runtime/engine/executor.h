@@ -38,6 +38,9 @@ int sl_executor_create(const struct sl_executor_options *options, struct sl_pool
 /* Ends its thread after the unit it runs. */
 void sl_executor_free(struct sl_executor *executor, struct sl_pool *pool);
 
+/* Gives back what its scratch has beyond so many bytes. It is idle. */
+void sl_executor_trim(struct sl_executor *executor, struct sl_pool *pool, uint64_t scratch_bytes);
+
 /* Its team, for the thread that starts it to use between units; NULL with an own thread. */
 struct sl_threads *sl_executor_team(const struct sl_executor *executor);
 

@@ -143,6 +143,13 @@ int sl_network_state_bound(struct sl_network_state *state, uint64_t most_bytes, 
     return 0;
 }
 
+void sl_network_state_trim_arena(struct sl_network_state *state, struct sl_pool *pool)
+{
+    sl_pool_trim(pool, SL_POOL_ACTIVATIONS, state->arena, state->arena_bytes, state->plan.bytes);
+    if (state->arena)
+        state->arena_bytes = state->plan.bytes;
+}
+
 void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool)
 {
     sl_pool_give(pool, SL_POOL_ACTIVATIONS, state->arena, state->arena_bytes);

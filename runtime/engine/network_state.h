@@ -48,6 +48,8 @@ int sl_network_state_admit(struct sl_network_state *state, bool whole_pages, str
 /* Copies the outputs, sets digest and latency, gives activations back unless keep_arena. */
 void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *pool, uint64_t now_ns,
                              bool keep_arena);
+/* Gives back what the activations have beyond their plan: the rest of a huge page. */
+void sl_network_state_trim_arena(struct sl_network_state *state, struct sl_pool *pool);
 void sl_network_state_give_arena(struct sl_network_state *state, struct sl_pool *pool);
 
 /* Takes the run times of a finished batch over into least_run_ns. */

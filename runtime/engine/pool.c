@@ -185,6 +185,17 @@ static void give_slot(struct sl_pool *pool, void *memory, uint64_t bytes)
         munmap(memory, bytes);
 }
 
+void sl_pool_trim(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes,
+                  uint64_t to_bytes)
+{
+    bytes = page_bytes(bytes);
+    to_bytes = page_bytes(to_bytes);
+    if (!memory || to_bytes >= bytes)
+        return;
+    munmap((char *)memory + to_bytes, bytes - to_bytes);
+    pool->used[purpose] -= bytes - to_bytes;
+}
+
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes)
 {
     if (!memory)

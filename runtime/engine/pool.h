@@ -57,7 +57,10 @@ enum sl_pool_room sl_pool_slot_room(const struct sl_pool *pool, uint64_t bytes, 
  * pieces: all slots that are taken, with the bytes given to sl_pool_take_slot. Returns how many of
  * them lie in the region: those come first now, with `moved` filled in. -ENOMEM moves nothing. */
 int sl_pool_compact_slots(struct sl_pool *pool, struct sl_piece *pieces, size_t count);
-/* purpose and bytes as given to sl_pool_take. NULL is fine. */
+/* Gives the end of taken memory back, which is of to_bytes (> 0) from now on. NULL is fine. */
+void sl_pool_trim(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes,
+                  uint64_t to_bytes);
+/* purpose and bytes as given to sl_pool_take or last to sl_pool_trim. NULL is fine. */
 void sl_pool_give(struct sl_pool *pool, enum sl_pool_purpose purpose, void *memory, uint64_t bytes);
 
 /* Counts memory that stands in for a slot but is not the pool's (a mapped file) as taken, and as

@@ -3,6 +3,7 @@
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "runtime/base/rng.h"
 #include "runtime/engine/kept_slots.h"
@@ -169,6 +170,26 @@ Test(pool, counts_by_purpose)
     sl_pool_give(pool, SL_POOL_SCRATCH, scratch, 5000);
     sl_pool_give(pool, SL_POOL_SLOTS, slot, 100);
     sl_pool_give(pool, SL_POOL_SLOTS, NULL, 100);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 0);
+    sl_pool_free(pool);
+}
+
+Test(pool, gives_the_end_of_memory_back)
+{
+    struct sl_pool *pool = NULL;
+    cr_assert_eq(sl_pool_create(&pool, NULL), 0);
+    char *scratch = sl_pool_take(pool, SL_POOL_SCRATCH, 4 * PAGE, NULL);
+    memset(scratch, 7, 4 * PAGE);
+    sl_pool_trim(pool, SL_POOL_SCRATCH, scratch, 4 * PAGE, PAGE + 1);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 2 * PAGE);
+    cr_expect_eq(scratch[2 * PAGE - 1], 7);
+    unsigned char resident;
+    cr_expect_eq(mincore(scratch + 2 * PAGE, PAGE, &resident), -1);
+    cr_expect_eq(errno, ENOMEM, "it is still mapped");
+    sl_pool_trim(pool, SL_POOL_SCRATCH, scratch, PAGE + 1, 4 * PAGE); /* no more than there is */
+    sl_pool_trim(pool, SL_POOL_SCRATCH, NULL, 4 * PAGE, PAGE);
+    cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 2 * PAGE);
+    sl_pool_give(pool, SL_POOL_SCRATCH, scratch, PAGE + 1);
     cr_expect_eq(sl_pool_used(pool, SL_POOL_SCRATCH), 0);
     sl_pool_free(pool);
 }
