@@ -10,7 +10,9 @@
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
 
-#define FITTED_PASSES  3
+#define FITTED_PASSES 3 /* the last one has no successor to read for */
+/* What is added to handling may hide behind reads, so that more of it is needed. */
+#define FIT_ROUNDS     5
 #define PREDICT_PASSES 6 /* simulated to see the steady state: the median of all but the first */
 /* More than this process takes by itself: a limit that leaves room for everything. */
 #define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
@@ -41,14 +43,13 @@ static void cleanup_predictor(struct sl_predictor **predictor)
     sl_predictor_free(*predictor);
 }
 
-/* How a network's passes under a policy are predicted with what is known so far. The last one of
- * three has no successor to read for. */
+/* How a network's passes under a policy are predicted with what is known so far. */
 struct known_pass {
-    uint64_t first_ns, later_ns;
+    uint64_t pass_ns;              /* of the only one, or the one in the middle */
     uint64_t loads, bytes, unmaps; /* of each pass */
 };
 
-static int know_pass(const struct sl_predictor *predictor, int n, const char *policy,
+static int know_pass(const struct sl_predictor *predictor, int n, const char *policy, int count,
                      struct known_pass *known, struct sl_error *error)
 {
     const struct sl_schedule_options options = {.budget_bytes = UINT64_MAX,
@@ -57,14 +58,15 @@ static int know_pass(const struct sl_predictor *predictor, int n, const char *po
     device.throttle_bytes_per_s = 0;
     struct sl_simulation passes;
     int result = sl_simulate(&predictor->workload.networks[n], 1, sl_policy_find(policy), &options,
-                             &device, FITTED_PASSES, &passes, error);
+                             &device, count, &passes, error);
     if (result)
         return result;
-    *known = (struct known_pass){.first_ns = passes.request_end_ns[0],
-                                 .later_ns = passes.request_end_ns[1] - passes.round_begin_ns[1],
-                                 .loads = passes.loads / FITTED_PASSES,
-                                 .bytes = passes.bytes_read / FITTED_PASSES,
-                                 .unmaps = passes.unmaps / FITTED_PASSES};
+    const int middle = count / 2;
+    *known = (struct known_pass){.pass_ns =
+                                     passes.request_end_ns[middle] - passes.round_begin_ns[middle],
+                                 .loads = passes.loads / (uint64_t)count,
+                                 .bytes = passes.bytes_read / (uint64_t)count,
+                                 .unmaps = passes.unmaps / (uint64_t)count};
     sl_simulation_free(&passes);
     return 0;
 }
@@ -76,26 +78,30 @@ static double share_of_rest(uint64_t measured_ns, uint64_t known_ns, uint64_t co
 
 /* What measured passes took longer than is known is what handling takes: loads, bytes, slots
  * unmapped, and a first request. bulk unmaps when its request is done. */
-static int fit_handling(struct sl_predictor *predictor, struct sl_error *error)
+static int fit_network(struct sl_predictor *predictor, int n, struct sl_error *error)
 {
+    struct sl_schedule_network *network = &predictor->workload.networks[n];
+    const struct sl_pass_times *measured = &predictor->workload.passes[n];
+    struct known_pass window, bulk, linear;
     int result = 0;
-    for (int n = 0; n < predictor->count && !result; n++) {
-        struct sl_schedule_network *network = &predictor->workload.networks[n];
-        const struct sl_pass_times *measured = &predictor->workload.passes[n];
-        struct known_pass window, bulk, linear;
-        if ((result = know_pass(predictor, n, "window", &window, error)) ||
-            (result = know_pass(predictor, n, "bulk", &bulk, error)))
+    for (int round = 0; round < FIT_ROUNDS && !result; round++) {
+        if ((result = know_pass(predictor, n, "window", FITTED_PASSES, &window, error)) ||
+            (result = know_pass(predictor, n, "bulk", FITTED_PASSES, &bulk, error)))
             return result;
-        network->load_ns =
-            (uint64_t)share_of_rest(measured->window_ns, window.later_ns, window.loads);
-        network->ns_per_byte = share_of_rest(measured->bulk_ns, bulk.later_ns, bulk.bytes);
-        network->first_ns = (uint64_t)share_of_rest(
-            measured->first_ns, window.first_ns + window.loads * network->load_ns, 1);
-        result = know_pass(predictor, n, "linear", &linear, error);
-        if (!result)
-            network->unmap_ns =
-                (uint64_t)share_of_rest(measured->linear_ns, linear.later_ns, linear.unmaps);
+        network->load_ns +=
+            (uint64_t)share_of_rest(measured->window_ns, window.pass_ns, window.loads);
+        network->ns_per_byte += share_of_rest(measured->bulk_ns, bulk.pass_ns, bulk.bytes);
     }
+    for (int round = 0; round < FIT_ROUNDS && !result; round++) {
+        result = know_pass(predictor, n, "linear", FITTED_PASSES, &linear, error);
+        if (!result)
+            network->unmap_ns +=
+                (uint64_t)share_of_rest(measured->linear_ns, linear.pass_ns, linear.unmaps);
+    }
+    if (!result)
+        result = know_pass(predictor, n, "window", 1, &window, error);
+    if (!result)
+        network->first_ns = (uint64_t)share_of_rest(measured->first_ns, window.pass_ns, 1);
     return result;
 }
 
@@ -119,8 +125,8 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
     if (!result)
         result = sl_workload_create(predictor->states, count, predictor->threads,
                                     &predictor->workload, error);
-    if (!result)
-        result = fit_handling(predictor, error);
+    for (int n = 0; n < count && !result; n++)
+        result = fit_network(predictor, n, error);
     if (result)
         return result;
     *estimated = predictor->workload.estimated;
