@@ -1,6 +1,6 @@
 # Lines "run|plan NETWORK RATE PERCENT POLICY SINGLE_NS LATER_NS" -> a table of medians in ms, auto's
 # distance from the best other policy (target: 2 % or 3 ms), how many predictions are within 10 %, and,
-# as no prediction can be nearer than that, how many measurements are so near to the others of theirs.
+# to judge these by, how many single measurements are so near to the other rounds of their own cell.
 # -v lost=FILE: gets a line "NETWORK RATE PERCENT single|later BEST_POLICY" for each cell that auto lost.
 function median(list,    count, values, i, j, t) {
     count = split(list, values, " ")
