@@ -8,7 +8,7 @@ function median(list,    count, values, i, j, t) {
         for (j = i; j > 1 && values[j] + 0 < values[j - 1] + 0; j--) {
             t = values[j]; values[j] = values[j - 1]; values[j - 1] = t
         }
-    return values[int((count + 1) / 2)]
+    return (values[int((count + 1) / 2)] + values[int(count / 2) + 1]) / 2
 }
 function near(guess, time) {
     return (guess > time ? guess / time - 1 : 1 - guess / time) <= 0.10
