@@ -104,7 +104,9 @@ struct sl_policy {
     uint64_t (*least_budget)(const struct sl_policy_view *view);
 };
 
-/* By name; NULL when unknown. Iterate with index from 0 until NULL. */
+#define SL_POLICIES_MOST 32
+
+/* By name; NULL when unknown. Iterate with index from 0 until NULL, SL_POLICIES_MOST at most. */
 const struct sl_policy *sl_policy_find(const char *name);
 const struct sl_policy *sl_policy_at(int index);
 /* Checks the table's required hooks. */

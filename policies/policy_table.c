@@ -21,6 +21,7 @@
 SL_POLICIES(SL_POLICY_DECLARE)
 
 static const struct sl_policy *const policies[] = {SL_POLICIES(SL_POLICY_ADDRESS)};
+_Static_assert(sizeof(policies) / sizeof(policies[0]) <= SL_POLICIES_MOST, "too many policies");
 
 const struct sl_policy *sl_policy_at(int index)
 {

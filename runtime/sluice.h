@@ -312,10 +312,10 @@ struct sl_device_info {
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
-/* Runs each model a few times under the policies auto, window, linear and bulk (the last two only
- * where memory is plenty for them) and keeps the run times of every layer beside the pack
- * (<pack>.times). threads 0: the CPUs this process may use. Blocks, some seconds per model or two
- * passes. */
+/* Runs each model a few times under every policy (those without a budget only where memory is
+ * plenty for them) and keeps the run times of every layer and of the passes beside the pack
+ * (<pack>.times). threads 0: the CPUs this process may use. Blocks, some 12 seconds per model at
+ * most, or two passes under each policy. */
 SL_API int sl_calibrate(struct sl_model *const *models, int count, int threads,
                         struct sl_error *error);
 

@@ -8,6 +8,7 @@
 
 #include "cgroups/cgroup.h"
 #include "models/pack_format.h"
+#include "policies/policy.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -19,7 +20,7 @@
 /* Under a policy that reads ahead, the last pass has no successor to read for: not counted. */
 #define PASSES_MOST 5
 /* After so long only what must be known is measured. */
-#define ENOUGH_NS UINT64_C(6000000000)
+#define ENOUGH_NS UINT64_C(12000000000)
 /* The process itself, activations and scratch, roughly. */
 #define BESIDE_WEIGHTS_BYTES (64 * SL_MIB)
 /* A first pass of a process takes at most so much longer than another engine's, undisturbed. */
@@ -65,15 +66,18 @@ static int pass(const struct calibration *calibration, const char *policy, size_
     return code < 0 ? code : 0;
 }
 
-/* The median of values [p * stride] over the passes but the first and a last one without successor;
- * 0 when there are none. *least: the least of them, UINT64_MAX. */
-static uint64_t later_median(const struct passes *passes, const uint64_t *values, size_t stride,
-                             uint64_t *least)
+/* In place of a layer: the whole pass. */
+#define PASS SIZE_MAX
+
+/* The median time of a layer over the passes but the first and a last one without successor; 0 when
+ * there are none. *least: the least of them, UINT64_MAX. */
+static uint64_t later_median(const struct passes *passes, size_t layer, uint64_t *least)
 {
     uint64_t sorted[PASSES_MOST];
     size_t count = 0, end = passes->count - (passes->count == PASSES_MOST);
     for (size_t p = 1; p < end; p++)
-        sorted[count++] = values[p * stride];
+        sorted[count++] =
+            layer == PASS ? passes->pass_ns[p] : passes->run_ns[p * passes->layer_count + layer];
     *least = UINT64_MAX;
     if (!count)
         return 0;
@@ -93,31 +97,41 @@ static const struct passes *first_of(const struct passes *resident, const struct
     return disturbed ? ahead : resident;
 }
 
+/* NULL when there is no such policy. */
+static struct passes *passes_of(struct passes *all, const char *policy)
+{
+    for (int p = 0; sl_policy_at(p); p++)
+        if (!strcmp(sl_policy_at(p)->name, policy))
+            return &all[p];
+    return NULL;
+}
+
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-enum policy { RESIDENT, AHEAD, WAITING, WHOLE, POLICIES };
-
-static void summarise(const struct passes all[POLICIES], struct sl_run_times *times,
-                      struct sl_pass_times *summary)
+static void summarise(struct passes *all, struct sl_run_times *times, struct sl_pass_times *summary)
 {
-    const size_t layers = all[RESIDENT].layer_count;
-    const struct passes *first = first_of(&all[RESIDENT], &all[AHEAD]);
+    static const struct passes none;
+    const struct passes *resident = passes_of(all, "auto"), *ahead = passes_of(all, "window"),
+                        *waiting = passes_of(all, "linear");
+    ahead = ahead ? ahead : &none;
+    const struct passes *first = first_of(resident, ahead);
     uint64_t least, least_reading;
-    for (size_t l = 0; l < layers; l++) {
+    for (size_t l = 0; l < resident->layer_count; l++) {
         times[l].first_ns = first->run_ns[l];
-        times[l].waited_ns = later_median(&all[WAITING], all[WAITING].run_ns + l, layers, &least);
-        times[l].reading_ns =
-            later_median(&all[AHEAD], all[AHEAD].run_ns + l, layers, &least_reading);
-        times[l].usual_ns = later_median(&all[RESIDENT], all[RESIDENT].run_ns + l, layers, &least);
+        times[l].waited_ns = waiting ? later_median(waiting, l, &least) : 0;
+        times[l].reading_ns = later_median(ahead, l, &least_reading);
+        times[l].usual_ns = later_median(resident, l, &least);
         times[l].least_ns = lesser(least, least_reading);
     }
-    summary->first_ns = first->pass_ns[0];
-    summary->window_ns = later_median(&all[AHEAD], all[AHEAD].pass_ns, 1, &least);
-    summary->linear_ns = later_median(&all[WAITING], all[WAITING].pass_ns, 1, &least);
-    summary->bulk_ns = later_median(&all[WHOLE], all[WHOLE].pass_ns, 1, &least);
+    *summary = (struct sl_pass_times){.first_ns = first->pass_ns[0]};
+    for (int p = 0; sl_policy_at(p); p++)
+        if (!sl_policy_at(p)->planned) {
+            summary->policies[p].first_ns = all[p].pass_ns[0];
+            summary->policies[p].later_ns = later_median(&all[p], PASS, &least);
+        }
 }
 
 /* What may be taken without swapping: UINT64_MAX when nothing tells. */
@@ -141,33 +155,50 @@ static uint64_t largest_layer(const struct sl_network *network)
     return largest;
 }
 
+/* Of a policy that heeds no budget: everything, or one layer after the other. */
+static uint64_t needed_bytes(const struct sl_pack *pack, const struct sl_policy *policy)
+{
+    if (policy->budgeted)
+        return 0;
+    return BESIDE_WEIGHTS_BYTES +
+           (strcmp(policy->name, "linear") ? pack->weight_bytes : largest_layer(pack->network));
+}
+
 /* Under auto, which is the first, all stays in memory, if it fits; window reads ahead of the runs;
- * linear waits for each layer's shards, bulk for all of them. */
-static int measure(struct calibration *calibration, struct passes all[POLICIES],
-                   struct sl_error *error)
+ * the others share what is left of the time. */
+static int measure(struct calibration *calibration, struct passes *all, struct sl_error *error)
 {
     const struct sl_pack *pack = calibration->pack;
     const uint64_t machine = available_bytes() / 2, group = sl_cgroup_own_free() / 2;
     const uint64_t room = lesser(machine, group);
     if (machine < pack->weight_bytes + BESIDE_WEIGHTS_BYTES && machine < sl_cgroup_own_limit())
         calibration->budget_bytes = machine;
-    int code = pass(calibration, "auto", 2, PASSES_MOST, &all[RESIDENT], error);
+    struct passes *resident = passes_of(all, "auto"), *ahead = passes_of(all, "window");
+    int code = pass(calibration, "auto", 2, PASSES_MOST, resident, error);
     if (code == -ENOBUFS && calibration->budget_bytes != UINT64_MAX) {
         calibration->budget_bytes = UINT64_MAX; /* half of it is too little: then what it takes */
-        code = pass(calibration, "auto", 2, PASSES_MOST, &all[RESIDENT], error);
+        code = pass(calibration, "auto", 2, PASSES_MOST, resident, error);
     }
-    if (!code)
-        code = pass(calibration, "window", 0, PASSES_MOST, &all[AHEAD], error);
-    if (!code && largest_layer(pack->network) + BESIDE_WEIGHTS_BYTES < room)
-        code = pass(calibration, "linear", 0, PASSES_MOST - 1, &all[WAITING], error);
-    if (!code && pack->weight_bytes + BESIDE_WEIGHTS_BYTES < room)
-        code = pass(calibration, "bulk", 0, PASSES_MOST - 1, &all[WHOLE], error);
+    if (!code && ahead)
+        code = pass(calibration, "window", 0, PASSES_MOST, ahead, error);
+    const uint64_t all_end_ns = calibration->end_ns;
+    uint64_t left = 0;
+    for (int p = 0; sl_policy_at(p); p++)
+        left += !all[p].count;
+    for (int p = 0; sl_policy_at(p) && !code; p++) {
+        const uint64_t now_ns = sl_now_ns();
+        if (all[p].count || now_ns >= all_end_ns)
+            continue;
+        calibration->end_ns = now_ns + (all_end_ns - now_ns) / left--;
+        if (needed_bytes(pack, sl_policy_at(p)) < room)
+            code = pass(calibration, sl_policy_at(p)->name, 2, PASSES_MOST - 1, &all[p], error);
+    }
     return code;
 }
 
-static void release_all(struct passes (*all)[POLICIES])
+static void release_all(struct passes (*all)[SL_POLICIES_MOST])
 {
-    for (size_t p = 0; p < POLICIES; p++)
+    for (size_t p = 0; p < SL_POLICIES_MOST; p++)
         free((*all)[p].run_ns);
 }
 
@@ -178,10 +209,10 @@ int sl_calibrate_pack(const struct sl_pack *pack, int threads, struct sl_error *
                                       .threads = threads,
                                       .end_ns = sl_now_ns() + ENOUGH_NS,
                                       .budget_bytes = UINT64_MAX};
-    SL_AUTO(release_all) struct passes all[POLICIES] = {0};
+    SL_AUTO(release_all) struct passes all[SL_POLICIES_MOST] = {0};
     SL_AUTO_FREE struct sl_run_times *times = calloc(layer_count, sizeof(*times));
     bool failed = !times;
-    for (size_t p = 0; p < POLICIES; p++) {
+    for (int p = 0; sl_policy_at(p); p++) {
         all[p].layer_count = layer_count;
         all[p].run_ns = calloc(PASSES_MOST * layer_count, sizeof(*all[p].run_ns));
         failed |= !all[p].run_ns;

@@ -14,15 +14,11 @@
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
 
-/* Until a batch has been measured, and when nobody told: an SSD of the middle kind. */
+/* Until a batch has been measured. */
 struct sl_device_model sl_engine_known_device(const struct sl_engine *engine)
 {
-    uint64_t told = engine->options.device_bytes_per_s;
-    return (struct sl_device_model){
-        .bytes_per_s = told ? told : 500000000,
-        .latency_ns = 100000,
-        .host = {.clear_ns_per_byte = sl_pool_clear_ns_per_byte(engine->pool)},
-        .depth = SL_ENGINE_QUEUE_DEPTH};
+    return sl_plan_device(engine->options.device_bytes_per_s,
+                          sl_pool_clear_ns_per_byte(engine->pool), SL_ENGINE_QUEUE_DEPTH);
 }
 
 /* Plans the passes to come; replaces those of a living schedule when a pass is predicted to take

@@ -15,6 +15,10 @@
 /* A distance is far enough when the pass takes no more than this times what it could take. */
 #define PLAN_DISTANCE_SLACK 1.005
 
+/* Of a device whose rate nobody told: an SSD of the middle kind. */
+#define PLAN_BYTES_PER_S UINT64_C(500000000)
+#define PLAN_LATENCY_NS  100000
+
 /* Shards of all networks in order of execution. */
 struct plan_shard {
     int network, index;
@@ -35,6 +39,14 @@ struct planner {
     uint8_t **candidate, **best; /* [network][shard] */
     struct sl_plan result;
 };
+
+struct sl_device_model sl_plan_device(uint64_t bytes_per_s, double clear_ns_per_byte, int depth)
+{
+    return (struct sl_device_model){.bytes_per_s = bytes_per_s ? bytes_per_s : PLAN_BYTES_PER_S,
+                                    .latency_ns = PLAN_LATENCY_NS,
+                                    .host = {.clear_ns_per_byte = clear_ns_per_byte},
+                                    .depth = depth};
+}
 
 static void pins_free(uint8_t **pins, int network_count)
 {

@@ -15,6 +15,10 @@ struct sl_plan {
     int simulations;      /* how many candidates were tried */
 };
 
+/* What the engine plans with, and who predicts what it will do: of the device only the rate, 0 when
+ * nobody told; of the host what clearing memory takes. */
+struct sl_device_model sl_plan_device(uint64_t bytes_per_s, double clear_ns_per_byte, int depth);
+
 /* The plan of policy auto within options->budget_bytes. When no pass is to come again nothing is
  * pinned, and memory is used as far as reading ahead gains by it, unless the options say how far.
  * Else everything is pinned when everything fits; otherwise candidates (a prefix, a suffix, spread

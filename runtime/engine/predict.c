@@ -7,12 +7,10 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/stats.h"
 #include "runtime/engine/cpus.h"
+#include "runtime/engine/handling.h"
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
 
-#define FITTED_PASSES 3 /* the last one has no successor to read for */
-/* What is added to handling may hide behind reads, so that more of it is needed. */
-#define FIT_ROUNDS     5
 #define PREDICT_PASSES 6 /* simulated to see the steady state: the median of all but the first */
 /* More than this process takes by itself: a limit that leaves room for everything. */
 #define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
@@ -23,7 +21,8 @@ struct sl_predictor {
     int count, threads;
     struct sl_workload workload;
     struct sl_device_model device;
-    uint64_t process_bytes; /* 0: this one's */
+    struct sl_handling (*handling)[SL_POLICIES_MOST]; /* [network] */
+    uint64_t process_bytes;                           /* 0: this one's */
 };
 
 void sl_predictor_free(struct sl_predictor *predictor)
@@ -33,76 +32,32 @@ void sl_predictor_free(struct sl_predictor *predictor)
     for (int n = 0; predictor->states && n < predictor->count; n++)
         sl_network_state_free(predictor->states[n], predictor->pool);
     free(predictor->states);
+    free(predictor->handling);
     sl_workload_free(&predictor->workload);
     sl_pool_free(predictor->pool);
     free(predictor);
 }
 
+/* The networks' handling becomes that of a policy; NULL: nothing is known of it. */
+static void handle_as(struct sl_predictor *predictor, const struct sl_policy *policy, bool first)
+{
+    for (int n = 0; n < predictor->workload.network_count; n++) {
+        struct sl_schedule_network *network = &predictor->workload.networks[n];
+        network->handling = 0;
+        network->first_ns = 0;
+        for (int p = 0; sl_policy_at(p); p++) {
+            if (sl_policy_at(p) != policy)
+                continue;
+            const struct sl_handling *handling = &predictor->handling[n][p];
+            network->handling = first ? handling->first : handling->later;
+            network->first_ns = handling->first_ns;
+        }
+    }
+}
+
 static void cleanup_predictor(struct sl_predictor **predictor)
 {
     sl_predictor_free(*predictor);
-}
-
-/* How a network's passes under a policy are predicted with what is known so far. */
-struct known_pass {
-    uint64_t pass_ns;              /* of the only one, or the one in the middle */
-    uint64_t loads, bytes, unmaps; /* of each pass */
-};
-
-static int know_pass(const struct sl_predictor *predictor, int n, const char *policy, int count,
-                     struct known_pass *known, struct sl_error *error)
-{
-    const struct sl_schedule_options options = {.budget_bytes = UINT64_MAX,
-                                                .reads_most = predictor->device.depth};
-    struct sl_device_model device = predictor->device;
-    device.throttle_bytes_per_s = 0;
-    struct sl_simulation passes;
-    int result = sl_simulate(&predictor->workload.networks[n], 1, sl_policy_find(policy), &options,
-                             &device, count, &passes, error);
-    if (result)
-        return result;
-    const int middle = count / 2;
-    *known = (struct known_pass){.pass_ns =
-                                     passes.request_end_ns[middle] - passes.round_begin_ns[middle],
-                                 .loads = passes.loads / (uint64_t)count,
-                                 .bytes = passes.bytes_read / (uint64_t)count,
-                                 .unmaps = passes.unmaps / (uint64_t)count};
-    sl_simulation_free(&passes);
-    return 0;
-}
-
-static double share_of_rest(uint64_t measured_ns, uint64_t known_ns, uint64_t count)
-{
-    return measured_ns > known_ns && count ? (double)(measured_ns - known_ns) / (double)count : 0;
-}
-
-/* What measured passes took longer than is known is what handling takes: loads, bytes, slots
- * unmapped, and a first request. bulk unmaps when its request is done. */
-static int fit_network(struct sl_predictor *predictor, int n, struct sl_error *error)
-{
-    struct sl_schedule_network *network = &predictor->workload.networks[n];
-    const struct sl_pass_times *measured = &predictor->workload.passes[n];
-    struct known_pass window, bulk, linear;
-    int result = 0;
-    for (int round = 0; round < FIT_ROUNDS && !result; round++) {
-        if ((result = know_pass(predictor, n, "window", FITTED_PASSES, &window, error)) ||
-            (result = know_pass(predictor, n, "bulk", FITTED_PASSES, &bulk, error)))
-            return result;
-        network->load_ns +=
-            (uint64_t)share_of_rest(measured->window_ns, window.pass_ns, window.loads);
-        network->ns_per_byte += share_of_rest(measured->bulk_ns, bulk.pass_ns, bulk.bytes);
-    }
-    for (int round = 0; round < FIT_ROUNDS && !result; round++) {
-        result = know_pass(predictor, n, "linear", FITTED_PASSES, &linear, error);
-        if (!result)
-            network->unmap_ns +=
-                (uint64_t)share_of_rest(measured->linear_ns, linear.pass_ns, linear.unmaps);
-    }
-    if (!result)
-        result = know_pass(predictor, n, "window", 1, &window, error);
-    if (!result)
-        network->first_ns = (uint64_t)share_of_rest(measured->first_ns, window.pass_ns, 1);
-    return result;
 }
 
 int sl_predictor_create(const struct sl_pack *const *packs, int count, int threads,
@@ -115,7 +70,8 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
     predictor->states = calloc((size_t)count + 1, sizeof(*predictor->states));
     predictor->threads = threads ? threads : sl_usable_cpus();
     predictor->device = *device;
-    if (!predictor->states)
+    predictor->handling = calloc((size_t)count + 1, sizeof(*predictor->handling));
+    if (!predictor->states || !predictor->handling)
         return sl_error_set(error, -ENOMEM, "no memory to predict");
     int result = sl_pool_create(&predictor->pool, error);
     for (int n = 0; n < count && !result; n++) {
@@ -126,7 +82,8 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
         result = sl_workload_create(predictor->states, count, predictor->threads,
                                     &predictor->workload, error);
     for (int n = 0; n < count && !result; n++)
-        result = fit_network(predictor, n, error);
+        result = sl_handling_fit(&predictor->workload.networks[n], &predictor->workload.passes[n],
+                                 &predictor->device, predictor->handling[n], error);
     if (result)
         return result;
     *estimated = predictor->workload.estimated;
@@ -138,11 +95,12 @@ void sl_predictor_slow_down(struct sl_predictor *predictor, double factor)
 {
     struct sl_workload *workload = &predictor->workload;
     for (int n = 0; n < workload->network_count; n++) {
-        struct sl_schedule_network *network = &workload->networks[n];
-        network->first_ns = (uint64_t)((double)network->first_ns * factor);
-        network->load_ns = (uint64_t)((double)network->load_ns * factor);
-        network->unmap_ns = (uint64_t)((double)network->unmap_ns * factor);
-        network->ns_per_byte *= factor;
+        for (int p = 0; p < SL_POLICIES_MOST; p++) {
+            struct sl_handling *handling = &predictor->handling[n][p];
+            handling->first *= handling->first > 0 ? factor : 1;
+            handling->later *= handling->later > 0 ? factor : 1;
+            handling->first_ns = (uint64_t)((double)handling->first_ns * factor);
+        }
     }
     for (size_t l = 0; l < workload->layer_count; l++) {
         struct sl_schedule_layer *layer = &workload->layers[l];
@@ -239,41 +197,70 @@ static struct sl_schedule_options options_of(const struct sl_predictor *predicto
     };
 }
 
+/* As the engine will plan, which knows nothing of handling. */
+static int plan(struct sl_predictor *predictor, const struct sl_schedule_options *options,
+                bool again, struct sl_plan *made, struct sl_error *error)
+{
+    const uint64_t rate = predictor->device.bytes_per_s,
+                   throttle = predictor->device.throttle_bytes_per_s;
+    const struct sl_device_model device =
+        sl_plan_device(throttle && throttle < rate ? throttle : rate,
+                       predictor->device.host.clear_ns_per_byte, predictor->device.depth);
+    handle_as(predictor, NULL, false);
+    return sl_plan_make(predictor->workload.networks, predictor->count, options, &device, again,
+                        made, error);
+}
+
+/* One request, in a process that begins with it. */
+static int simulate_first(struct sl_predictor *predictor, const struct sl_policy *policy,
+                          const struct sl_schedule_options *options, struct sl_simulation *cold,
+                          struct sl_error *error)
+{
+    struct sl_schedule_options cold_options = *options;
+    int result = 0;
+    if (policy->planned) {
+        struct sl_plan made = {0};
+        result = plan(predictor, options, false, &made, error);
+        cold_options.ahead_bytes = made.ahead_bytes;
+        sl_plan_free(&made);
+    }
+    handle_as(predictor, policy, true);
+    if (!result)
+        result = sl_simulate(predictor->workload.networks, predictor->count, policy, &cold_options,
+                             &predictor->device, 1, cold, error);
+    return result;
+}
+
+/* PREDICT_PASSES of them. */
+static int simulate_later(struct sl_predictor *predictor, const struct sl_policy *policy,
+                          const struct sl_schedule_options *options, struct sl_simulation *steady,
+                          uint64_t *pinned_bytes, struct sl_error *error)
+{
+    struct sl_schedule_network *networks = predictor->workload.networks;
+    struct sl_plan made = {0};
+    int result = policy->planned ? plan(predictor, options, true, &made, error) : 0;
+    for (int n = 0; n < predictor->count && policy->planned && !result; n++)
+        networks[n].pinned = made.pinned[n];
+    handle_as(predictor, policy, false);
+    if (!result)
+        result = sl_simulate(networks, predictor->count, policy, options, &predictor->device,
+                             PREDICT_PASSES, steady, error);
+    for (int n = 0; n < predictor->count; n++)
+        networks[n].pinned = NULL;
+    *pinned_bytes = made.pinned_bytes;
+    sl_plan_free(&made);
+    return result;
+}
+
 static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
                     const struct sl_schedule_options *options, struct sl_prediction *prediction,
                     struct sl_error *error)
 {
-    struct sl_plan plan = {0}, once = {0};
-    struct sl_schedule_options cold_options = *options;
-    struct sl_schedule_network *networks = predictor->workload.networks;
-    const bool planned = policy->planned;
-    int result = 0;
-    if (planned)
-        result = sl_plan_make(networks, predictor->count, options, &predictor->device, false, &once,
-                              error);
-    if (planned)
-        cold_options.ahead_bytes = once.ahead_bytes;
-    sl_plan_free(&once);
-    if (planned && !result)
-        result = sl_plan_make(networks, predictor->count, options, &predictor->device, true, &plan,
-                              error);
-    if (result)
-        return result;
-    struct sl_simulation cold, steady;
-    result = sl_simulate(networks, predictor->count, policy, &cold_options, &predictor->device, 1,
-                         &cold, error);
-    for (int n = 0; n < predictor->count && planned; n++)
-        networks[n].pinned = plan.pinned[n];
-    if (!result) {
-        result = sl_simulate(networks, predictor->count, policy, options, &predictor->device,
-                             PREDICT_PASSES, &steady, error);
-        if (result)
-            sl_simulation_free(&cold);
-    }
-    for (int n = 0; n < predictor->count; n++)
-        networks[n].pinned = NULL;
-    prediction->pinned_bytes = plan.pinned_bytes;
-    sl_plan_free(&plan);
+    SL_AUTO(sl_simulation_free) struct sl_simulation cold = {0}, steady = {0};
+    int result = simulate_first(predictor, policy, options, &cold, error);
+    if (!result)
+        result =
+            simulate_later(predictor, policy, options, &steady, &prediction->pinned_bytes, error);
     if (result)
         return result;
     prediction->makespan_ns = cold.request_end_ns[cold.requests_done - 1];
@@ -289,8 +276,6 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
     prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
     prediction->peak_bytes =
         steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes : cold.peak_bytes;
-    sl_simulation_free(&cold);
-    sl_simulation_free(&steady);
     return 0;
 }
 
@@ -352,6 +337,7 @@ int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *pol
         return result;
     const struct sl_schedule_options options =
         options_of(predictor, policy, &budget, limit_bytes, depth, ahead_bytes);
+    handle_as(predictor, policy, true);
     return sl_simulate_steps(predictor->workload.networks, predictor->count, policy, &options,
                              &predictor->device, observe, context, error);
 }

@@ -22,11 +22,10 @@ struct sl_schedule_network {
     const uint64_t *shard_bytes; /* all shards, in layer order */
     const uint8_t *pinned;       /* [shard]: see struct sl_policy_network; NULL: none */
     uint64_t activation_bytes;
-    /* For the simulator: handling beyond what it knows of the host. Of the first request; of a load
-     * under policies with a budget; of a byte loaded, and of a slot unmapped, under those without.
-     */
-    uint64_t first_ns, load_ns, unmap_ns;
-    double ns_per_byte;
+    /* For the simulator: what handling shards takes beside what it knows of the host. Of the first
+     * request, more; handling > 0: ns more for each byte loaded, < 0: that share less of it all. */
+    uint64_t first_ns;
+    double handling;
 };
 
 struct sl_schedule_options {

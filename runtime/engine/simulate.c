@@ -115,10 +115,11 @@ static void move_time(struct simulator *simulator, uint64_t to_ns)
     simulator->now_ns = to_ns;
 }
 
-/* What the processor does meanwhile is no stall. */
-static void spend(struct simulator *simulator, double ns)
+/* What the processor does meanwhile for shards of a network is no stall. */
+static void spend(struct simulator *simulator, int network, double ns)
 {
-    simulator->now_ns += (uint64_t)ns;
+    const double handling = simulator->networks[network].handling;
+    simulator->now_ns += (uint64_t)(handling < 0 ? ns * (1 + handling) : ns);
 }
 
 /* How many threads check what arrived: a single executor's team, one for each shard, else the
@@ -149,17 +150,16 @@ static bool pay_load(struct simulator *simulator, const struct sl_step *step)
     const uint64_t bytes = bytes_of(simulator, step);
     const bool budgeted = simulator->policy->budgeted;
     const bool mapped = !budgeted && !sl_kept_slots_take(&simulator->kept, bytes);
+    const double handling = simulator->networks[step->network].handling;
     double ns = (double)host->load_ns;
-    if (budgeted)
-        ns += (double)simulator->networks[step->network].load_ns;
-    else
-        ns += (double)bytes * simulator->networks[step->network].ns_per_byte;
+    if (handling > 0)
+        ns += (double)bytes * handling;
     if (mapped)
         ns += (double)bytes * host->map_ns_per_byte;
     if (budgeted && simulator->view->used_bytes > simulator->result.peak_bytes)
         ns += (double)(simulator->view->used_bytes - simulator->result.peak_bytes) *
               host->clear_ns_per_byte;
-    spend(simulator, ns);
+    spend(simulator, step->network, ns);
     return mapped;
 }
 
@@ -175,9 +175,7 @@ static void pay_drop(struct simulator *simulator, const struct sl_step *step)
     const uint64_t bytes = bytes_of(simulator, step);
     if (simulator->policy->budgeted || sl_kept_slots_add(&simulator->kept, simulator, bytes))
         return;
-    simulator->result.unmaps++;
-    spend(simulator, unmap_ns(&simulator->device->host, bytes) +
-                         (double)simulator->networks[step->network].unmap_ns);
+    spend(simulator, step->network, unmap_ns(&simulator->device->host, bytes));
 }
 
 /* A network that is alone keeps the memory of its activations. */
@@ -185,10 +183,11 @@ static void pay_admission(struct simulator *simulator, int n)
 {
     const struct sl_policy_view *view = simulator->view;
     if (!simulator->admitted[n] || view->network_count > 1)
-        spend(simulator, (double)view->networks[n].activation_bytes *
-                             simulator->device->host.clear_ns_per_byte);
+        spend(simulator, n,
+              (double)view->networks[n].activation_bytes *
+                  simulator->device->host.clear_ns_per_byte);
     if (!simulator->admitted[n])
-        spend(simulator, (double)simulator->networks[n].first_ns);
+        simulator->now_ns += simulator->networks[n].first_ns;
     simulator->admitted[n] = 1;
 }
 
@@ -286,9 +285,10 @@ static int end_read(struct simulator *simulator, struct sl_error *error)
     struct pending_read read = simulator->reads[simulator->head];
     move_time(simulator, read.end_ns);
     const struct sl_host_costs *host = &simulator->device->host;
-    spend(simulator, (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
-                         (host->verify_ns_per_byte / checkers_of(simulator) +
-                          (read.fresh ? host->touch_ns_per_byte : 0)));
+    spend(simulator, read.network,
+          (double)simulator->view->networks[read.network].shard_bytes[read.shard] *
+              (host->verify_ns_per_byte / checkers_of(simulator) +
+               (read.fresh ? host->touch_ns_per_byte : 0)));
     simulator->head = (simulator->head + 1) % simulator->capacity;
     simulator->count--;
     return sl_schedule_loaded(simulator->schedule, read.network, read.shard, error);

@@ -22,7 +22,6 @@ struct sl_device_model {
 struct sl_simulation {
     uint64_t makespan_ns, bytes_read, peak_bytes; /* peak of resident + loading shards */
     uint64_t loads, runs, drops;
-    uint64_t unmaps;          /* drops whose slots were not kept, without a budget */
     uint64_t stall_ns;        /* executors idle while a request was active */
     uint64_t *round_begin_ns; /* [rounds], owned */
     uint64_t *request_end_ns; /* [requests] in order of completion, owned */

@@ -13,10 +13,10 @@
 #include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 
-/* "sluice-times 3 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
- * " <first>,<window>,<linear>,<bulk>" and " <least>,<usual>,<reading>,<first>,<waited>" for each
- * layer, in ns. */
-#define TIMES_MAGIC      "sluice-times 3"
+/* "sluice-times 4 <pack's identity>", then a line "<threads> <isa>" per setting, followed by
+ * " <first pass>", " <policy>:<first>,<later pass>" for policies and
+ * " <least>,<usual>,<reading>,<first>,<waited>" for each layer, in ns. */
+#define TIMES_MAGIC      "sluice-times 4"
 #define TIMES_MOST_BYTES ((size_t)4 << 20)
 #define TIMES_MOST_NS    (UINT64_C(1) << 50) /* 13 days */
 
@@ -60,14 +60,16 @@ static void setting_key(int threads, char key[48])
     snprintf(key, 48, "%d %s", threads, sl_kernels_isa());
 }
 
-/* The text behind the next " N,N,..."; NULL when that is not there. */
-static const char *read_group(const char *at, uint64_t *const *fields, size_t count)
+/* The text behind the next "N,N,..."; NULL when that is not there. */
+static const char *read_fields(const char *at, uint64_t *const *fields, size_t count)
 {
     for (size_t f = 0; f < count; f++) {
         char *end;
-        if (at[0] != (f ? ',' : ' ') || at[1] < '0' || at[1] > '9')
+        if (f && *at++ != ',')
             return NULL;
-        *fields[f] = strtoull(at + 1, &end, 10);
+        if (*at < '0' || *at > '9')
+            return NULL;
+        *fields[f] = strtoull(at, &end, 10);
         if (*fields[f] > TIMES_MOST_NS)
             return NULL;
         at = end;
@@ -75,11 +77,31 @@ static const char *read_group(const char *at, uint64_t *const *fields, size_t co
     return at;
 }
 
+static const char *read_group(const char *at, uint64_t *const *fields, size_t count)
+{
+    return *at == ' ' ? read_fields(at + 1, fields, count) : NULL;
+}
+
+/* A policy that this build does not have is passed over. */
 static const char *read_passes(const char *at, struct sl_pass_times *passes)
 {
-    uint64_t *const fields[] = {&passes->first_ns, &passes->window_ns, &passes->linear_ns,
-                                &passes->bulk_ns};
-    return read_group(at, fields, sizeof(fields) / sizeof(fields[0]));
+    uint64_t *const first[] = {&passes->first_ns};
+    *passes = (struct sl_pass_times){0};
+    at = read_group(at, first, 1);
+    while (at && at[0] == ' ' && at[1] >= 'a' && at[1] <= 'z') {
+        char name[64];
+        const size_t length = strcspn(at + 1, ": \n");
+        uint64_t unknown[2], *fields[] = {&unknown[0], &unknown[1]};
+        snprintf(name, sizeof(name), "%.*s", (int)length, at + 1);
+        for (int p = 0; sl_policy_at(p); p++)
+            if (!strcmp(sl_policy_at(p)->name, name)) {
+                fields[0] = &passes->policies[p].first_ns;
+                fields[1] = &passes->policies[p].later_ns;
+            }
+        at += 1 + length;
+        at = *at == ':' ? read_fields(at + 1, fields, 2) : NULL;
+    }
+    return at;
 }
 
 static const char *read_layer(const char *at, struct sl_run_times *times)
@@ -141,8 +163,11 @@ int sl_times_store(const struct sl_pack *pack, int threads, const struct sl_run_
     sl_text_add(&out, TIMES_MAGIC " %016" PRIx64 "\n", pack->index_checksum);
     if (before)
         keep_other_lines(before, key, &out);
-    sl_text_add(&out, "%s %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, key, passes->first_ns,
-                passes->window_ns, passes->linear_ns, passes->bulk_ns);
+    sl_text_add(&out, "%s %" PRIu64, key, passes->first_ns);
+    for (int p = 0; sl_policy_at(p); p++)
+        if (passes->policies[p].later_ns)
+            sl_text_add(&out, " %s:%" PRIu64 ",%" PRIu64, sl_policy_at(p)->name,
+                        passes->policies[p].first_ns, passes->policies[p].later_ns);
     for (size_t l = 0; l < count; l++) {
         const bool less = had && known[l].least_ns < times[l].least_ns;
         sl_text_add(&out, " %" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,

@@ -4,6 +4,7 @@
 #define SLUICE_ENGINE_TIMES_H
 
 #include "models/pack.h"
+#include "policies/policy.h"
 
 /* Of one layer, all its shards together. */
 struct sl_run_times {    /* 0: not measured */
@@ -19,8 +20,10 @@ struct sl_run_times {    /* 0: not measured */
 /* Of a whole pass on the unthrottled device: what it took beyond the runs is how the handling of
  * shards is known. 0: not measured. */
 struct sl_pass_times {
-    uint64_t first_ns;                      /* in its process */
-    uint64_t window_ns, linear_ns, bulk_ns; /* later ones under these policies */
+    uint64_t first_ns; /* in its process */
+    struct {
+        uint64_t first_ns, later_ns; /* of an engine in a process where others ran before */
+    } policies[SL_POLICIES_MOST];    /* by index, of those that read in every pass */
 };
 
 /* Reads times[layer_count] for this pack, thread count and instruction set. -ENOENT when there are

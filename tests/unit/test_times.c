@@ -41,7 +41,11 @@ static void store(int threads, uint64_t least, uint64_t usual)
     struct sl_error error = {0};
     const struct sl_run_times times[LAYERS] = {{least, usual, 25, 30, 40},
                                                {least + 1, usual + 1, 0, 0, 0}};
-    const struct sl_pass_times passes = {2 * usual, 3 * usual, 4 * usual, 5 * usual};
+    struct sl_pass_times passes = {.first_ns = 2 * usual};
+    for (int p = 0; sl_policy_at(p); p += 2) { /* some were not measured */
+        passes.policies[p].first_ns = 9 * usual;
+        passes.policies[p].later_ns = (3 + (uint64_t)p) * usual;
+    }
     cr_assert_eq(sl_times_store(pack, threads, times, &passes, &error), 0, "%s", error.text);
 }
 
@@ -60,16 +64,18 @@ Test(times, the_least_is_kept_and_the_rest_replaced)
     cr_expect_eq(times[0].first_ns, 30);
     cr_expect_eq(times[0].waited_ns, 40);
     cr_expect_eq(passes.first_ns, 2 * 18);
-    cr_expect_eq(passes.window_ns, 3 * 18);
-    cr_expect_eq(passes.linear_ns, 4 * 18);
-    cr_expect_eq(passes.bulk_ns, 5 * 18);
+    for (int p = 0; p < SL_POLICIES_MOST; p++) {
+        const bool is_known = sl_policy_at(p) && p % 2 == 0;
+        cr_expect_eq(passes.policies[p].first_ns, is_known ? 9 * 18 : 0, "%d", p);
+        cr_expect_eq(passes.policies[p].later_ns, is_known ? (3 + (uint64_t)p) * 18 : 0, "%d", p);
+    }
     cr_expect_eq(times[1].least_ns, 11);
     cr_assert_eq(sl_times_load(pack, 1, times, &passes, NULL), 0);
     cr_expect_eq(times[0].least_ns, 5);
 }
 
-/* Of the file with one text in the place of another. */
-static int load_edited(const char *from, const char *to)
+/* One text of the file in the place of another. */
+static void edit(const char *from, const char *to)
 {
     char text[1024] = "", edited[1024];
     FILE *file = fopen(path, "r");
@@ -82,11 +88,16 @@ static int load_edited(const char *from, const char *to)
     file = fopen(path, "w");
     fputs(edited, file);
     fclose(file);
+}
+
+static int load_edited(const char *from, const char *to)
+{
+    edit(from, to);
     struct sl_run_times times[LAYERS] = {{.least_ns = 77}};
-    struct sl_pass_times passes = {.window_ns = 77};
+    struct sl_pass_times passes = {.policies[0] = {.later_ns = 77}};
     int code = sl_times_load(pack, 2, times, &passes, NULL);
     cr_expect_eq(times[0].least_ns, 77, "nothing is taken from a refused file");
-    cr_expect_eq(passes.window_ns, 77);
+    cr_expect_eq(passes.policies[0].later_ns, 77);
     return code;
 }
 
@@ -98,12 +109,28 @@ Test(times, damaged_ones_are_told)
     cr_expect_eq(load_edited("10,20,25", "10,x,25"), -EBADMSG);
     store(2, 10, 20);
     cr_expect_eq(load_edited("10,20,25", "10,99999999999999999999,25"), -EBADMSG);
+    store(2, 10, 20);
+    cr_expect_eq(load_edited(",60", ""), -EBADMSG);
+    store(2, 10, 20);
+    cr_expect_eq(load_edited("180,60", "180,6x"), -EBADMSG);
+}
+
+/* A policy that another build has. */
+Test(times, of_an_unknown_policy_are_passed_over)
+{
+    struct sl_run_times times[LAYERS];
+    struct sl_pass_times passes;
+    store(2, 10, 20);
+    edit(":180,60", ":180,60 quantum:7,8");
+    cr_assert_eq(sl_times_load(pack, 2, times, &passes, NULL), 0);
+    cr_expect_eq(passes.policies[0].later_ns, 60);
+    cr_expect_eq(times[1].least_ns, 11);
 }
 
 Test(times, those_of_another_pack_or_version_are_none)
 {
     store(2, 10, 20);
-    cr_expect_eq(load_edited("sluice-times 3", "sluice-times 2"), -ENOENT);
+    cr_expect_eq(load_edited("sluice-times 4", "sluice-times 3"), -ENOENT);
     store(2, 10, 20);
     cr_expect_eq(load_edited("\n2 ", "\n3 "), -ENOENT, "of other threads");
 }
