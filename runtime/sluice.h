@@ -330,7 +330,7 @@ struct sl_plan_request {
     uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
     double cpus;               /* processor time, as in struct sl_limits; 0: all */
     /* Held by the process that will run them, besides networks: struct sl_division of a run tells;
-     * 0: what this process holds now. */
+     * 0: what one as this would be charged in a group of its own. */
     uint64_t process_bytes;
 };
 

@@ -8,6 +8,8 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
+#include "runtime/engine/cpus.h"
+#include "runtime/engine/pages.h"
 
 /* What comes after the budget was divided: page tables of all it holds, 8 bytes a page, and rings,
  * stacks, records, pages of the program that were not touched yet, which were measured to stay
@@ -18,6 +20,10 @@
 #define BUDGET_RESERVE_BYTES (6 * SL_MIB) /* the sanitizer keeps what was freed */
 #endif
 #define BUDGET_BYTES_PER_PTE (4096 / 8)
+
+/* The kernel charges a group 64 pages at a time for each processor (MEMCG_CHARGE_BATCH); as much
+ * again for stacks and rings. */
+#define BUDGET_STOCK_BYTES (64 * SL_PAGE_BYTES)
 
 static uint64_t status_kib(const char *status, const char *key)
 {
@@ -32,6 +38,13 @@ uint64_t sl_budget_overhead(const struct sl_budget *budget)
 {
     return budget->process_bytes + budget->activation_bytes + budget->scratch_bytes +
            budget->reserve_bytes;
+}
+
+uint64_t sl_budget_least(const struct sl_budget *budget, uint64_t shard_bytes)
+{
+    const uint64_t bytes = shard_bytes + budget->process_bytes + budget->activation_bytes +
+                           budget->scratch_bytes + BUDGET_RESERVE_BYTES;
+    return bytes + bytes / (BUDGET_BYTES_PER_PTE - 1) + 1;
 }
 
 uint64_t sl_budget_arena(const struct sl_budget *budget, uint64_t least_bytes, uint64_t arena_bytes)
@@ -56,14 +69,22 @@ uint64_t sl_budget_networks(const struct sl_budget *budget)
                                              : budget->shard_bytes + budget->activation_bytes;
 }
 
-static int resident_bytes(uint64_t *bytes, struct sl_error *error)
+/* Of this process's resident pages those that key tells, and its page tables. */
+static int resident_bytes(const char *key, uint64_t *bytes, struct sl_error *error)
 {
     char status[4096];
     int length = sl_file_read_text("/proc/self/status", status, sizeof(status));
     if (length < 0)
-        return sl_error_set(error, length, "cannot read /proc/self/status: %s", strerror(-length));
-    *bytes = (status_kib(status, "\nVmRSS:") + status_kib(status, "\nVmPTE:")) * SL_KIB;
+        return sl_error_set(error, -EIO, "cannot read /proc/self/status: %s", strerror(-length));
+    *bytes = (status_kib(status, key) + status_kib(status, "\nVmPTE:")) * SL_KIB;
     return 0;
+}
+
+int sl_budget_charged(uint64_t *bytes, struct sl_error *error)
+{
+    int result = resident_bytes("\nRssAnon:", bytes, error);
+    *bytes += (uint64_t)(sl_usable_cpus() + 1) * BUDGET_STOCK_BYTES;
+    return result;
 }
 
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,
@@ -74,7 +95,7 @@ int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t poo
      * other processes of the group are. */
     if (limited && free_bytes <= budget->total_bytes)
         budget->process_bytes = budget->total_bytes - free_bytes;
-    else if (resident_bytes(&budget->process_bytes, error) < 0)
+    else if (resident_bytes("\nVmRSS:", &budget->process_bytes, error) < 0)
         return -EIO;
     budget->process_bytes -=
         pool_bytes < budget->process_bytes ? pool_bytes : budget->process_bytes;

@@ -24,6 +24,10 @@ struct sl_budget {
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,
                      struct sl_error *error);
 
+/* What a process such as this one is charged in a group of its own: not the pages of the program
+ * and its libraries, which others have brought in. -EIO when /proc cannot be read. */
+int sl_budget_charged(uint64_t *bytes, struct sl_error *error);
+
 /* Sets shard_bytes to what the other members leave of total_bytes. */
 void sl_budget_rest(struct sl_budget *budget);
 
@@ -32,6 +36,9 @@ uint64_t sl_budget_networks(const struct sl_budget *budget);
 
 /* Everything but shards. */
 uint64_t sl_budget_overhead(const struct sl_budget *budget);
+
+/* The least total that leaves shards so much. */
+uint64_t sl_budget_least(const struct sl_budget *budget, uint64_t shard_bytes);
 
 /* What the largest activation arena may take so that shards get least_bytes of the budget, when it
  * takes arena_bytes now; UINT64_MAX: they get them already. */

@@ -203,9 +203,10 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
     int result = least_bytes(engine, &shards, error);
     if (result)
         return result;
-    uint64_t overhead = sl_budget_overhead(budget);
     /* The process itself takes some hundred KiB more or less from run to run. */
-    const uint64_t all = shards + overhead;
+    const uint64_t all = sl_budget_least(budget, shards);
+    const uint64_t reserve =
+        all - shards - budget->activation_bytes - budget->scratch_bytes - budget->process_bytes;
     return sl_error_set(
         error, -ENOBUFS,
         "%s of %s is too small for policy %s: it needs at least %" PRIu64
@@ -215,8 +216,7 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_format_size(budget->total_bytes, given), engine->policy->name, all,
         sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
-        sl_format_size(budget->process_bytes, parts[3]),
-        sl_format_size(budget->reserve_bytes, parts[4]),
+        sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]),
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 

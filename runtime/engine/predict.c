@@ -22,7 +22,7 @@ struct sl_predictor {
     struct sl_workload workload;
     struct sl_device_model device;
     struct sl_handling (*handling)[SL_POLICIES_MOST]; /* [network] */
-    uint64_t process_bytes;                           /* 0: this one's */
+    uint64_t process_bytes;                           /* 0: what one as this is charged */
 };
 
 void sl_predictor_free(struct sl_predictor *predictor)
@@ -136,7 +136,11 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
     if (limit_bytes == UINT64_MAX)
         budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
                               budget->scratch_bytes + PREDICT_PROCESS_MOST_BYTES;
-    int result = sl_budget_divide(budget, UINT64_MAX,
+    uint64_t charged = 0;
+    int result = sl_budget_charged(&charged, error);
+    if (!result)
+        result = sl_budget_divide(budget,
+                                  budget->total_bytes > charged ? budget->total_bytes - charged : 0,
                                   sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS), error);
     if (!result && predictor->process_bytes) {
         budget->process_bytes = predictor->process_bytes;
@@ -171,7 +175,7 @@ static int divide_for(struct sl_predictor *predictor, const struct sl_policy *po
         result = divide_bounded(predictor, policy, limit_bytes, 0, budget, error);
     if (result)
         return result;
-    *least_limit = *least + sl_budget_overhead(budget);
+    *least_limit = sl_budget_least(budget, *least);
     result = divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, budget, error);
     uint64_t arena = 0;
     for (int n = 0; n < predictor->count; n++)

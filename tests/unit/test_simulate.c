@@ -10,16 +10,19 @@
 #define SHARDS 100
 
 /* Time of `rounds` passes over one layer of 100 shards of 1 MiB. */
-static uint64_t layer_under(const char *policy, const struct sl_device_model *device,
-                            const struct sl_schedule_layer *timed, int rounds)
+static uint64_t handled_under(const char *policy, const struct sl_device_model *device,
+                              const struct sl_schedule_layer *timed, double handling, int rounds)
 {
     uint64_t bytes[SHARDS];
     for (int s = 0; s < SHARDS; s++)
         bytes[s] = SL_MIB;
     struct sl_schedule_layer layer = *timed;
     layer.shard_count = SHARDS;
-    struct sl_schedule_network network = {
-        .name = "net", .layer_count = 1, .layers = &layer, .shard_bytes = bytes};
+    struct sl_schedule_network network = {.name = "net",
+                                          .layer_count = 1,
+                                          .layers = &layer,
+                                          .shard_bytes = bytes,
+                                          .handling = handling};
     struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 32};
     struct sl_simulation result;
     struct sl_error error = {0};
@@ -29,6 +32,12 @@ static uint64_t layer_under(const char *policy, const struct sl_device_model *de
     uint64_t ns = result.makespan_ns;
     sl_simulation_free(&result);
     return ns;
+}
+
+static uint64_t layer_under(const char *policy, const struct sl_device_model *device,
+                            const struct sl_schedule_layer *timed, int rounds)
+{
+    return handled_under(policy, device, timed, 0, rounds);
 }
 
 static uint64_t layer_ns(const struct sl_device_model *device,
@@ -82,6 +91,28 @@ Test(simulate, handling_shards_costs_time)
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * 1000 + mapped_ns);
     device.host.verify_ns_per_byte = 1;
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + SL_MIB) + mapped_ns);
+}
+
+/* What was measured of handling: so many ns more for each byte, or that share less of it all. */
+Test(simulate, handling_beyond_what_the_host_costs)
+{
+    static const char *const policies[] = {"linear", "window"};
+    const struct sl_schedule_layer layer = {.run_ns = SHARDS * 1000};
+    const struct sl_device_model device = {.depth = 32,
+                                           .host = {.load_ns = 1000,
+                                                    .map_ns_per_byte = 0.5,
+                                                    .touch_ns_per_byte = 0.5,
+                                                    .verify_ns_per_byte = 0.25,
+                                                    .unmap_ns = 3000}};
+    for (int p = 0; p < 2; p++) {
+        const uint64_t none_ns = handled_under(policies[p], &device, &layer, -1, 1),
+                       half_ns = handled_under(policies[p], &device, &layer, -0.5, 1),
+                       all_ns = handled_under(policies[p], &device, &layer, 0, 1),
+                       more_ns = handled_under(policies[p], &device, &layer, 2, 1);
+        cr_expect_eq(none_ns, SHARDS * 1000, "%s", policies[p]);
+        cr_expect_eq(half_ns, (none_ns + all_ns) / 2, "%s", policies[p]);
+        cr_expect_eq(more_ns, all_ns + 2 * SHARDS * SL_MIB, "%s", policies[p]);
+    }
 }
 
 Test(simulate, slots_of_their_own_are_unmapped_after_the_request)
