@@ -25,6 +25,9 @@
 #define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
 #define CACHE_SECONDS          (24 * 3600)
 #define PLAN_QUEUE_DEPTH       32
+/* A worker reads the index of its pack, and so begins a slice of the throttle, some 8 to 12 ms
+ * before it reads shards. */
+#define PLAN_THROTTLE_BEGUN_NS 8000000
 
 /* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
 struct cached_device {
@@ -132,7 +135,8 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
     struct sl_device_model device = {.bytes_per_s = request->device.bytes_per_s,
                                      .latency_ns = request->device.latency_ns,
                                      .depth = PLAN_QUEUE_DEPTH,
-                                     .throttle_bytes_per_s = request->read_bytes_per_s};
+                                     .throttle_bytes_per_s = request->read_bytes_per_s,
+                                     .throttle_begun_ns = PLAN_THROTTLE_BEGUN_NS};
     sl_host_measure(&device.host);
     device.host.threads = request->threads ? request->threads : sl_usable_cpus();
     int code = sl_predictor_create(packs, request->model_count, request->threads, &device,

@@ -78,7 +78,7 @@ static uint64_t transfer_ns(const struct sl_device_model *device, uint64_t bytes
     return device->bytes_per_s ? (uint64_t)((double)bytes * 1e9 / (double)device->bytes_per_s) : 0;
 }
 
-/* When a read that arrives at time_ns may pass. */
+/* When a read that arrives at time_ns may pass, both since the throttle's beginning. */
 static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uint64_t time_ns,
                               uint64_t bytes)
 {
@@ -207,8 +207,9 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
     uint64_t *slot = &simulator->recent_end[simulator->submitted % (uint64_t)device->depth];
     uint64_t issued = *slot > simulator->now_ns ? *slot : simulator->now_ns;
     if (device->throttle_bytes_per_s)
-        issued = pass_throttle(&simulator->throttle, (double)device->throttle_bytes_per_s, issued,
-                               bytes);
+        issued = pass_throttle(&simulator->throttle, (double)device->throttle_bytes_per_s,
+                               issued + device->throttle_begun_ns, bytes) -
+                 device->throttle_begun_ns;
     uint64_t begin = issued + device->latency_ns;
     if (begin < simulator->device_free_ns)
         begin = simulator->device_free_ns;

@@ -16,6 +16,7 @@ struct sl_device_model {
     uint64_t bytes_per_s, latency_ns;
     int depth;
     uint64_t throttle_bytes_per_s; /* 0: none */
+    uint64_t throttle_begun_ns;    /* the first slice began so long before the first request */
     struct sl_host_costs host;
 };
 

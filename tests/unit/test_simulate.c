@@ -72,6 +72,13 @@ Test(simulate, a_throttle_begins_with_a_burst_of_one_slice)
     expect_ms(pass_ns(&throttled, 0, 1), 900, 920);
 }
 
+Test(simulate, a_slice_that_began_before)
+{
+    struct sl_device_model device = throttled;
+    device.throttle_begun_ns = 30000000;
+    expect_ms(pass_ns(&device, 0, 1), 870, 890);
+}
+
 Test(simulate, only_an_idle_group_earns_another_burst)
 {
     expect_ms(pass_ns(&throttled, 0, 3), 2900, 2920);
