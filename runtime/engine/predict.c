@@ -11,7 +11,9 @@
 #include "runtime/engine/planner.h"
 #include "runtime/engine/workload.h"
 
-#define PREDICT_PASSES 6 /* simulated to see the steady state: the median of all but the first */
+/* Simulated to see the steady state: of all but the first, the mean without the least and the
+ * greatest. A throttle's slices make them alternate. */
+#define PREDICT_PASSES 6
 /* More than this process takes by itself: a limit that leaves room for everything. */
 #define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
 
@@ -276,7 +278,8 @@ static int simulate(struct sl_predictor *predictor, const struct sl_policy *poli
         later_ns[pass - 1] = steady.request_end_ns[(pass + 1) * (size_t)predictor->count - 1] -
                              steady.round_begin_ns[pass];
     sl_sort_u64(later_ns, PREDICT_PASSES - 1);
-    prediction->steady_ns = later_ns[(PREDICT_PASSES - 1) / 2];
+    for (size_t pass = 1; pass < PREDICT_PASSES - 2; pass++)
+        prediction->steady_ns += later_ns[pass] / (PREDICT_PASSES - 3);
     prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
     prediction->peak_bytes =
         steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes : cold.peak_bytes;
