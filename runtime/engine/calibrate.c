@@ -164,6 +164,15 @@ static uint64_t needed_bytes(const struct sl_pack *pack, const struct sl_policy 
            (strcmp(policy->name, "linear") ? pack->weight_bytes : largest_layer(pack->network));
 }
 
+/* How many policies were not measured from p on, which is one of them. */
+static uint64_t unmeasured_from(const struct passes *all, int p)
+{
+    uint64_t count = 1;
+    while (sl_policy_at(++p))
+        count += !all[p].count;
+    return count;
+}
+
 /* Under auto, which is the first, all stays in memory, if it fits; window reads ahead of the runs;
  * the others share what is left of the time. */
 static int measure(struct calibration *calibration, struct passes *all, struct sl_error *error)
@@ -182,14 +191,11 @@ static int measure(struct calibration *calibration, struct passes *all, struct s
     if (!code && ahead)
         code = pass(calibration, "window", 0, PASSES_MOST, ahead, error);
     const uint64_t all_end_ns = calibration->end_ns;
-    uint64_t left = 0;
-    for (int p = 0; sl_policy_at(p); p++)
-        left += !all[p].count;
     for (int p = 0; sl_policy_at(p) && !code; p++) {
         const uint64_t now_ns = sl_now_ns();
         if (all[p].count || now_ns >= all_end_ns)
             continue;
-        calibration->end_ns = now_ns + (all_end_ns - now_ns) / left--;
+        calibration->end_ns = now_ns + (all_end_ns - now_ns) / unmeasured_from(all, p);
         if (needed_bytes(pack, sl_policy_at(p)) < room)
             code = pass(calibration, sl_policy_at(p)->name, 2, PASSES_MOST - 1, &all[p], error);
     }
