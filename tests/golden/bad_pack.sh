@@ -1,10 +1,10 @@
 # Damaged packs: one line that names the file, the place and the cure.
 # With one cell, or when no cell brought a result, exit 1; else the others' results stand.
-# How busy the machine is, and what others left, is no part of it.
+# How busy the machine is, is no part of it.
 try() {
     "$SLUICE" "$@" >out 2>all
     code=$?
-    grep -v '^sluice: hint: other processes \|^sluice: note: removed ' all >err
+    grep -v '^sluice: hint: other processes ' all >err
     echo "-> $code $(wc -l <out) $(wc -l <err)"
     cat err
 }
