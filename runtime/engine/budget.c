@@ -21,8 +21,8 @@
 #endif
 #define BUDGET_BYTES_PER_PTE (4096 / 8)
 
-/* The kernel charges a group 64 pages at a time for each processor (MEMCG_CHARGE_BATCH); as much
- * again for stacks and rings. */
+/* The kernel charges a group 64 pages at a time for each processor (MEMCG_CHARGE_BATCH); stacks and
+ * rings take about as much as one more. */
 #define BUDGET_STOCK_BYTES (64 * SL_PAGE_BYTES)
 
 static uint64_t status_kib(const char *status, const char *key)
@@ -83,8 +83,10 @@ static int resident_bytes(const char *key, uint64_t *bytes, struct sl_error *err
 int sl_budget_charged(uint64_t *bytes, struct sl_error *error)
 {
     int result = resident_bytes("\nRssAnon:", bytes, error);
+    if (result)
+        return result;
     *bytes += (uint64_t)(sl_usable_cpus() + 1) * BUDGET_STOCK_BYTES;
-    return result;
+    return 0;
 }
 
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,

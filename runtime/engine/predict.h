@@ -30,7 +30,8 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
                         const struct sl_device_model *device, struct sl_predictor **predictor,
                         bool *estimated, struct sl_error *error);
 void sl_predictor_free(struct sl_predictor *predictor);
-/* What the process that will run holds besides networks, in place of what this one holds. */
+/* What the process that will run holds besides networks, in place of what one such as this would be
+ * charged in a group of its own (sl_budget_charged). */
 void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes);
 
 /* Every run, and handling, takes `factor` (>= 1) times as long: threads that share fewer

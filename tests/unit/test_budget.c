@@ -1,0 +1,46 @@
+/* How a budget is divided: the least one that is named is one that does. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "runtime/base/units.h"
+#include "runtime/engine/budget.h"
+#include "runtime/engine/cpus.h"
+#include "runtime/engine/pages.h"
+
+#define PROCESS_BYTES (SL_MIB + 12345)
+
+/* What is left for shards of so much in all, of which the process holds PROCESS_BYTES. */
+static uint64_t left_of(uint64_t total_bytes, struct sl_budget *budget)
+{
+    struct sl_error error = {0};
+    budget->total_bytes = total_bytes;
+    cr_assert_eq(sl_budget_divide(budget, total_bytes - PROCESS_BYTES, 0, &error), 0, "%s",
+                 error.text);
+    return budget->shard_bytes;
+}
+
+Test(budget, the_least_total_leaves_what_was_asked_for_and_no_page_more)
+{
+    static const uint64_t wanted[] = {0, 4096, 3 * SL_MIB + 1, 700 * SL_MIB};
+    for (int w = 0; w < 4; w++) {
+        struct sl_budget budget = {.activation_bytes = 5 * SL_MIB, .scratch_bytes = 77777};
+        left_of(1000 * SL_MIB, &budget);
+        const uint64_t least = sl_budget_least(&budget, wanted[w]);
+        cr_expect_geq(left_of(least, &budget), wanted[w]);
+        cr_expect_leq(left_of(least, &budget), wanted[w] + 4096);
+    }
+}
+
+/* Less than all that is resident, which the libraries' pages are part of, and the kernel's stocks.
+ */
+Test(budget, a_group_is_not_charged_what_others_brought_in)
+{
+    struct sl_error error = {0};
+    struct sl_budget resident = {.total_bytes = UINT64_MAX};
+    uint64_t charged = 0;
+    cr_assert_eq(sl_budget_charged(&charged, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_budget_divide(&resident, UINT64_MAX, 0, &error), 0, "%s", error.text);
+    const uint64_t stocks = (uint64_t)(sl_usable_cpus() + 1) * 64 * SL_PAGE_BYTES;
+    cr_expect_gt(charged, stocks);
+    cr_expect_lt(charged, resident.process_bytes + stocks);
+}
