@@ -170,6 +170,16 @@ struct sl_import_report write_pack(const struct scratch *scratch, const char *te
     return report;
 }
 
+struct sl_pack *scratch_pack(struct scratch *scratch, const char *text, uint64_t shard_bytes)
+{
+    struct sl_error error = {0};
+    struct sl_pack *pack = NULL;
+    scratch_begin(scratch);
+    write_pack(scratch, text, true, shard_bytes);
+    cr_assert_eq(sl_pack_open(scratch->pack, NULL, &pack, &error), 0, "%s", error.text);
+    return pack;
+}
+
 unsigned char *read_file(const char *path, size_t *length)
 {
     SL_AUTO_FILE FILE *file = fopen(path, "rb");

@@ -8,6 +8,7 @@
 
 #include "models/caffe.pb-c.h"
 #include "models/import.h"
+#include "models/pack.h"
 
 /* Weights by a rule of layer name, blob and element; variances are positive. */
 struct rule_weights {
@@ -36,6 +37,9 @@ void scratch_end(struct scratch *scratch);
 /* Writes text's network as scratch->pack; fails the test when that fails. */
 struct sl_import_report write_pack(const struct scratch *scratch, const char *text, bool fold,
                                    uint64_t shard_bytes);
+
+/* Writes the network as above, folded, into a directory of its own and opens the pack. */
+struct sl_pack *scratch_pack(struct scratch *scratch, const char *text, uint64_t shard_bytes);
 
 /* Whole file, malloc'd. */
 unsigned char *read_file(const char *path, size_t *length);

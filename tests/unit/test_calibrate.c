@@ -16,10 +16,7 @@ static struct sl_pack *pack;
 
 static void set_up(void)
 {
-    struct sl_error error = {0};
-    scratch_begin(&scratch);
-    write_pack(&scratch, lenet_text, true, 64 << 10);
-    cr_assert_eq(sl_pack_open(scratch.pack, NULL, &pack, &error), 0, "%s", error.text);
+    pack = scratch_pack(&scratch, lenet_text, 64 << 10);
 }
 
 static void tear_down(void)

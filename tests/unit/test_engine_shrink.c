@@ -47,12 +47,9 @@ static void *lower_soon(void *argument)
 Test(engine_shrink, ends_of_huge_pages_are_given_back)
 {
     struct scratch scratch;
-    struct sl_pack *pack = NULL;
+    struct sl_pack *pack = scratch_pack(&scratch, network_text, SHARD_BYTES);
     struct sl_engine *engine = NULL;
     struct sl_error error = {0};
-    scratch_begin(&scratch);
-    write_pack(&scratch, network_text, true, SHARD_BYTES);
-    cr_assert_eq(sl_pack_open(scratch.pack, NULL, &pack, &error), 0, "%s", error.text);
     const struct sl_engine_options options = {
         .policy = "window",
         .loader = "sim",
