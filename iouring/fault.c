@@ -170,6 +170,7 @@ static void fault_close(struct sl_loader *loader)
 const struct sl_loader_ops sl_loader_fault = {
     .name = "fault",
     .description = "for tests: the default loader with every n-th read failing",
+    .for_tests = true,
     .open = fault_open,
     .add_file = fault_add_file,
     .add_memory = fault_add_memory,

@@ -45,6 +45,8 @@ struct sl_loader;
 struct sl_loader_ops {
     const char *name;
     const char *description; /* one line for `sluice list loaders` */
+    bool for_tests;          /* not one of all loaders that a sweep tries */
+    bool without_data;       /* what it reads is zero: no checksum can match */
     int (*open)(const struct sl_loader_options *options, struct sl_loader **loader,
                 struct sl_error *error);
     /* Opens a file for reading; returns its number >= 0 or -errno. O_DIRECT where the file system

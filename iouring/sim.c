@@ -231,6 +231,8 @@ static void sim_close(struct sl_loader *loader)
 const struct sl_loader_ops sl_loader_sim = {
     .name = "sim",
     .description = "for tests: a device of a given rate and latency, without data",
+    .for_tests = true,
+    .without_data = true,
     .open = sim_open,
     .add_file = sim_add_file,
     .submit = sim_submit,

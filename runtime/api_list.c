@@ -26,7 +26,8 @@ static bool list_kernel(int index, struct sl_entry *entry)
         description = "works in place";
     else if (kernel)
         description = "whole layers";
-    *entry = (struct sl_entry){sl_layer_type_name((enum sl_layer_type)index), description, false};
+    *entry = (struct sl_entry){.name = sl_layer_type_name((enum sl_layer_type)index),
+                               .description = description};
     return true;
 }
 
@@ -37,19 +38,24 @@ bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry)
         const struct sl_policy *policy = sl_policy_at(index);
         /* Those with a budget are those that read ahead within it. */
         if (policy)
-            *entry = (struct sl_entry){policy->name, policy->description, policy->budgeted};
+            *entry = (struct sl_entry){.name = policy->name,
+                                       .description = policy->description,
+                                       .heeds_depth = policy->budgeted};
         return policy;
     }
     case SL_KIND_LOADER: {
         const struct sl_loader_ops *loader = sl_loader_at(index);
         if (loader)
-            *entry = (struct sl_entry){loader->name, loader->description, false};
+            *entry = (struct sl_entry){.name = loader->name,
+                                       .description = loader->description,
+                                       .for_tests = loader->for_tests};
         return loader;
     }
     case SL_KIND_TOPOLOGY: {
         const struct sl_topology *topology = sl_topology_at(index);
         if (topology)
-            *entry = (struct sl_entry){topology->name, topology->description, false};
+            *entry =
+                (struct sl_entry){.name = topology->name, .description = topology->description};
         return topology;
     }
     case SL_KIND_KERNEL:

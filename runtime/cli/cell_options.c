@@ -225,6 +225,11 @@ static json_t *given_or_null(int64_t number)
     return number > 0 ? json_integer((json_int_t)number) : json_null();
 }
 
+static json_t *flag_or_null(bool given)
+{
+    return given ? json_true() : json_null();
+}
+
 void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context)
 {
     size_t i;
@@ -240,6 +245,9 @@ void cell_finish_records(const struct cell_request *request, json_t *records, js
         json_object_set_new(record, "depth", given_or_null(request->cell.depth));
         json_object_set_new(record, "depth_bytes", given_or_null(request->cell.depth_bytes));
         json_object_set_new(record, "queue_depth", given_or_null(request->cell.queue_depth));
+        json_object_set_new(record, "budget_given", given_or_null(request->cell.budget_bytes));
+        json_object_set_new(record, "cold", flag_or_null(request->cell.cold));
+        json_object_set_new(record, "no_verify", flag_or_null(request->cell.trust));
         json_object_set(record, "context", context);
     }
 }

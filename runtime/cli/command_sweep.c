@@ -245,6 +245,40 @@ static struct sweep_group *open_group(struct sweep_command *command, const char 
     return group;
 }
 
+static bool same_packs(const struct pack_set *one, const struct pack_set *two)
+{
+    return one->count == two->count &&
+           !memcmp(one->identities, two->identities, (size_t)one->count * sizeof(*one->identities));
+}
+
+static int add_paths(struct sweep_group *group)
+{
+    SL_AUTO(sl_text_free) struct sl_text text = {0};
+    sl_text_add(&text, "%s (", group->names);
+    for (int n = 0; n < group->packs.count; n++)
+        sl_text_add(&text, "%s%s", n ? "+" : "", group->packs.paths[n]);
+    sl_text_add(&text, ")");
+    if (text.failed)
+        return -ENOMEM;
+    free(group->names);
+    group->names = SL_STEAL(text.bytes);
+    return 0;
+}
+
+/* Networks of the same name from other packs are named with these. */
+static int tell_packs_apart(struct sweep *sweep)
+{
+    SL_AUTO_FREE bool *several = calloc((size_t)sweep->group_count + 1, sizeof(*several));
+    int code = several ? 0 : -ENOMEM;
+    for (int g = 0; code == 0 && g < sweep->group_count; g++)
+        for (int h = 0; h < sweep->group_count; h++)
+            several[g] |= !strcmp(sweep->groups[g].names, sweep->groups[h].names) &&
+                          !same_packs(&sweep->groups[g].packs, &sweep->groups[h].packs);
+    for (int g = 0; code == 0 && g < sweep->group_count; g++)
+        code = several[g] ? add_paths(&sweep->groups[g]) : 0;
+    return code;
+}
+
 /* Opens every network of every job. */
 static int read_networks(struct sweep_command *command, struct sl_error *error)
 {
@@ -262,6 +296,8 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
                 return command->jobs[j].networks[n].origin
                            ? sl_error_wrap(error, "%s", command->jobs[j].networks[n].origin)
                            : error->code;
+    if (tell_packs_apart(&command->sweep) < 0)
+        return sl_error_set(error, -ENOMEM, "out of memory");
     return 0;
 }
 

@@ -27,7 +27,8 @@ struct sweep_plan {
 /* Packs that run as one batch: one value of the network axis. */
 struct sweep_group {
     struct pack_set packs;
-    char *names;     /* of the networks, joined by "+"; owned */
+    char *names;     /* of the networks, joined by "+", and their packs where names are not enough;
+                      * owned */
     json_t *context; /* owned */
 };
 

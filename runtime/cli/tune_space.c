@@ -15,7 +15,7 @@ static const struct {
 } searched[] = {
     {"policy", "all"},
     {"queue-depth", "8,32"},
-    {"loader", "uring,pread,mmap"},
+    {"loader", "all"},
 };
 #define SEARCHED (int)(sizeof(searched) / sizeof(searched[0]))
 /* Beside the policy's choice, which no value says. */

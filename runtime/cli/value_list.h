@@ -18,8 +18,8 @@ struct value_list {
  * "A-B" (A, A+1, ... up to B), "A-B+S" (A, A+S, ...) or "A-B*F" (A, A*F, ...). -EINVAL: an empty
  * value, a range that ends nowhere, more than VALUES_MOST values. */
 int value_list_read(struct value_list *list, const char *text, bool ranges, struct sl_error *error);
-/* Appends names of that kind: "N[,N...]" or "all". -EINVAL with the nearest known name. what: for
- * the message. */
+/* Appends names of that kind: "N[,N...]", or "all", which are those that are not for tests only.
+ * -EINVAL with the nearest known name. what: for the message. */
 int value_list_read_names(struct value_list *list, const char *text, enum sl_kind kind,
                           const char *what, struct sl_error *error);
 void value_list_free(struct value_list *list);

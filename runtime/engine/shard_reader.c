@@ -37,9 +37,14 @@ int sl_shard_reader_open(struct sl_shard_reader *reader, const char *loader,
     *reader = (struct sl_shard_reader){
         .wanted = loader, .options = *options, .verify = verify, .pool = pool};
     int result = open_loader(reader, error);
-    if (!result)
-        reader->maps = reader->loader->ops->map != NULL;
-    return result;
+    if (result < 0)
+        return result;
+    reader->maps = reader->loader->ops->map != NULL;
+    if (verify && reader->loader->ops->without_data)
+        return sl_error_set(error, -EINVAL,
+                            "loader %s reads no data: checksums can only be left out (no-verify)",
+                            reader->loader->ops->name);
+    return 0;
 }
 
 void sl_shard_reader_close(struct sl_shard_reader *reader)

@@ -44,6 +44,9 @@ static const struct setting {
     {"depth", "depth", false, false},
     {"depth_bytes", "depth", false, true},
     {"queue_depth", "queue depth", false, false},
+    {"budget_given", "budget", false, true},
+    {"cold", "cold", false, false},
+    {"no_verify", "no verify", false, false},
     {"input", NULL, true, false},
     {"loader", "loader", true, false},
     {"hints", "hints", true, false},
@@ -107,6 +110,12 @@ static bool same_setting(const struct setting *setting, const json_t *one, const
     return json_equal(left, right);
 }
 
+static bool same_pack(const json_t *one, const json_t *two)
+{
+    static const struct setting identity = {"pack_identity", NULL, false, false};
+    return same_setting(&identity, one, two);
+}
+
 static bool same_settings(const json_t *one, const json_t *two)
 {
     const char *key = sl_record_text(one, "key"), *other = sl_record_text(two, "key");
@@ -151,7 +160,22 @@ static char *set_name(const json_t *records, size_t index)
 
 static bool belongs(const struct sl_result_cell *cell, const char *set, const json_t *record)
 {
-    return !strcmp(cell->set, set) && same_settings(sl_result_cell_record(cell), record);
+    const json_t *own = sl_result_cell_record(cell);
+    return !strcmp(cell->set, set) && same_settings(own, record) && same_pack(own, record);
+}
+
+/* Tells the cells of networks that came from several packs. */
+static void note_packs(struct sl_result_cells *cells)
+{
+    for (size_t i = 0; i < cells->count; i++)
+        for (size_t j = 0; j < i; j++) {
+            struct sl_result_cell *one = &cells->cells[i], *two = &cells->cells[j];
+            const json_t *left = sl_result_cell_record(one), *right = sl_result_cell_record(two);
+            if (strcmp(one->set, two->set) || !same_setting(&settings[0], left, right) ||
+                same_pack(left, right))
+                continue;
+            one->one_of_packs = two->one_of_packs = true;
+        }
 }
 
 static int add_cell(struct sl_result_cells *cells, const char *set)
@@ -190,6 +214,7 @@ int sl_result_cells_group(const json_t *records, struct sl_result_cells *cells,
             return sl_error_set(error, -ENOMEM, "out of memory");
         cells->cells[at].failed += !is_ok(record);
     }
+    note_packs(cells);
     return 0;
 }
 
@@ -206,9 +231,16 @@ void sl_result_cells_free(struct sl_result_cells *cells)
 const struct sl_result_cell *sl_result_cell_find(const struct sl_result_cells *cells,
                                                  const struct sl_result_cell *cell)
 {
+    const json_t *record = sl_result_cell_record(cell);
     for (size_t i = 0; i < cells->count; i++)
-        if (belongs(&cells->cells[i], cell->set, sl_result_cell_record(cell)))
+        if (belongs(&cells->cells[i], cell->set, record))
             return &cells->cells[i];
+    for (size_t i = 0; i < cells->count && !cell->one_of_packs; i++) {
+        const struct sl_result_cell *other = &cells->cells[i];
+        if (!other->one_of_packs && !strcmp(other->set, cell->set) &&
+            same_settings(sl_result_cell_record(other), record))
+            return other;
+    }
     return NULL;
 }
 
@@ -232,7 +264,7 @@ bool sl_result_cell_same_figure(const struct sl_result_cell *one, const struct s
         if (!same_setting(&settings[i], sl_result_cell_record(one), sl_result_cell_record(two)))
             return false;
     }
-    return true;
+    return same_pack(sl_result_cell_record(one), sl_result_cell_record(two));
 }
 
 size_t sl_result_cell_samples(const struct sl_result_cell *cell, const struct sl_metric *metric,
@@ -323,13 +355,31 @@ const char *sl_result_cell_limit(const struct sl_result_cell *cell, char buffer[
     return buffer;
 }
 
+/* Appends ", WORD VALUE" to what fits. */
+static void add_word(char *text, size_t size, const char *word, const char *value)
+{
+    size_t length = strlen(text);
+    if (length + 1 < size)
+        snprintf(text + length, size - length, "%s%s%s%s", length ? ", " : "", word,
+                 *value ? " " : "", value);
+}
+
+static void add_setting(char *text, size_t size, const struct setting *setting, const json_t *value)
+{
+    char number[32] = "";
+    if (json_is_number(value) && setting->bytes)
+        sl_format_size((uint64_t)json_number_value(value), number);
+    else if (json_is_number(value))
+        snprintf(number, sizeof(number), "%g", json_number_value(value));
+    add_word(text, size, setting->word, json_is_string(value) ? json_string_value(value) : number);
+}
+
 const char *sl_result_cell_name(const struct sl_result_cell *cell, bool with_place, char *text,
                                 size_t size)
 {
     const json_t *record = sl_result_cell_record(cell);
     const char *network = sl_record_text(record, "network");
-    char limit[32];
-    size_t length = 0;
+    char limit[32], batch[32];
     *text = '\0';
     if (with_place) {
         bool alone = !strcmp(cell->set, network);
@@ -337,26 +387,19 @@ const char *sl_result_cell_name(const struct sl_result_cell *cell, bool with_pla
         snprintf(text, size, "%s%s%s%s %s, %s%s", network, alone ? "" : " (of ",
                  alone ? "" : cell->set, alone ? "" : ")", sl_record_text(record, "policy"),
                  strcmp(limit, "none") ? "limit " : "no limit", strcmp(limit, "none") ? limit : "");
-        length = strlen(text);
     }
+    if (cell->one_of_packs)
+        add_word(text, size, "pack", sl_record_text(record, "pack"));
     for (size_t i = PLACE; i < SETTINGS; i++) {
         const json_t *value = told(record, settings[i].field);
-        char number[32];
-        if (!settings[i].word || !value || length + 1 >= size)
-            continue;
-        /* The loader of every system that has it. */
-        if (json_is_string(value) && !strcmp(json_string_value(value), "uring"))
-            continue;
-        if (json_is_number(value) && settings[i].bytes)
-            sl_format_size((uint64_t)json_number_value(value), number);
-        else if (json_is_number(value))
-            snprintf(number, sizeof(number), "%g", json_number_value(value));
-        snprintf(text + length, size - length, "%s%s %s", length ? ", " : "", settings[i].word,
-                 json_is_string(value) ? json_string_value(value) : number);
-        length += strlen(text + length);
+        /* The loader of every system that has it needs no word. */
+        if (settings[i].word && value &&
+            !(json_is_string(value) && !strcmp(json_string_value(value), "uring")))
+            add_setting(text, size, &settings[i], value);
     }
-    if (sl_record_number(record, "batch", 1) > 1 && length + 1 < size)
-        snprintf(text + length, size - length, "%sbatch %.0f", length ? ", " : "",
-                 sl_record_number(record, "batch", 1));
+    if (sl_record_number(record, "batch", 1) > 1) {
+        snprintf(batch, sizeof(batch), "%.0f", sl_record_number(record, "batch", 1));
+        add_word(text, size, "batch", batch);
+    }
     return text;
 }

@@ -24,9 +24,10 @@ int sl_metric_find(const char *name, const struct sl_metric **metric, struct sl_
 const char *sl_metric_text(const struct sl_metric *metric, double value, char buffer[32]);
 
 struct sl_result_cell {
-    json_t *records; /* array; owned */
-    char *set;       /* networks that ran together, joined by "+"; owned */
-    size_t failed;   /* records whose status is not ok */
+    json_t *records;   /* array; owned */
+    char *set;         /* networks that ran together, joined by "+"; owned */
+    size_t failed;     /* records whose status is not ok */
+    bool one_of_packs; /* other cells have the same network from another pack */
 };
 
 struct sl_result_cells {
@@ -35,14 +36,16 @@ struct sl_result_cells {
 };
 
 /* Groups records (an array, in the order of the file). Those with a `key` belong together when key,
- * network and input agree; others when every setting agrees that either tells, where a record that
- * failed before it told a setting agrees with any. Consecutive records of one worker (same wall_ns,
- * or same makespan_ns without) are a set of networks. Borrows nothing. -ENOMEM. */
+ * network and input agree; others when pack and every setting agree that either tells, where a
+ * record that failed before it told a setting agrees with any. Consecutive records of one worker
+ * (same wall_ns, or same makespan_ns without) are a set of networks. Borrows nothing. -ENOMEM. */
 int sl_result_cells_group(const json_t *records, struct sl_result_cells *cells,
                           struct sl_error *error);
 void sl_result_cells_free(struct sl_result_cells *cells);
 
-/* The cell of `cells` with the settings of `cell`; NULL when there is none. */
+/* The cell of `cells` with pack and settings of `cell`; else, where only one pack of the network
+ * was run on either side, with its settings (so that two encodings can be compared); NULL when
+ * there is none. */
 const struct sl_result_cell *sl_result_cell_find(const struct sl_result_cells *cells,
                                                  const struct sl_result_cell *cell);
 /* The first record that ended ok, else the first: it tells the settings. Borrowed. */

@@ -46,6 +46,56 @@ Test(result_cells, settings_tell_cells_apart)
     json_decref(records);
 }
 
+Test(result_cells, budget_cold_and_verification_tell_cells_apart)
+{
+    json_t *records;
+    struct sl_result_cells cells =
+        group("[{" OK "," FREED "},{" OK "," FREED ",\"budget_given\":6291456},"
+              "{" OK "," FREED ",\"cold\":true},{" OK "," FREED ",\"no_verify\":true},"
+              "{" OK "," FREED ",\"budget_given\":null,\"cold\":null}]",
+              &records);
+    static const char *const names[] = {
+        "A bulk, no limit, threads 2", "A bulk, no limit, budget 6.00 MiB, threads 2",
+        "A bulk, no limit, cold, threads 2", "A bulk, no limit, no verify, threads 2"};
+    cr_assert_eq(cells.count, 4);
+    cr_expect_eq(json_array_size(cells.cells[0].records), 2);
+    for (size_t i = 0; i < 4; i++) {
+        char name[256];
+        cr_expect_str_eq(sl_result_cell_name(&cells.cells[i], true, name, sizeof(name)), names[i]);
+    }
+    sl_result_cells_free(&cells);
+    json_decref(records);
+}
+
+#define PACK(name, identity)                                                                       \
+    "{" OK "," FREED ",\"pack\":\"" name "\",\"pack_identity\":\"" identity "\"}"
+
+Test(result_cells, packs_tell_cells_apart)
+{
+    json_t *both, *one, *other;
+    struct sl_result_cells cells = group("[" PACK("a", "1") "," PACK("b", "2") "]", &both),
+                           before = group("[" PACK("a", "1") "]", &one),
+                           after = group("[" PACK("c", "3") "]", &other);
+    char name[256];
+    cr_assert_eq(cells.count, 2);
+    cr_expect_str_eq(sl_result_cell_name(&cells.cells[1], true, name, sizeof(name)),
+                     "A bulk, no limit, pack b, threads 2");
+    cr_expect_str_eq(sl_result_cell_name(&before.cells[0], true, name, sizeof(name)),
+                     "A bulk, no limit, threads 2");
+    cr_expect_not(sl_result_cell_same_figure(&cells.cells[0], &cells.cells[1]));
+    /* The same pack is found; another one where there is no choice. */
+    cr_expect_eq(sl_result_cell_find(&cells, &before.cells[0]), &cells.cells[0]);
+    cr_expect_eq(sl_result_cell_find(&after, &before.cells[0]), &after.cells[0]);
+    cr_expect_null(sl_result_cell_find(&cells, &after.cells[0]));
+    cr_expect_null(sl_result_cell_find(&after, &cells.cells[1]));
+    sl_result_cells_free(&cells);
+    sl_result_cells_free(&before);
+    sl_result_cells_free(&after);
+    json_decref(both);
+    json_decref(one);
+    json_decref(other);
+}
+
 Test(result_cells, a_killed_record_joins_its_cell)
 {
     json_t *records;

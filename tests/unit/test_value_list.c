@@ -65,6 +65,11 @@ Test(value_list, names)
     cr_assert_eq(value_list_read_names(&list, "all", SL_KIND_POLICY, "policy", &error), 0);
     cr_expect_geq(list.count, 7);
     value_list_free(&list);
+    cr_assert_eq(value_list_read_names(&list, "all", SL_KIND_LOADER, "loader", &error), 0);
+    cr_expect_gt(list.count, 0);
+    for (int i = 0; i < list.count; i++)
+        cr_expect_str_neq(list.values[i], "sim");
+    value_list_free(&list);
     cr_expect_eq(value_list_read_names(&list, "bulk,liner", SL_KIND_POLICY, "policy", &error),
                  -EINVAL);
     cr_expect_not_null(strstr(error.text, "'linear'"), "%s", error.text);
