@@ -126,6 +126,8 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
     *policy = sl_policy_find(request->policy);
     if (!*policy)
         return sl_error_set(error, -EINVAL, "unknown policy '%s'", request->policy);
+    if (request->model_count < 1)
+        return sl_error_set(error, -EINVAL, "there is no network to plan for");
     SL_AUTO_FREE const struct sl_pack **packs =
         calloc((size_t)request->model_count + 1, sizeof(*packs));
     if (!packs)

@@ -45,3 +45,22 @@ uint64_t sl_bound_ns(const uint64_t *bytes, const uint64_t *run_ns, size_t count
     }
     return (uint64_t)best[steps];
 }
+
+uint64_t sl_bound_of_networks_ns(const struct sl_bound_steps *networks, int count,
+                                 const struct sl_bound_of *of)
+{
+    uint64_t most_ns = 0, bytes = 0, run_ns = 0;
+    for (int n = 0; n < count; n++) {
+        const uint64_t own_ns =
+            sl_bound_ns(networks[n].bytes, networks[n].run_ns, networks[n].count, of->memory_bytes,
+                        of->bytes_per_s, of->cold);
+        most_ns = own_ns > most_ns ? own_ns : most_ns;
+        for (size_t k = 0; k < networks[n].count; k++) {
+            bytes += networks[n].bytes[k];
+            run_ns += of->executors == 1 ? networks[n].run_ns[k] : 0;
+        }
+    }
+    const uint64_t all_ns =
+        sl_bound_ns(&bytes, &run_ns, 1, of->memory_bytes, of->bytes_per_s, of->cold);
+    return all_ns > most_ns ? all_ns : most_ns;
+}

@@ -15,4 +15,19 @@
 uint64_t sl_bound_ns(const uint64_t *bytes, const uint64_t *run_ns, size_t count,
                      uint64_t memory_bytes, double bytes_per_s, bool cold);
 
+struct sl_bound_steps {
+    const uint64_t *bytes, *run_ns; /* [count], as above */
+    size_t count;
+};
+struct sl_bound_of {
+    uint64_t memory_bytes; /* for shards, at most */
+    double bytes_per_s;
+    bool cold;
+    int executors; /* steps that may run at once */
+};
+/* One request of each of several networks, which may take turns in any order: the greatest of the
+ * bounds of each alone, of reading what all of them need and, with one executor, of running it. */
+uint64_t sl_bound_of_networks_ns(const struct sl_bound_steps *networks, int count,
+                                 const struct sl_bound_of *of);
+
 #endif

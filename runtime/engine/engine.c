@@ -168,7 +168,8 @@ static int create_executors(struct sl_engine *engine, uint64_t more, struct sl_e
     int result = sl_engine_size_scratch(engine, more, error);
     if (result)
         return result;
-    engine->executors = calloc((size_t)count, sizeof(*engine->executors));
+    if (!engine->executors) /* else an earlier run could not make all of them */
+        engine->executors = calloc((size_t)count, sizeof(*engine->executors));
     if (!engine->executors)
         return sl_error_set(error, -ENOMEM, "no memory for %d executors", count);
     const struct sl_executor_options options = {
@@ -500,7 +501,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     if (!engine->network_count)
         return sl_error_set(error, -EINVAL, "there is no network to run");
     int result = sl_shard_reader_ready(&engine->reader, error);
-    if (!result && !engine->executors)
+    if (!result && engine->executor_count < engine->policy->executors)
         result = create_executors(engine, more, error);
     if (!result && engine->schedule &&
         (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
@@ -512,6 +513,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     uint64_t begin_ns = sl_now_ns();
     engine->last_run_end_ns = begin_ns;
     engine->batch = (struct sl_batch_facts){0};
+    engine->batch_shard_bytes = engine->budget.shard_bytes;
     engine->reader.load_ns = 0;
     engine->reader.reading_since_ns = begin_ns;
     sl_engine_note_begin(engine, begin_ns);

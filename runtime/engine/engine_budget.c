@@ -6,8 +6,6 @@
 #include "runtime/base/units.h"
 #include "runtime/engine/engine_state.h"
 
-/* What activations are brought down to for the sake of pins. */
-#define BANDED_ARENA_SHARE 4
 /* What whole huge pages may take of the memory for shards, when these do not all fit. */
 #define WHOLE_PAGES_SHARE 8
 /* What threads, tables and plans may take until the budget is divided for the last time. */
@@ -32,12 +30,7 @@ bool sl_engine_budget_changed(const struct sl_engine *engine)
 
 static uint64_t arena_bytes(const struct sl_engine *engine)
 {
-    uint64_t most = 0;
-    for (int n = 0; n < engine->network_count; n++) {
-        uint64_t bytes = engine->networks[n]->plan.bytes;
-        most = bytes > most ? bytes : most;
-    }
-    return most;
+    return sl_largest_arena(engine->networks, engine->network_count);
 }
 
 static uint64_t activation_bytes(const struct sl_engine *engine)
@@ -79,33 +72,18 @@ static int try_activations(struct sl_engine *engine, uint64_t most_bytes, struct
     return result ? result : divide(engine, engine->budget.scratch_bytes, error);
 }
 
-/* Computing of halos, for all networks. */
-static double bands_cost_ns(const struct sl_engine *engine)
-{
-    double flops = 0;
-    for (int n = 0; n < engine->network_count; n++) {
-        const struct sl_activation_plan *plan = &engine->networks[n]->plan;
-        for (int c = 0; c < plan->chain_count; c++)
-            flops += plan->chains[c].recomputed_flops;
-    }
-    return sl_workload_estimate_ns(flops, engine->threads);
-}
-
-/* Row bands of activations that would fit whole leave more memory to pins: taken when reading that
- * much in every request takes longer than twice what the halos cost. */
+/* Row bands of activations that would fit whole leave more memory to pins. */
 static int band_for_pins(struct sl_engine *engine, struct sl_error *error)
 {
     uint64_t weight_bytes = engine->workload.weight_bytes, whole = engine->budget.shard_bytes;
     if (!engine->policy->planned || whole >= weight_bytes)
         return 0;
-    int result = try_activations(engine, arena_bytes(engine) / BANDED_ARENA_SHARE, error);
-    if (result)
+    int result = try_activations(engine, arena_bytes(engine) / SL_BANDED_ARENA_SHARE, error);
+    if (result || sl_workload_bands_pay(&engine->workload, engine->networks, engine->threads, whole,
+                                        engine->budget.shard_bytes,
+                                        (double)sl_engine_known_device(engine).bytes_per_s))
         return result;
-    uint64_t banded = engine->budget.shard_bytes;
-    banded = banded < weight_bytes ? banded : weight_bytes;
-    double rate = (double)sl_engine_known_device(engine).bytes_per_s;
-    double saved_ns = banded > whole ? (double)(banded - whole) * 1e9 / rate : 0;
-    return saved_ns > 2 * bands_cost_ns(engine) ? 0 : try_activations(engine, UINT64_MAX, error);
+    return try_activations(engine, UINT64_MAX, error);
 }
 
 static int least_bytes(const struct sl_engine *engine, uint64_t *least, struct sl_error *error)
@@ -177,12 +155,7 @@ static int choose_pages(struct sl_engine *engine, uint64_t more, uint64_t scratc
 /* Of one executor, for any of the networks. */
 static uint64_t kernel_scratch(const struct sl_engine *engine)
 {
-    uint64_t bytes = 0;
-    for (int n = 0; n < engine->network_count; n++) {
-        const uint64_t own = sl_network_state_scratch(engine->networks[n], engine->threads);
-        bytes = own > bytes ? own : bytes;
-    }
-    return bytes;
+    return sl_largest_scratch(engine->networks, engine->network_count, engine->threads);
 }
 
 int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error)

@@ -188,7 +188,8 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
     struct sl_device_model device;
     uint64_t batches = engine->batches, now_ns;
     bool due = batches <= ENGINE_BATCHES_PLANNED && (batches & (batches - 1)) == 0;
-    if (!engine->policy->planned || !due || !more || !sl_engine_observed_device(engine, &device))
+    if (!engine->policy->planned || !due || !more || engine->shrunk ||
+        !sl_engine_observed_device(engine, &device))
         return 0;
     int result = current_pass_ns(engine, &device, &now_ns, error);
     if (result)
@@ -207,8 +208,11 @@ static int find_bound(struct sl_engine *engine, struct sl_error *error)
         bytes_per_s = seen.bytes_per_s;
     if (!bytes_per_s)
         return 0;
-    return sl_workload_bound(&engine->workload, engine->budget.shard_bytes, (double)bytes_per_s,
-                             engine->batches == 1, &engine->batch.bound_ns, &compute_ns, error);
+    const struct sl_bound_of of = {.memory_bytes = engine->batch_shard_bytes,
+                                   .bytes_per_s = (double)bytes_per_s,
+                                   .cold = engine->batches == 1,
+                                   .executors = engine->policy->executors};
+    return sl_workload_bound(&engine->workload, &of, &engine->batch.bound_ns, &compute_ns, error);
 }
 
 int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *error)

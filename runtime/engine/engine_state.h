@@ -32,6 +32,7 @@ struct sl_engine {
     uint64_t scratch_bytes; /* of each executor */
     bool whole_pages;       /* activations take sl_pool_whole_bytes: decided with each plan */
     struct sl_budget budget;
+    uint64_t batch_shard_bytes; /* what of it was for shards when the batch began */
     struct sl_workload workload;
     struct sl_schedule_options schedule_options;
     uint64_t batches;             /* that ended well */

@@ -1,6 +1,7 @@
 #include "runtime/engine/predict.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@
 /* Simulated to see the steady state: of all but the first, the mean without the least and the
  * greatest. A throttle's slices make them alternate. */
 #define PREDICT_PASSES 6
-/* More than this process takes by itself: a limit that leaves room for everything. */
-#define PREDICT_PROCESS_MOST_BYTES (UINT64_C(1) << 30)
+/* Without a limit there is room for everything. */
+#define PREDICT_ROOM_BYTES (UINT64_C(1) << 30)
 
 struct sl_predictor {
     struct sl_pool *pool;
@@ -118,32 +119,46 @@ void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes)
     predictor->process_bytes = bytes;
 }
 
-/* Memory besides shards, as the engine will divide it (engine_budget.c), in single pages. Policies
- * without a budget have all requests of a batch active at once, but bulk and linear, which chain
- * them. */
-static int divide(const struct sl_predictor *predictor, const struct sl_policy *policy,
-                  uint64_t limit_bytes, struct sl_budget *budget, struct sl_error *error)
+/* What is asked. */
+struct question {
+    const struct sl_policy *policy;
+    uint64_t limit_bytes;
+    int depth;
+    uint64_t ahead_bytes;
+};
+
+/* How memory is divided for it. */
+struct division {
+    struct sl_budget budget;
+    uint64_t least_bytes;       /* of shards, that the policy needs; 0 when it heeds no budget */
+    uint64_t least_limit_bytes; /* of memory for all, in row bands; the same */
+    bool whole;                 /* activations are not in row bands for want of memory */
+};
+
+/* Memory besides shards, as the engine will divide it (engine_budget.c), in single pages, with the
+ * activations of one network. */
+static int divide(const struct sl_predictor *predictor, const struct question *question,
+                  struct sl_budget *budget, struct sl_error *error)
 {
-    *budget = (struct sl_budget){.total_bytes = limit_bytes};
-    for (int n = 0; n < predictor->count; n++) {
-        const struct sl_network_state *state = predictor->states[n];
-        uint64_t scratch = sl_network_state_scratch(state, predictor->threads);
-        if (scratch > budget->scratch_bytes)
-            budget->scratch_bytes = scratch;
-        if (state->plan.bytes > budget->activation_bytes)
-            budget->activation_bytes = state->plan.bytes;
-    }
-    budget->scratch_bytes *= (uint64_t)policy->executors;
-    budget->activation_bytes += sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS);
-    if (limit_bytes == UINT64_MAX)
-        budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
-                              budget->scratch_bytes + PREDICT_PROCESS_MOST_BYTES;
-    uint64_t charged = 0;
+    const uint64_t held_bytes = sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS);
+    uint64_t charged;
     int result = sl_budget_charged(&charged, error);
-    if (!result)
-        result = sl_budget_divide(budget,
-                                  budget->total_bytes > charged ? budget->total_bytes - charged : 0,
-                                  sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS), error);
+    if (result)
+        return result;
+    *budget = (struct sl_budget){
+        .total_bytes = question->limit_bytes,
+        .scratch_bytes =
+            (uint64_t)question->policy->executors *
+            sl_largest_scratch(predictor->states, predictor->count, predictor->threads),
+        .activation_bytes = held_bytes + sl_largest_arena(predictor->states, predictor->count)};
+    const uint64_t process =
+        predictor->process_bytes > charged ? predictor->process_bytes : charged;
+    if (question->limit_bytes == UINT64_MAX)
+        budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
+                              budget->scratch_bytes + process + PREDICT_ROOM_BYTES;
+    result =
+        sl_budget_divide(budget, budget->total_bytes > charged ? budget->total_bytes - charged : 0,
+                         held_bytes, error);
     if (!result && predictor->process_bytes) {
         budget->process_bytes = predictor->process_bytes;
         sl_budget_rest(budget);
@@ -152,53 +167,66 @@ static int divide(const struct sl_predictor *predictor, const struct sl_policy *
 }
 
 /* The same with activations of at most most_bytes, if they can be had so small. */
-static int divide_bounded(struct sl_predictor *predictor, const struct sl_policy *policy,
-                          uint64_t limit_bytes, uint64_t most_bytes, struct sl_budget *budget,
-                          struct sl_error *error)
+static int divide_bounded(struct sl_predictor *predictor, const struct question *question,
+                          uint64_t most_bytes, struct sl_budget *budget, struct sl_error *error)
 {
     int result = sl_workload_bound_activations(&predictor->workload, predictor->states, most_bytes,
                                                predictor->threads, error);
-    return result ? result : divide(predictor, policy, limit_bytes, budget, error);
+    return result ? result : divide(predictor, question, budget, error);
 }
 
-/* As the engine does: whole activations when the policy can run so, else row bands. *least: bytes
- * of shards that the policy needs; *least_limit: of memory for all, in row bands; both 0 when it
- * heeds no budget. */
-static int divide_for(struct sl_predictor *predictor, const struct sl_policy *policy,
-                      uint64_t limit_bytes, struct sl_budget *budget, uint64_t *least,
-                      uint64_t *least_limit, struct sl_error *error)
+/* As the engine does: whole activations when the policy can run so, else row bands. */
+static int divide_for(struct sl_predictor *predictor, const struct question *question,
+                      struct division *division, struct sl_error *error)
 {
-    *least = *least_limit = 0;
-    if (!policy->budgeted)
-        return divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, budget, error);
-    int result = sl_schedule_least_budget(predictor->workload.networks, predictor->count, policy,
-                                          least, error);
+    struct sl_budget *budget = &division->budget;
+    *division = (struct division){.whole = true};
+    if (!question->policy->budgeted)
+        return divide_bounded(predictor, question, UINT64_MAX, budget, error);
+    int result = sl_schedule_least_budget(predictor->workload.networks, predictor->count,
+                                          question->policy, &division->least_bytes, error);
     if (!result)
-        result = divide_bounded(predictor, policy, limit_bytes, 0, budget, error);
+        result = divide_bounded(predictor, question, 0, budget, error);
     if (result)
         return result;
-    *least_limit = sl_budget_least(budget, *least);
-    result = divide_bounded(predictor, policy, limit_bytes, UINT64_MAX, budget, error);
-    uint64_t arena = 0;
-    for (int n = 0; n < predictor->count; n++)
-        if (predictor->states[n]->plan.bytes > arena)
-            arena = predictor->states[n]->plan.bytes;
-    uint64_t most = sl_budget_arena(budget, *least, arena);
+    division->least_limit_bytes = sl_budget_least(budget, division->least_bytes);
+    result = divide_bounded(predictor, question, UINT64_MAX, budget, error);
+    uint64_t most = sl_budget_arena(budget, division->least_bytes,
+                                    sl_largest_arena(predictor->states, predictor->count));
     if (result || most == UINT64_MAX)
         return result;
-    return divide_bounded(predictor, policy, limit_bytes, most, budget, error);
+    division->whole = false;
+    return divide_bounded(predictor, question, most, budget, error);
+}
+
+/* What the engine does when more requests are to come: smaller activations for more pins. */
+static int band_for_pins(struct sl_predictor *predictor, const struct question *question,
+                         struct division *division, struct sl_error *error)
+{
+    const uint64_t whole_bytes = division->budget.shard_bytes;
+    if (!question->policy->planned || !division->whole ||
+        whole_bytes >= predictor->workload.weight_bytes)
+        return 0;
+    const uint64_t arena = sl_largest_arena(predictor->states, predictor->count);
+    int result = divide_bounded(predictor, question, arena / SL_BANDED_ARENA_SHARE,
+                                &division->budget, error);
+    if (result || sl_workload_bands_pay(&predictor->workload, predictor->states, predictor->threads,
+                                        whole_bytes, division->budget.shard_bytes,
+                                        (double)sl_device_rate(&predictor->device)))
+        return result;
+    return divide_bounded(predictor, question, UINT64_MAX, &division->budget, error);
 }
 
 static struct sl_schedule_options options_of(const struct sl_predictor *predictor,
-                                             const struct sl_policy *policy,
-                                             const struct sl_budget *budget, uint64_t limit_bytes,
-                                             int depth, uint64_t ahead_bytes)
+                                             const struct question *question,
+                                             const struct division *division)
 {
+    const struct sl_budget *budget = &division->budget;
     return (struct sl_schedule_options){
-        .budget_bytes = policy->budgeted ? budget->shard_bytes : UINT64_MAX,
-        .memory_bytes = limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(budget),
-        .depth = depth,
-        .ahead_bytes = ahead_bytes,
+        .budget_bytes = question->policy->budgeted ? budget->shard_bytes : UINT64_MAX,
+        .memory_bytes = question->limit_bytes == UINT64_MAX ? 0 : sl_budget_networks(budget),
+        .depth = question->depth,
+        .ahead_bytes = question->ahead_bytes,
         .reads_most = predictor->device.depth,
     };
 }
@@ -207,50 +235,58 @@ static struct sl_schedule_options options_of(const struct sl_predictor *predicto
 static int plan(struct sl_predictor *predictor, const struct sl_schedule_options *options,
                 bool again, struct sl_plan *made, struct sl_error *error)
 {
-    const uint64_t rate = predictor->device.bytes_per_s,
-                   throttle = predictor->device.throttle_bytes_per_s;
     const struct sl_device_model device =
-        sl_plan_device(throttle && throttle < rate ? throttle : rate,
-                       predictor->device.host.clear_ns_per_byte, predictor->device.depth);
+        sl_plan_device(sl_device_rate(&predictor->device), predictor->device.host.clear_ns_per_byte,
+                       predictor->device.depth);
     handle_as(predictor, NULL, false);
     return sl_plan_make(predictor->workload.networks, predictor->count, options, &device, again,
                         made, error);
 }
 
-/* One request, in a process that begins with it. */
-static int simulate_first(struct sl_predictor *predictor, const struct sl_policy *policy,
-                          const struct sl_schedule_options *options, struct sl_simulation *cold,
-                          struct sl_error *error)
+/* One request in a process that begins with it: how it is scheduled, and handled. */
+static int prepare_first(struct sl_predictor *predictor, const struct question *question,
+                         const struct division *division, struct sl_schedule_options *options,
+                         struct sl_error *error)
 {
-    struct sl_schedule_options cold_options = *options;
     int result = 0;
-    if (policy->planned) {
+    *options = options_of(predictor, question, division);
+    if (question->policy->planned) {
         struct sl_plan made = {0};
         result = plan(predictor, options, false, &made, error);
-        cold_options.ahead_bytes = made.ahead_bytes;
+        options->ahead_bytes = made.ahead_bytes;
         sl_plan_free(&made);
     }
-    handle_as(predictor, policy, true);
-    if (!result)
-        result = sl_simulate(predictor->workload.networks, predictor->count, policy, &cold_options,
-                             &predictor->device, 1, cold, error);
+    handle_as(predictor, question->policy, true);
     return result;
 }
 
+static int simulate_first(struct sl_predictor *predictor, const struct question *question,
+                          const struct division *division, struct sl_simulation *cold,
+                          struct sl_error *error)
+{
+    struct sl_schedule_options options;
+    int result = prepare_first(predictor, question, division, &options, error);
+    return result ? result
+                  : sl_simulate(predictor->workload.networks, predictor->count, question->policy,
+                                &options, &predictor->device, 1, cold, error);
+}
+
 /* PREDICT_PASSES of them. */
-static int simulate_later(struct sl_predictor *predictor, const struct sl_policy *policy,
-                          const struct sl_schedule_options *options, struct sl_simulation *steady,
+static int simulate_later(struct sl_predictor *predictor, const struct question *question,
+                          const struct division *division, struct sl_simulation *steady,
                           uint64_t *pinned_bytes, struct sl_error *error)
 {
+    const struct sl_schedule_options options = options_of(predictor, question, division);
     struct sl_schedule_network *networks = predictor->workload.networks;
+    const bool planned = question->policy->planned;
     struct sl_plan made = {0};
-    int result = policy->planned ? plan(predictor, options, true, &made, error) : 0;
-    for (int n = 0; n < predictor->count && policy->planned && !result; n++)
+    int result = planned ? plan(predictor, &options, true, &made, error) : 0;
+    for (int n = 0; n < predictor->count && planned && !result; n++)
         networks[n].pinned = made.pinned[n];
-    handle_as(predictor, policy, false);
+    handle_as(predictor, question->policy, false);
     if (!result)
-        result = sl_simulate(networks, predictor->count, policy, options, &predictor->device,
-                             PREDICT_PASSES, steady, error);
+        result = sl_simulate(networks, predictor->count, question->policy, &options,
+                             &predictor->device, PREDICT_PASSES, steady, error);
     for (int n = 0; n < predictor->count; n++)
         networks[n].pinned = NULL;
     *pinned_bytes = made.pinned_bytes;
@@ -258,78 +294,111 @@ static int simulate_later(struct sl_predictor *predictor, const struct sl_policy
     return result;
 }
 
-static int simulate(struct sl_predictor *predictor, const struct sl_policy *policy,
-                    const struct sl_schedule_options *options, struct sl_prediction *prediction,
+/* Behind a throttle passes alternate: the mean of the middle ones. */
+static uint64_t usual_pass_ns(const struct sl_simulation *steady, int networks)
+{
+    uint64_t later_ns[PREDICT_PASSES - 1], sum_ns = 0;
+    for (size_t pass = 1; pass < PREDICT_PASSES; pass++)
+        later_ns[pass - 1] = steady->request_end_ns[(pass + 1) * (size_t)networks - 1] -
+                             steady->round_begin_ns[pass];
+    sl_sort_u64(later_ns, PREDICT_PASSES - 1);
+    for (size_t pass = 1; pass < PREDICT_PASSES - 2; pass++)
+        sum_ns += later_ns[pass];
+    return sum_ns / (PREDICT_PASSES - 3);
+}
+
+/* What of the process is not shards. Policies without a budget may have several requests active at
+ * once. */
+static uint64_t overhead_bytes(const struct sl_predictor *predictor,
+                               const struct sl_simulation *simulation, struct sl_budget *budget)
+{
+    const uint64_t activation_bytes =
+        sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS) + simulation->activation_peak_bytes;
+    if (activation_bytes > budget->activation_bytes)
+        budget->activation_bytes = activation_bytes;
+    return sl_budget_overhead(budget);
+}
+
+/* *division becomes that of later passes. */
+static int simulate(struct sl_predictor *predictor, const struct question *question,
+                    struct division *division, struct sl_prediction *prediction,
                     struct sl_error *error)
 {
     SL_AUTO(sl_simulation_free) struct sl_simulation cold = {0}, steady = {0};
-    int result = simulate_first(predictor, policy, options, &cold, error);
-    if (!result)
-        result =
-            simulate_later(predictor, policy, options, &steady, &prediction->pinned_bytes, error);
+    int result = simulate_first(predictor, question, division, &cold, error);
     if (result)
         return result;
     prediction->makespan_ns = cold.request_end_ns[cold.requests_done - 1];
     prediction->read_bytes = cold.bytes_read;
     prediction->reads_bind =
         prediction->makespan_ns ? (double)cold.stall_ns / (double)prediction->makespan_ns : 0;
-    uint64_t later_ns[PREDICT_PASSES - 1];
-    for (size_t pass = 1; pass < PREDICT_PASSES; pass++)
-        later_ns[pass - 1] = steady.request_end_ns[(pass + 1) * (size_t)predictor->count - 1] -
-                             steady.round_begin_ns[pass];
-    sl_sort_u64(later_ns, PREDICT_PASSES - 1);
-    for (size_t pass = 1; pass < PREDICT_PASSES - 2; pass++)
-        prediction->steady_ns += later_ns[pass] / (PREDICT_PASSES - 3);
+    prediction->peak_bytes = cold.peak_bytes + overhead_bytes(predictor, &cold, &division->budget);
+    result = band_for_pins(predictor, question, division, error);
+    if (!result)
+        result = simulate_later(predictor, question, division, &steady, &prediction->pinned_bytes,
+                                error);
+    if (result)
+        return result;
+    prediction->steady_ns = usual_pass_ns(&steady, predictor->count);
     prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
-    prediction->peak_bytes =
-        steady.peak_bytes > cold.peak_bytes ? steady.peak_bytes : cold.peak_bytes;
+    const uint64_t peak_bytes =
+        steady.peak_bytes + overhead_bytes(predictor, &steady, &division->budget);
+    if (peak_bytes > prediction->peak_bytes)
+        prediction->peak_bytes = peak_bytes;
+    prediction->slot_bytes = steady.peak_bytes;
     return 0;
+}
+
+static int find_bounds(struct sl_predictor *predictor, const struct question *question,
+                       uint64_t first_bytes, uint64_t later_bytes, struct sl_prediction *prediction,
+                       struct sl_error *error)
+{
+    struct sl_bound_of of = {.memory_bytes = first_bytes,
+                             .bytes_per_s = (double)sl_device_rate(&predictor->device),
+                             .cold = true,
+                             .executors = question->policy->executors};
+    int result = sl_workload_bound(&predictor->workload, &of, &prediction->bound_ns,
+                                   &prediction->compute_ns, error);
+    of.memory_bytes = later_bytes;
+    of.cold = false;
+    return result ? result
+                  : sl_workload_bound(&predictor->workload, &of, &prediction->steady_bound_ns,
+                                      &prediction->compute_ns, error);
 }
 
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
                int depth, uint64_t ahead_bytes, struct sl_prediction *prediction,
                struct sl_error *error)
 {
-    struct sl_budget budget;
+    const struct question question = {policy, limit_bytes, depth, ahead_bytes};
+    struct division division;
     struct sl_prediction made = {0};
-    uint64_t least = 0;
-    int result =
-        divide_for(predictor, policy, limit_bytes, &budget, &least, &made.least_limit_bytes, error);
+    int result = divide_for(predictor, &question, &division, error);
     if (result)
         return result;
-    uint64_t overhead = sl_budget_overhead(&budget);
-    const struct sl_schedule_options options =
-        options_of(predictor, policy, &budget, limit_bytes, depth, ahead_bytes);
-    made.fits = !policy->budgeted || budget.shard_bytes >= least;
-    if (made.fits) {
-        result = simulate(predictor, policy, &options, &made, error);
-        if (result)
-            return result;
-    }
-    made.budget = budget;
-    made.slot_bytes = made.peak_bytes;
-    if (policy->budgeted)
-        made.slot_bytes = budget.shard_bytes < predictor->workload.weight_bytes
-                              ? budget.shard_bytes
-                              : predictor->workload.weight_bytes;
-    made.slot_bytes -= made.pinned_bytes < made.slot_bytes ? made.pinned_bytes : made.slot_bytes;
-    made.peak_bytes += overhead;
-    if (!policy->budgeted) {
+    const uint64_t first_bytes = division.budget.shard_bytes;
+    made.least_limit_bytes = division.least_limit_bytes;
+    made.fits = !policy->budgeted || first_bytes >= division.least_bytes;
+    made.peak_bytes = sl_budget_overhead(&division.budget);
+    if (made.fits)
+        result = simulate(predictor, &question, &division, &made, error);
+    if (!result)
+        result = find_bounds(predictor, &question, first_bytes, division.budget.shard_bytes, &made,
+                             error);
+    if (result)
+        return result;
+    if (policy->budgeted) {
+        const uint64_t weight_bytes = predictor->workload.weight_bytes;
+        made.slot_bytes =
+            division.budget.shard_bytes < weight_bytes ? division.budget.shard_bytes : weight_bytes;
+    } else {
         made.least_limit_bytes = made.peak_bytes;
         made.fits = made.peak_bytes <= limit_bytes;
     }
-    const uint64_t throttle = predictor->device.throttle_bytes_per_s;
-    double rate = (double)predictor->device.bytes_per_s;
-    if (throttle && (double)throttle < rate)
-        rate = (double)throttle;
-    result = sl_workload_bound(&predictor->workload, budget.shard_bytes, rate, true, &made.bound_ns,
-                               &made.compute_ns, error);
-    if (!result)
-        result = sl_workload_bound(&predictor->workload, budget.shard_bytes, rate, false,
-                                   &made.steady_bound_ns, &made.compute_ns, error);
-    if (!result)
-        *prediction = made;
-    return result;
+    made.slot_bytes -= made.pinned_bytes < made.slot_bytes ? made.pinned_bytes : made.slot_bytes;
+    made.budget = division.budget;
+    *prediction = made;
+    return 0;
 }
 
 int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
@@ -337,14 +406,16 @@ int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *pol
                      void (*observe)(void *context, const struct sl_simulated_step *step),
                      void *context, struct sl_error *error)
 {
-    struct sl_budget budget;
-    uint64_t least, least_limit;
-    int result = divide_for(predictor, policy, limit_bytes, &budget, &least, &least_limit, error);
-    if (result)
-        return result;
-    const struct sl_schedule_options options =
-        options_of(predictor, policy, &budget, limit_bytes, depth, ahead_bytes);
-    handle_as(predictor, policy, true);
-    return sl_simulate_steps(predictor->workload.networks, predictor->count, policy, &options,
-                             &predictor->device, observe, context, error);
+    const struct question question = {policy, limit_bytes, depth, ahead_bytes};
+    struct division division;
+    struct sl_schedule_options options;
+    int result = divide_for(predictor, &question, &division, error);
+    if (!result && policy->budgeted && division.budget.shard_bytes < division.least_bytes)
+        result = sl_error_set(error, -ENOBUFS, "policy %s needs %" PRIu64 " bytes of memory",
+                              policy->name, division.least_limit_bytes);
+    if (!result)
+        result = prepare_first(predictor, &question, &division, &options, error);
+    return result ? result
+                  : sl_simulate_steps(predictor->workload.networks, predictor->count, policy,
+                                      &options, &predictor->device, observe, context, error);
 }

@@ -19,7 +19,7 @@ struct sl_prediction {
     uint64_t read_bytes, steady_read_bytes;
     uint64_t bound_ns, steady_bound_ns; /* which no schedule beats with this memory */
     uint64_t compute_ns;                /* runs alone */
-    struct sl_budget budget;            /* as the engine will divide it */
+    struct sl_budget budget;            /* as the engine will divide it for later passes */
     uint64_t slot_bytes, pinned_bytes;  /* see struct sl_engine_facts */
     double reads_bind; /* share of a cold pass in which computing waited for reads */
 };
@@ -39,13 +39,14 @@ void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes);
 void sl_predictor_slow_down(struct sl_predictor *predictor, double factor);
 
 /* limit_bytes: of memory for the whole process, UINT64_MAX: none. depth, ahead_bytes: 0 = no bound.
- * When the policy does not fit, only fits, least_limit_bytes, peak_bytes and the times of policies
- * without a budget (as if there were no limit) are set. */
+ * What does not fit has no times, but under policies without a budget: as if there were no limit.
+ * There must be a network. */
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,
                int depth, uint64_t ahead_bytes, struct sl_prediction *prediction,
                struct sl_error *error);
 
-/* Tells the steps of a first, cold pass. -ENOBUFS when the policy does not fit. */
+/* Tells the steps of a first, cold pass. -ENOBUFS when the least budget of the policy does
+ * not fit. */
 int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *policy,
                      uint64_t limit_bytes, int depth, uint64_t ahead_bytes,
                      void (*observe)(void *context, const struct sl_simulated_step *step),

@@ -189,6 +189,11 @@ static void pay_admission(struct simulator *simulator, int n)
     if (!simulator->admitted[n])
         simulator->now_ns += simulator->networks[n].first_ns;
     simulator->admitted[n] = 1;
+    uint64_t active_bytes = 0;
+    for (int i = 0; i < view->network_count; i++)
+        active_bytes += view->networks[i].active ? view->networks[i].activation_bytes : 0;
+    if (active_bytes > simulator->result.activation_peak_bytes)
+        simulator->result.activation_peak_bytes = active_bytes;
 }
 
 static void tell(const struct simulator *simulator, const struct sl_step *step, uint64_t end_ns)
@@ -228,9 +233,7 @@ static void submit_read(struct simulator *simulator, const struct sl_step *step)
 /* What share of its rate the device reads at: with a throttle that much less disturbs. */
 static double reading_share(const struct sl_device_model *device)
 {
-    const double throttle = (double)device->throttle_bytes_per_s;
-    const double rate = (double)device->bytes_per_s;
-    return throttle > 0 && throttle < rate ? throttle / rate : 1;
+    return device->bytes_per_s ? (double)sl_device_rate(device) / (double)device->bytes_per_s : 1;
 }
 
 /* A unit's part of its layer's time. */

@@ -20,8 +20,16 @@ struct sl_device_model {
     struct sl_host_costs host;
 };
 
+/* Bytes per second: the throttle's where that is slower. */
+static inline uint64_t sl_device_rate(const struct sl_device_model *device)
+{
+    const uint64_t throttle = device->throttle_bytes_per_s;
+    return throttle && throttle < device->bytes_per_s ? throttle : device->bytes_per_s;
+}
+
 struct sl_simulation {
     uint64_t makespan_ns, bytes_read, peak_bytes; /* peak of resident + loading shards */
+    uint64_t activation_peak_bytes;               /* of the requests active at once */
     uint64_t loads, runs, drops;
     uint64_t stall_ns;        /* executors idle while a request was active */
     uint64_t *round_begin_ns; /* [rounds], owned */

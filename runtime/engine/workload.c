@@ -117,6 +117,41 @@ int sl_workload_bound_activations(struct sl_workload *workload,
     return result;
 }
 
+bool sl_workload_bands_pay(const struct sl_workload *workload,
+                           struct sl_network_state *const *states, int threads,
+                           uint64_t whole_bytes, uint64_t banded_bytes, double bytes_per_s)
+{
+    double flops = 0;
+    for (int n = 0; n < workload->network_count; n++) {
+        const struct sl_activation_plan *plan = &states[n]->plan;
+        for (int c = 0; c < plan->chain_count; c++)
+            flops += plan->chains[c].recomputed_flops;
+    }
+    if (banded_bytes > workload->weight_bytes)
+        banded_bytes = workload->weight_bytes;
+    const double saved_ns =
+        banded_bytes > whole_bytes ? (double)(banded_bytes - whole_bytes) * 1e9 / bytes_per_s : 0;
+    return saved_ns > 2 * sl_workload_estimate_ns(flops, threads);
+}
+
+uint64_t sl_largest_arena(struct sl_network_state *const *states, int count)
+{
+    uint64_t most = 0;
+    for (int n = 0; n < count; n++)
+        most = states[n]->plan.bytes > most ? states[n]->plan.bytes : most;
+    return most;
+}
+
+uint64_t sl_largest_scratch(struct sl_network_state *const *states, int count, int threads)
+{
+    uint64_t most = 0;
+    for (int n = 0; n < count; n++) {
+        const uint64_t own = sl_network_state_scratch(states[n], threads);
+        most = own > most ? own : most;
+    }
+    return most;
+}
+
 void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *const *states)
 {
     struct sl_schedule_layer *layer = workload->layers;
@@ -127,7 +162,7 @@ void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *co
             times->least_ns = states[n]->least_run_ns[l];
             if (times->least_ns == UINT64_MAX) {
                 workload->estimated = true;
-                times->least_ns = layer->run_ns;
+                times->least_ns = 0; /* an estimate may be too long for a bound */
                 continue;
             }
             layer->run_ns = times->usual_ns ? times->usual_ns : times->least_ns;
@@ -138,27 +173,31 @@ void sl_workload_learn(struct sl_workload *workload, struct sl_network_state *co
     }
 }
 
-int sl_workload_bound(const struct sl_workload *workload, uint64_t memory_bytes, double bytes_per_s,
-                      bool cold, uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error)
+int sl_workload_bound(const struct sl_workload *workload, const struct sl_bound_of *of,
+                      uint64_t *bound_ns, uint64_t *compute_ns, struct sl_error *error)
 {
     size_t count = workload->layer_count;
     SL_AUTO_FREE uint64_t *bytes = calloc(count + 1, sizeof(*bytes));
     SL_AUTO_FREE uint64_t *run_ns = calloc(count + 1, sizeof(*run_ns));
-    if (!bytes || !run_ns)
+    SL_AUTO_FREE struct sl_bound_steps *networks =
+        calloc((size_t)workload->network_count + 1, sizeof(*networks));
+    if (!bytes || !run_ns || !networks)
         return sl_error_set(error, -ENOMEM, "no memory for the bound");
     const uint64_t *shard_bytes = workload->shard_bytes;
     *compute_ns = 0;
     size_t l = 0;
     for (int n = 0; n < workload->network_count; n++) {
         int shard = 0;
+        networks[n] = (struct sl_bound_steps){bytes + l, run_ns + l,
+                                              (size_t)workload->networks[n].layer_count};
         for (int i = 0; i < workload->networks[n].layer_count; i++, l++) {
             const struct sl_schedule_layer *layer = &workload->layers[l];
             run_ns[l] = workload->times[l].least_ns;
-            *compute_ns += run_ns[l];
+            *compute_ns += run_ns[l] ? run_ns[l] : layer->run_ns;
             for (int s = 0; s < layer->shard_count; s++, shard++, shard_bytes++)
                 bytes[l] += sl_contents_repeats(workload->contents, n, shard) ? 0 : *shard_bytes;
         }
     }
-    *bound_ns = sl_bound_ns(bytes, run_ns, count, memory_bytes, bytes_per_s, cold);
+    *bound_ns = sl_bound_of_networks_ns(networks, workload->network_count, of);
     return 0;
 }

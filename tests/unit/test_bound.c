@@ -62,6 +62,66 @@ Test(bound, no_simulated_policy_beats_it)
     }
 }
 
+/* Nor with several networks, which policies run in orders of their own. */
+Test(bound, no_simulated_order_of_networks_beats_it)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        uint64_t rng = seed, bytes[3][8], run_ns[3][8];
+        struct sl_schedule_layer layers[3][8];
+        struct sl_schedule_network networks[3];
+        struct sl_bound_steps steps[3];
+        const int count = 2 + (int)sl_rng_below(&rng, 2);
+        for (int n = 0; n < count; n++) {
+            const int length = 1 + (int)sl_rng_below(&rng, 8);
+            for (int l = 0; l < length; l++) {
+                bytes[n][l] = 4096 * (1 + sl_rng_below(&rng, 256));
+                run_ns[n][l] = sl_rng_below(&rng, 2 * MS);
+                layers[n][l] =
+                    (struct sl_schedule_layer){.shard_count = 1,
+                                               .run_ns = run_ns[n][l],
+                                               .fully_connected = sl_rng_below(&rng, 2) == 0};
+            }
+            networks[n] = (struct sl_schedule_network){.name = "random",
+                                                       .layer_count = length,
+                                                       .layers = layers[n],
+                                                       .shard_bytes = bytes[n]};
+            steps[n] = (struct sl_bound_steps){bytes[n], run_ns[n], (size_t)length};
+        }
+        struct sl_device_model device = {.bytes_per_s = 1000000 * (1 + sl_rng_below(&rng, 2000)),
+                                         .depth = 8};
+        for (int p = 0; sl_policy_at(p); p++) {
+            const struct sl_policy *policy = sl_policy_at(p);
+            struct sl_schedule_options options = {.budget_bytes =
+                                                      policy->budgeted ? 4 << 20 : UINT64_MAX};
+            const struct sl_bound_of of = {options.budget_bytes, (double)device.bytes_per_s, true,
+                                           policy->executors};
+            const uint64_t bound_ns = sl_bound_of_networks_ns(steps, count, &of);
+            struct sl_simulation result;
+            struct sl_error error = {0};
+            cr_assert_eq(
+                sl_simulate(networks, count, policy, &options, &device, 1, &result, &error), 0,
+                "%s", error.text);
+            cr_assert_geq(result.makespan_ns + 24, bound_ns, "seed %llu: %s beats it",
+                          (unsigned long long)seed, policy->name);
+            sl_simulation_free(&result);
+        }
+    }
+}
+
+/* 120 ms of reading and then 75 ms of runs only when the long one must be first. */
+Test(bound, of_networks_that_may_change_places)
+{
+    const uint64_t long_bytes = 240000, short_bytes = 27000, long_ns = 20 * MS, short_ns = 75 * MS;
+    const struct sl_bound_steps networks[] = {{&long_bytes, &long_ns, 1},
+                                              {&short_bytes, &short_ns, 1}};
+    struct sl_bound_of of = {UINT64_MAX, 2e6, true, 1};
+    cr_expect_eq(sl_bound_of_networks_ns(networks, 2, &of), 133500000);
+    of.bytes_per_s = 2e9;
+    cr_expect_eq(sl_bound_of_networks_ns(networks, 2, &of), 95 * MS);
+    of.executors = 2;
+    cr_expect_eq(sl_bound_of_networks_ns(networks, 2, &of), 75 * MS);
+}
+
 Test(bound, merges_many_steps)
 {
     static uint64_t bytes[10000], run_ns[10000];

@@ -40,24 +40,30 @@ static void store(const struct sl_pass_times *passes)
     free(times);
 }
 
-/* On a device of 1 GB/s. */
-static struct sl_prediction predict_on(const struct sl_host_costs *host, const char *policy)
+/* `count` such networks on a device of 1 GB/s. */
+static struct sl_prediction predict_many(const struct sl_host_costs *host, const char *policy,
+                                         int count)
 {
+    const struct sl_pack *const packs[] = {pack, pack, pack};
     const struct sl_device_model device = {
         .bytes_per_s = 1000000000, .latency_ns = 100000, .depth = 32, .host = *host};
     struct sl_predictor *predictor;
     struct sl_prediction prediction;
     struct sl_error error = {0};
     bool estimated;
-    cr_assert_eq(sl_predictor_create((const struct sl_pack *const *)&pack, 1, 1, &device,
-                                     &predictor, &estimated, &error),
-                 0, "%s", error.text);
+    cr_assert_eq(sl_predictor_create(packs, count, 1, &device, &predictor, &estimated, &error), 0,
+                 "%s", error.text);
     cr_assert_not(estimated);
     cr_assert_eq(
         sl_predict(predictor, sl_policy_find(policy), UINT64_MAX, 0, 0, &prediction, &error), 0,
         "%s: %s", policy, error.text);
     sl_predictor_free(predictor);
     return prediction;
+}
+
+static struct sl_prediction predict_on(const struct sl_host_costs *host, const char *policy)
+{
+    return predict_many(host, policy, 1);
 }
 
 /* Whose host does everything at no cost. */
@@ -162,4 +168,18 @@ Test(predict, what_took_no_longer_adds_nothing)
         cr_expect_eq(with.steady_ns, without.steady_ns, "%s", name);
         cr_expect_eq(with.makespan_ns, without.makespan_ns, "%s", name);
     }
+}
+
+/* Policies that have all requests active at once hold all their activations, those that chain them
+ * the activations of one. */
+Test(predict, activations_of_all_that_are_active)
+{
+    const struct sl_host_costs free_host = {0};
+    const struct sl_pass_times none = {0};
+    store(&none);
+    const uint64_t one = predict("partial").budget.activation_bytes;
+    const uint64_t chained = predict_many(&free_host, "linear", 3).budget.activation_bytes;
+    const uint64_t at_once = predict_many(&free_host, "partial", 3).budget.activation_bytes;
+    cr_expect_geq(at_once, 3 * (one - one / 4));
+    cr_expect_lt(chained, at_once);
 }
