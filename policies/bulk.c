@@ -27,6 +27,5 @@ const struct sl_policy sl_policy_bulk = {
     .name = "bulk",
     .description = "load the whole network, then run it; keep it until it ends",
     .executors = 1,
-    .lanes = 0,
     .next = bulk_next,
 };

@@ -57,7 +57,7 @@ static struct sl_step deepeye_run(const struct sl_policy_view *view, bool convol
     bool busy[2] = {false, false};
     for (int n = 0; n < view->network_count; n++) {
         const struct sl_policy_network *network = &view->networks[n];
-        if (!network->active || network->next_unit >= network->unit_count)
+        if (!network->active)
             continue;
         int layer = sl_view_layer(network);
         bool class = class_of(network, layer);
@@ -106,7 +106,6 @@ const struct sl_policy sl_policy_deepeye = {
     .name = "deepeye",
     .description = "convolutions of all networks first, fully connected layers loaded meanwhile",
     .executors = 2,
-    .lanes = 2,
     .next = deepeye_next,
 };
 
@@ -114,6 +113,5 @@ const struct sl_policy sl_policy_deepeye_frugal = {
     .name = "deepeye-frugal",
     .description = "deepeye, with one network's fully connected layers in memory at a time",
     .executors = 2,
-    .lanes = 2,
     .next = deepeye_frugal_next,
 };

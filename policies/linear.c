@@ -29,6 +29,5 @@ const struct sl_policy sl_policy_linear = {
     .name = "linear",
     .description = "load a layer, run it, drop it; nothing overlaps",
     .executors = 1,
-    .lanes = 1,
     .next = linear_next,
 };

@@ -34,12 +34,6 @@ static bool wants_load(const struct sl_policy_network *network)
     return network->active && network->first_absent >= 0;
 }
 
-static bool wants_run(const struct sl_policy_network *network)
-{
-    return network->active && !network->running && network->next_unit < network->unit_count &&
-           sl_view_layer_ready(network, sl_view_layer(network));
-}
-
 /* The first in order of the networks that are so; -1 = none. */
 static int first_that(const struct sl_policy_view *view,
                       bool (*is)(const struct sl_policy_network *))
@@ -81,7 +75,7 @@ static struct sl_step masa_next(void *state, const struct sl_policy_view *view)
     int n = first_that(view, waits);
     if (n >= 0 && fits(view, n))
         return sl_step_make(SL_STEP_ADMIT, n, 0);
-    n = view->executors_idle ? first_that(view, wants_run) : -1;
+    n = view->executors_idle ? first_that(view, sl_view_runnable) : -1;
     if (n >= 0)
         return sl_step_make(SL_STEP_RUN, n, view->networks[n].next_unit);
     n = view->reads_in_flight < view->reads_most ? first_that(view, wants_load) : -1;
@@ -92,6 +86,5 @@ const struct sl_policy sl_policy_masa = {
     .name = "masa",
     .description = "partial, networks admitted as memory allows, shortest first, with aging",
     .executors = 2,
-    .lanes = 0,
     .next = masa_next,
 };

@@ -20,10 +20,8 @@ static struct sl_step partial_next(void *state, const struct sl_policy_view *vie
     if (!view->executors_idle)
         return SL_WAIT;
     for (int n = 0; n < view->network_count; n++) {
-        const struct sl_policy_network *network = &view->networks[n];
-        if (network->active && !network->running && network->next_unit < network->unit_count &&
-            sl_view_layer_ready(network, sl_view_layer(network)))
-            return sl_step_make(SL_STEP_RUN, n, network->next_unit);
+        if (sl_view_runnable(&view->networks[n]))
+            return sl_step_make(SL_STEP_RUN, n, view->networks[n].next_unit);
     }
     return SL_WAIT;
 }
@@ -32,6 +30,5 @@ const struct sl_policy sl_policy_partial = {
     .name = "partial",
     .description = "load every layer as early as possible, run each as soon as it is ready",
     .executors = 1,
-    .lanes = 0,
     .next = partial_next,
 };

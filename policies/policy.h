@@ -50,7 +50,7 @@ struct sl_policy_network {
     uint64_t run_ns;             /* sum over the layers */
     uint64_t activation_bytes;   /* activations + scratch of a request */
     bool active;                 /* a request is admitted and not finished */
-    int next_unit;               /* first unit not yet run; == unit_count when all ran */
+    int next_unit;               /* first unit not yet run; 0 when no request is active */
     bool running;                /* unit next_unit is on an executor now */
     int waiting;                 /* requests that have arrived and wait behind the active one */
     uint64_t arrival_ns;         /* of the active request, or of the first waiting one */
@@ -60,7 +60,7 @@ struct sl_policy_network {
 struct sl_policy_view {
     int network_count;
     const struct sl_policy_network *networks;
-    uint64_t now_ns;       /* of the last event, not a clock */
+    uint64_t now_ns;       /* when it is asked: by the engine's clock or in the simulator's time */
     uint64_t budget_bytes; /* for shards; UINT64_MAX: none given */
     uint64_t memory_bytes; /* the limit, for shards and activations together; UINT64_MAX: none */
     uint64_t used_bytes;   /* shards loading, resident or running, all networks */
@@ -95,16 +95,16 @@ struct sl_policy {
     const char *name;
     const char *description; /* one line for `sluice list policies` */
     int executors;           /* RUNs that may be in progress at once (deepeye: 2) */
-    int lanes;               /* layers it loads at once for the record; 0 = unbounded */
     bool budgeted;           /* keeps used_bytes <= budget_bytes always */
-    bool planned;            /* wants pins from the planner (runtime/engine/planner.h) */
+    bool planned;            /* as auto: with the planner's pins (runtime/engine/planner.h) */
     size_t state_bytes;      /* of its state, zero-initialised by the engine; may be 0 */
     struct sl_step (*next)(void *state, const struct sl_policy_view *view);
     /* Optional, budgeted policies: least budget_bytes that can run this view; 0 = any. */
     uint64_t (*least_budget)(const struct sl_policy_view *view);
 };
 
-#define SL_POLICIES_MOST 32
+#define SL_POLICIES_MOST         32
+#define SL_POLICY_EXECUTORS_MOST 4
 
 /* By name; NULL when unknown. Iterate with index from 0 until NULL, SL_POLICIES_MOST at most. */
 const struct sl_policy *sl_policy_find(const char *name);

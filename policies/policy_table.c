@@ -3,8 +3,6 @@
 
 #include "policies/policy.h"
 
-#define SL_POLICY_EXECUTORS_MOST 4
-
 /* One line per policy: X(name) lists sl_policy_<name>, which a file of this folder defines. */
 #define SL_POLICIES(X)                                                                             \
     X(auto)                                                                                        \

@@ -12,17 +12,23 @@ static inline struct sl_step sl_step_make(enum sl_step_kind kind, int network, i
     return (struct sl_step){kind, network, index};
 }
 
-/* Layer of the next unit; layer_count when all ran. */
+/* Layer of the next unit. */
 static inline int sl_view_layer(const struct sl_policy_network *network)
 {
-    return network->next_unit < network->unit_count ? network->unit_layer[network->next_unit]
-                                                    : network->layer_count;
+    return network->unit_layer[network->next_unit];
 }
 
 /* All shards of a layer are in memory. */
 static inline bool sl_view_layer_ready(const struct sl_policy_network *network, int layer)
 {
     return network->layer_resident[layer] == network->layers[layer].shard_count;
+}
+
+/* The next unit of its active request could run: its whole layer is in memory. */
+static inline bool sl_view_runnable(const struct sl_policy_network *network)
+{
+    return network->active && !network->running &&
+           sl_view_layer_ready(network, sl_view_layer(network));
 }
 
 /* First shard of a layer that is ABSENT, -1 = none. */

@@ -38,9 +38,7 @@ static struct sl_step pair_next(void *state, const struct sl_policy_view *view)
         if (shard >= 0)
             return sl_step_make(SL_STEP_LOAD, n, shard);
     }
-    bool ready = network->next_unit < network->unit_count &&
-                 sl_view_layer_ready(network, sl_view_layer(network));
-    if (ready && !network->running && view->executors_idle > 0)
+    if (sl_view_runnable(network) && view->executors_idle > 0)
         return sl_step_make(SL_STEP_RUN, n, network->next_unit);
     return SL_WAIT;
 }
@@ -49,6 +47,5 @@ const struct sl_policy sl_policy_pair = {
     .name = "pair",
     .description = "load the next layer while one runs",
     .executors = 1,
-    .lanes = 2,
     .next = pair_next,
 };

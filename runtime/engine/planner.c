@@ -199,7 +199,6 @@ static int try_candidate(struct planner *planner, uint64_t pinned_bytes, int pas
                                planner->device, passes, &pass_ns, error);
     if (result)
         return result;
-    planner->result.simulations++;
     if (pass_ns >= planner->result.pass_ns)
         return 0;
     planner->result.pass_ns = pass_ns;
@@ -257,7 +256,6 @@ static int find_distance(struct planner *planner, struct sl_error *error)
                                    planner->device, 1, &pass_ns[count], error);
         if (result)
             return result;
-        planner->result.simulations++;
         least_ns = pass_ns[count] < least_ns ? pass_ns[count] : least_ns;
     }
     for (int d = 0; d < count; d++) {

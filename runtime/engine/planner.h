@@ -12,7 +12,6 @@ struct sl_plan {
     uint64_t ahead_bytes; /* see struct sl_policy_view */
     uint64_t pass_ns;     /* predicted time of the single pass, or of one in the steady state */
     uint64_t read_bytes;  /* predicted to be read in such a pass */
-    int simulations;      /* how many candidates were tried */
 };
 
 /* What the engine plans with, and who predicts what it will do: of the device only the rate, 0 when

@@ -32,58 +32,71 @@ static void *array_of(size_t count, size_t size)
     return calloc(count ? count : 1, size);
 }
 
+static int allocate_state(const struct sl_schedule_network *description, size_t shards,
+                          size_t units, struct network_state *state)
+{
+    const size_t layers = (size_t)description->layer_count;
+    state->name = strdup(description->name);
+    state->layers = array_of(layers, sizeof(*state->layers));
+    state->shard_bytes = array_of(shards, sizeof(*state->shard_bytes));
+    state->unit_layer = array_of(units, sizeof(int));
+    state->unit_shard = array_of(units, sizeof(int));
+    state->shard_unit = array_of(shards, sizeof(int));
+    state->layer_loading = array_of(layers, sizeof(int));
+    state->layer_resident = array_of(layers, sizeof(int));
+    state->residency = array_of(shards, sizeof(*state->residency));
+    state->ran = array_of(shards, sizeof(*state->ran));
+    state->pinned = array_of(shards, sizeof(*state->pinned));
+    const void *const arrays[] = {state->name,       state->layers,        state->shard_bytes,
+                                  state->unit_layer, state->unit_shard,    state->shard_unit,
+                                  state->ran,        state->layer_loading, state->layer_resident,
+                                  state->residency,  state->pinned};
+    for (size_t a = 0; a < sizeof(arrays) / sizeof(arrays[0]); a++)
+        if (!arrays[a])
+            return -ENOMEM;
+    return 0;
+}
+
+/* Lists the units of layer l from *unit and *shard on, which move behind them. */
+static void add_units(const struct sl_schedule_network *description, int l, int *unit, int *shard,
+                      struct network_state *state)
+{
+    const struct sl_schedule_layer *from = &description->layers[l];
+    struct sl_policy_layer *layer = &state->layers[l];
+    *layer = (struct sl_policy_layer){
+        .first_unit = *unit,
+        .unit_count = from->shard_count ? from->shard_count : 1,
+        .first_shard = *shard,
+        .shard_count = from->shard_count,
+        .fully_connected = from->fully_connected,
+        .run_ns = from->run_ns,
+    };
+    for (int u = 0; u < layer->unit_count; u++, ++*unit) {
+        state->unit_layer[*unit] = l;
+        state->unit_shard[*unit] = -1;
+        if (!from->shard_count)
+            continue;
+        state->unit_shard[*unit] = *shard;
+        state->shard_unit[*shard] = *unit;
+        state->shard_bytes[*shard] = description->shard_bytes[*shard];
+        layer->bytes += state->shard_bytes[(*shard)++];
+    }
+}
+
 static int network_create(const struct sl_schedule_network *description,
                           struct sl_policy_network *network, struct network_state *state)
 {
-    int shards = 0, units = 0;
+    int shards = 0, units = 0, unit = 0, shard = 0;
     for (int l = 0; l < description->layer_count; l++) {
         int count = description->layers[l].shard_count;
         shards += count;
         units += count ? count : 1;
     }
-    state->name = strdup(description->name);
-    state->layers = array_of((size_t)description->layer_count, sizeof(*state->layers));
-    state->shard_bytes = array_of((size_t)shards, sizeof(*state->shard_bytes));
-    state->unit_layer = array_of((size_t)units, sizeof(int));
-    state->unit_shard = array_of((size_t)units, sizeof(int));
-    state->shard_unit = array_of((size_t)shards, sizeof(int));
-    state->layer_loading = array_of((size_t)description->layer_count, sizeof(int));
-    state->layer_resident = array_of((size_t)description->layer_count, sizeof(int));
-    state->residency = array_of((size_t)shards, sizeof(*state->residency));
-    state->ran = array_of((size_t)shards, sizeof(*state->ran));
-    state->pinned = array_of((size_t)shards, sizeof(*state->pinned));
-    if (!state->name || !state->layers || !state->shard_bytes || !state->unit_layer ||
-        !state->unit_shard || !state->shard_unit || !state->layer_loading ||
-        !state->layer_resident || !state->residency || !state->ran || !state->pinned)
-        return -ENOMEM;
+    int result = allocate_state(description, (size_t)shards, (size_t)units, state);
+    if (result)
+        return result;
     if (description->pinned)
         memcpy(state->pinned, description->pinned, (size_t)shards);
-    int unit = 0, shard = 0;
-    uint64_t weight_bytes = 0, run_ns = 0;
-    for (int l = 0; l < description->layer_count; l++) {
-        const struct sl_schedule_layer *from = &description->layers[l];
-        struct sl_policy_layer *layer = &state->layers[l];
-        *layer = (struct sl_policy_layer){
-            .first_unit = unit,
-            .unit_count = from->shard_count ? from->shard_count : 1,
-            .first_shard = shard,
-            .shard_count = from->shard_count,
-            .fully_connected = from->fully_connected,
-            .run_ns = from->run_ns,
-        };
-        for (int u = 0; u < layer->unit_count; u++, unit++) {
-            state->unit_layer[unit] = l;
-            state->unit_shard[unit] = -1;
-            if (!from->shard_count)
-                continue;
-            state->unit_shard[unit] = shard;
-            state->shard_unit[shard] = unit;
-            state->shard_bytes[shard] = description->shard_bytes[shard];
-            layer->bytes += state->shard_bytes[shard++];
-        }
-        weight_bytes += layer->bytes;
-        run_ns += layer->run_ns;
-    }
     *network = (struct sl_policy_network){
         .layer_count = description->layer_count,
         .unit_count = units,
@@ -101,10 +114,13 @@ static int network_create(const struct sl_schedule_network *description,
         .first_absent = shards ? 0 : -1,
         .first_absent_behind = -1,
         .first_held = -1,
-        .weight_bytes = weight_bytes,
-        .run_ns = run_ns,
         .activation_bytes = description->activation_bytes,
     };
+    for (int l = 0; l < description->layer_count; l++) {
+        add_units(description, l, &unit, &shard, state);
+        network->weight_bytes += state->layers[l].bytes;
+        network->run_ns += state->layers[l].run_ns;
+    }
     return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "runtime/engine/kept_slots.h"
 #include "runtime/engine/pages.h"
 
-#define RUNS_MOST         8
 #define THROTTLE_SLICE_NS UINT64_C(100000000)
 /* A team that has nothing to do for so long sleeps; those of several executors wait for each unit.
  */
@@ -44,7 +43,7 @@ struct simulator {
     size_t capacity, head, count;
     uint64_t submitted;   /* reads so far */
     uint64_t *recent_end; /* ring of `depth`: ends of the last reads */
-    struct pending_run runs[RUNS_MOST];
+    struct pending_run runs[SL_POLICY_EXECUTORS_MOST];
     int runs_busy;
     uint64_t last_run_end_ns;
     const struct sl_schedule_layer *waited; /* the last layer of which a unit had to wait */
@@ -272,7 +271,7 @@ static void start_run(struct simulator *simulator, const struct sl_step *step)
     run_ns += simulator->device->host.unit_ns;
     if (simulator->policy->executors > 1)
         run_ns += simulator->device->host.hand_over_ns;
-    for (int r = 0; r < RUNS_MOST; r++) {
+    for (int r = 0; r < SL_POLICY_EXECUTORS_MOST; r++) {
         struct pending_run *run = &simulator->runs[r];
         if (run->busy)
             continue;
@@ -345,7 +344,7 @@ static int follow_policy(struct simulator *simulator, struct sl_error *error)
 static struct pending_run *earliest_run(struct simulator *simulator)
 {
     struct pending_run *earliest = NULL;
-    for (int r = 0; r < RUNS_MOST; r++) {
+    for (int r = 0; r < SL_POLICY_EXECUTORS_MOST; r++) {
         struct pending_run *run = &simulator->runs[r];
         if (run->busy && (!earliest || run->end_ns < earliest->end_ns))
             earliest = run;
@@ -378,9 +377,8 @@ static int simulator_create(const struct sl_schedule_network *networks, int netw
                             const struct sl_device_model *device, int rounds,
                             struct simulator *simulator, struct sl_error *error)
 {
-    if (device->depth < 1 || policy->executors > RUNS_MOST)
-        return sl_error_set(error, -EINVAL, "device depth %d or %d executors out of range",
-                            device->depth, policy->executors);
+    if (device->depth < 1)
+        return sl_error_set(error, -EINVAL, "device depth %d is less than 1", device->depth);
     size_t shards = 0;
     for (int n = 0; n < network_count; n++) {
         for (int l = 0; l < networks[n].layer_count; l++)
