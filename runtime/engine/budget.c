@@ -25,13 +25,10 @@
  * rings take about as much as one more. */
 #define BUDGET_STOCK_BYTES (64 * SL_PAGE_BYTES)
 
-static uint64_t status_kib(const char *status, const char *key)
+static bool read_kib(const char *status, const char *key, uint64_t *kib)
 {
     const char *line = strstr(status, key);
-    uint64_t kib = 0;
-    if (line)
-        sscanf(line + strlen(key), "%" SCNu64, &kib);
-    return kib;
+    return line && sscanf(line + strlen(key), "%" SCNu64, kib) == 1;
 }
 
 uint64_t sl_budget_overhead(const struct sl_budget *budget)
@@ -72,11 +69,14 @@ uint64_t sl_budget_networks(const struct sl_budget *budget)
 /* Of this process's resident pages those that key tells, and its page tables. */
 static int resident_bytes(const char *key, uint64_t *bytes, struct sl_error *error)
 {
-    char status[4096];
+    char status[16384]; /* a user of a thousand groups has a long one */
+    uint64_t pages_kib, tables_kib;
     int length = sl_file_read_text("/proc/self/status", status, sizeof(status));
     if (length < 0)
         return sl_error_set(error, -EIO, "cannot read /proc/self/status: %s", strerror(-length));
-    *bytes = (status_kib(status, key) + status_kib(status, "\nVmPTE:")) * SL_KIB;
+    if (!read_kib(status, key, &pages_kib) || !read_kib(status, "\nVmPTE:", &tables_kib))
+        return sl_error_set(error, -EIO, "/proc/self/status does not tell %s", key + 1);
+    *bytes = (pages_kib + tables_kib) * SL_KIB;
     return 0;
 }
 

@@ -203,7 +203,7 @@ static bool goes_on(const struct sl_engine *engine)
     bool runs = engine->executors_busy || engine->reader.in_flight;
     for (int n = 0; n < view->network_count && !runs; n++) {
         const struct sl_policy_network *network = &view->networks[n];
-        if (!network->active || network->next_unit == network->unit_count)
+        if (!network->active)
             continue;
         int shard = network->unit_shard[network->next_unit];
         runs = shard < 0 || network->residency[shard] == SL_SHARD_RESIDENT;
@@ -392,11 +392,12 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             result = resume_reads(engine, error);
             break;
         }
+        if (!result)
+            sl_engine_note_step(engine, &step);
         if (!result && (step.kind == SL_STEP_LOAD || step.kind == SL_STEP_RUN))
             result = reap_reads(engine, error);
         if (result)
             return result;
-        sl_engine_note_step(engine, &step);
         if (engine->interrupted)
             return sl_error_set(error, -EINTR, "interrupted");
         if (step.kind == SL_STEP_RUN)

@@ -16,9 +16,12 @@ void sl_fault_meter_close(struct sl_fault_meter *meter)
 
 uint64_t sl_fault_meter_swapped_in(struct sl_fault_meter *meter)
 {
-    uint64_t now = sl_swap_counter_read(&meter->counter);
-    uint64_t seen = atomic_exchange(&meter->seen_bytes, now);
-    return now > seen ? now - seen : 0;
+    uint64_t now = sl_swap_counter_read(&meter->counter), seen = atomic_load(&meter->seen_bytes);
+    /* Whoever read the counter earlier but comes later must not set it back. */
+    while (now > seen)
+        if (atomic_compare_exchange_weak(&meter->seen_bytes, &seen, now))
+            return now - seen;
+    return 0;
 }
 
 struct sl_faults sl_faults_of_thread(void)

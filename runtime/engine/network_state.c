@@ -212,12 +212,17 @@ void sl_network_state_read_begins(struct sl_network_state *state, int shard, uin
         state->load_begin_ns[layer] = now_ns;
     if (state->reads_in_flight++ == 0)
         state->reading_since_ns = now_ns;
-    uint64_t bytes = sl_shard_memory(&state->pack->shards[shard]);
-    state->times[layer].read_bytes += bytes;
-    state->result.read_bytes += bytes;
 }
 
-void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns)
+void sl_network_state_reads_dropped(struct sl_network_state *state, uint64_t now_ns)
+{
+    if (state->reads_in_flight && now_ns > state->reading_since_ns)
+        state->result.load_ns += now_ns - state->reading_since_ns;
+    state->reads_in_flight = 0;
+}
+
+void sl_network_state_read_ends(struct sl_network_state *state, int shard, bool well,
+                                uint64_t now_ns)
 {
     int layer = state->pack->shards[shard].layer;
     /* A read begun in the batch before counts from the start of this one. */
@@ -227,6 +232,9 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint6
     state->times[layer].load_start_ns = begin_ns - state->arrival_ns;
     if (--state->reads_in_flight == 0 && now_ns > state->reading_since_ns)
         state->result.load_ns += now_ns - state->reading_since_ns;
+    const uint64_t bytes = well ? sl_shard_memory(&state->pack->shards[shard]) : 0;
+    state->times[layer].read_bytes += bytes;
+    state->result.read_bytes += bytes;
 }
 
 static bool decodes(const struct sl_kernel *kernel, const struct sl_network *network,

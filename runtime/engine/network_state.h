@@ -58,9 +58,12 @@ void sl_network_state_learn(struct sl_network_state *state);
 /* Forgets the times of the last batch. */
 void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns);
 
-/* Accounting of a read's begin and end. */
+/* Accounting of a read's begin and end; well: it brought its bytes. */
 void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns);
-void sl_network_state_read_ends(struct sl_network_state *state, int shard, uint64_t now_ns);
+void sl_network_state_read_ends(struct sl_network_state *state, int shard, bool well,
+                                uint64_t now_ns);
+/* All that were in flight are given up. */
+void sl_network_state_reads_dropped(struct sl_network_state *state, uint64_t now_ns);
 
 /* Runs the unit (layer, shard or -1) in the calling thread. scratch_kept: what ran last with this
  * scratch was the unit before, of the same layer. */

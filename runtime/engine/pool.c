@@ -20,7 +20,7 @@ struct sl_pool {
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
      * free extents hold no pages, so that the bound holds. */
     uint64_t outside_bytes;
-    struct sl_kept_slots kept; /* only without a region */
+    struct sl_kept_slots kept; /* only where nothing bounds the slots */
     uint64_t cleared_bytes;    /* brought in by sl_pool_take */
     uint64_t cleared_ns;       /* how long that took */
 };
@@ -181,7 +181,7 @@ static void give_slot(struct sl_pool *pool, void *memory, uint64_t bytes)
         return;
     }
     pool->outside_bytes -= pool->region.base ? bytes : 0;
-    if (pool->region.base || !sl_kept_slots_add(&pool->kept, memory, bytes))
+    if (pool->slots_bound != UINT64_MAX || !sl_kept_slots_add(&pool->kept, memory, bytes))
         munmap(memory, bytes);
 }
 

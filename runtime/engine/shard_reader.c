@@ -324,7 +324,7 @@ int sl_shard_reader_end(struct sl_shard_reader *reader, const struct sl_completi
     *network = tag_network(completion->tag);
     *shard = tag_shard(completion->tag);
     struct sl_network_state *state = reader->networks[*network];
-    sl_network_state_read_ends(state, *shard, completion->completed_ns);
+    sl_network_state_read_ends(state, *shard, !completion->result, completion->completed_ns);
     /* It may have ended before the batch that looks began. */
     if (--reader->in_flight == 0 && completion->completed_ns > reader->reading_since_ns)
         reader->load_ns += completion->completed_ns - reader->reading_since_ns;
@@ -419,7 +419,8 @@ bool sl_shard_reader_drain(struct sl_shard_reader *reader)
         /* A failure is told when it matters: by the next batch. */
         sl_shard_reader_ready(reader, NULL);
     }
+    const uint64_t now_ns = sl_now_ns();
     for (int n = 0; n < reader->network_count; n++)
-        reader->networks[n]->reads_in_flight = 0;
+        sl_network_state_reads_dropped(reader->networks[n], now_ns);
     return drained;
 }

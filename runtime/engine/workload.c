@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/cleanup.h"
-#include "runtime/engine/bound.h"
+#include "runtime/base/log.h"
 
 /* What one thread does with a network, before any run was measured. */
 #define WORKLOAD_FLOPS_PER_THREAD 40e9
@@ -47,7 +47,12 @@ static void describe_layers(const struct sl_network_state *state, int threads,
 static void load_times(struct sl_network_state *state, int threads, struct sl_run_times *times,
                        struct sl_pass_times *passes)
 {
-    if (state->pack->batch || sl_times_load(state->pack, threads, times, passes, NULL))
+    struct sl_error error = {0};
+    int result =
+        state->pack->batch ? -ENOENT : sl_times_load(state->pack, threads, times, passes, &error);
+    if (result == -EBADMSG)
+        sl_log(SL_LOG_WARNING, "%s", error.text);
+    if (result)
         return;
     for (int l = 0; l < state->network->layer_count; l++)
         state->least_run_ns[l] = times[l].least_ns;
