@@ -465,6 +465,26 @@ static int run_stack(const struct execution *execution, int64_t first, json_t *r
     return code;
 }
 
+/* The input that failed or was interrupted after `done` of its requests. One of which nothing is
+ * known has a record only behind those that ended well, and not when it was interrupted. */
+static void record_failure(const struct execution *execution, int done, int code,
+                           const struct sl_error *error, json_t *records)
+{
+    const struct cell *cell = execution->cell;
+    const char *status = code == -EINTR ? "interrupted" : "error";
+    size_t i = json_array_size(records);
+    if (done > 0 && execution->session)
+        record_round(execution, done, execution->names, records, NULL);
+    for (int n = 0; !done && code != -EINTR && i > 0 && n < cell->pack_count; n++)
+        json_array_append_new(records, cell_failed_record(cell, n, status));
+    for (; i < json_array_size(records); i++) {
+        json_t *record = json_array_get(records, i);
+        json_object_set_new(record, "status", json_string(status));
+        if (code != -EINTR)
+            json_object_set_new(record, "error", json_string(error->text));
+    }
+}
+
 /* As many requests together as were asked for; the rest of the queue in a smaller stack. */
 static int run_queue(struct execution *execution, json_t *records, struct sl_error *error)
 {
@@ -483,23 +503,9 @@ static int run_queue(struct execution *execution, json_t *records, struct sl_err
             code = run_stack(execution, first, records, error);
         first += code == 0 ? stack : 0;
     }
-    /* What an input got done before a failure is kept. */
-    int done = (int)(first % cell->runs);
-    if (code < 0 && done > 0 && execution->session) {
-        struct sl_error failed = *error;
-        int kept = record_round(execution, done, execution->names, records, error);
-        if (kept == 0)
-            *error = failed;
-    }
+    if (code < 0)
+        record_failure(execution, (int)(first % cell->runs), code, error, records);
     return code;
-}
-
-/* The last round's records tell of fewer requests than were asked for. */
-static void mark_interrupted(json_t *records, int networks)
-{
-    size_t count = json_array_size(records);
-    for (size_t i = count > (size_t)networks ? count - (size_t)networks : 0; i < count; i++)
-        json_object_set_new(json_array_get(records, i), "status", json_string("interrupted"));
 }
 
 int cell_execute(const struct cell *cell, json_t **records, struct sl_error *error)
@@ -514,12 +520,10 @@ int cell_execute(const struct cell *cell, json_t **records, struct sl_error *err
     if (code == 0)
         code = run_queue(&execution, list, error);
     execution_close(&execution);
-    if (code == -EINTR)
-        mark_interrupted(list, cell->pack_count);
-    if (code < 0 && code != -EINTR) {
+    if (code < 0 && json_array_size(list) == 0 && code != -EINTR) {
         json_decref(list);
         return code;
     }
     *records = list;
-    return code;
+    return code == -EINTR ? code : 0;
 }

@@ -47,8 +47,13 @@ int cell_from_json(const json_t *json, struct cell *cell, const char ***words,
                    struct sl_error *error);
 
 /* Runs the cell in this process. *records: one record per network and input, in order; a new
- * reference, also on -EINTR (what was finished). Signals: see interrupt.h. */
+ * reference, also on -EINTR (what was finished). An input that fails ends the cell: it is the last
+ * record, with status "error", or, when nothing was finished before it, an error. Signals: see
+ * interrupt.h. */
 int cell_execute(const struct cell *cell, json_t **records, struct sl_error *error);
+
+/* The record of a network that has no results. */
+json_t *cell_failed_record(const struct cell *cell, int network, const char *status);
 
 /* Runs the cell in a worker under limits. *records as above, status and usage filled in; when the
  * worker died, one record per network without results but with how it ended. Fails (-EPERM,

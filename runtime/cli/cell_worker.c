@@ -27,6 +27,23 @@ static void last_line(const char *text, char *line, size_t size)
         memmove(line, line + 8, strlen(line + 8) + 1);
 }
 
+json_t *cell_failed_record(const struct cell *cell, int network, const char *status)
+{
+    struct sl_model *model = NULL;
+    struct sl_model_info info = {.name = "", .path = cell->packs[network]};
+    if (sl_model_open(cell->packs[network], &model, NULL) == 0)
+        sl_model_describe(model, &info);
+    char identity[17];
+    snprintf(identity, sizeof(identity), "%016" PRIx64, info.identity);
+    json_t *record =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:I, s:[]}", "schema", SL_RESULTS_SCHEMA,
+                  "status", status, "network", info.name, "pack", info.path, "pack_identity",
+                  identity, "policy", cell->policy, "loader", cell->loader, "weights_bytes",
+                  (json_int_t)info.weight_bytes, "latency_ns");
+    sl_model_close(model);
+    return record;
+}
+
 /* Records of a worker that did not get to print its own. */
 static json_t *empty_records(const struct cell *cell, const struct sl_outcome *outcome)
 {
@@ -39,21 +56,10 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
                  outcome->exit_code);
     json_t *records = json_array();
     for (int n = 0; n < cell->pack_count; n++) {
-        struct sl_model *model = NULL;
-        struct sl_model_info info = {.name = "", .path = cell->packs[n]};
-        if (sl_model_open(cell->packs[n], &model, NULL) == 0)
-            sl_model_describe(model, &info);
-        char identity[17];
-        snprintf(identity, sizeof(identity), "%016" PRIx64, info.identity);
-        json_t *record = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:I, s:[]}", "schema",
-                                   SL_RESULTS_SCHEMA, "status", sl_ending_name(outcome->ending),
-                                   "network", info.name, "pack", info.path, "pack_identity",
-                                   identity, "policy", cell->policy, "loader", cell->loader,
-                                   "weights_bytes", (json_int_t)info.weight_bytes, "latency_ns");
+        json_t *record = cell_failed_record(cell, n, sl_ending_name(outcome->ending));
         if (outcome->ending == SL_ENDED_ERROR)
             json_object_set_new(record, "error", json_string(line));
         json_array_append_new(records, record);
-        sl_model_close(model);
     }
     return records;
 }

@@ -74,7 +74,11 @@ for case in "$@"; do
     [ "$status" = "${expected:-0}" ] || faults="  exit code $status, expected ${expected:-0}
 "
     for stream in stdout stderr; do
-        [ -f "$here/$case.$stream.glob" ] || continue
+        if [ ! -f "$here/$case.$stream.glob" ]; then
+            [ "$stream" = stderr ] || faults="$faults  there is no $case.stdout.glob
+"
+            continue
+        fi
         if ! difference=$(matches "$here/$case.$stream.glob" "$work/$stream"); then
             faults="$faults  $stream differs:
 $difference
