@@ -15,7 +15,9 @@ endif
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-            -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
+            -Wwrite-strings -Wvla -Wundef -Wformat=2
+# Compilers that sluice was not built with may warn of more: make WERROR=
+WERROR ?= -Werror
 OPT      ?= -O2 -g
 # make V=1 shows the commands.
 V        ?=
@@ -23,7 +25,7 @@ Q        := $(if $(V),,@)
 SAY      := $(if $(V),@:,@echo)
 SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
-CFLAGS   += -std=c11 $(OPT) $(WARNINGS) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
+CFLAGS   += -std=c11 $(OPT) $(WARNINGS) $(WERROR) -fvisibility=hidden -fPIC -pthread -MMD -MP $(SANITIZE)
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
 LIBS     := -lprotobuf-c -luring -lcgroup -ljansson -lm -ldl
 # In the command the small ones are linked statically, where the archives are installed: loading them

@@ -64,8 +64,9 @@ const struct sl_mount *sl_mount_find(const char *controller)
     for (int m = 0; m < mount_count; m++) {
         char path[PATH_MAX], controllers[256] = "";
         if (mounts[m].unified) {
-            snprintf(path, sizeof(path), "%s/cgroup.controllers", mounts[m].point);
-            sl_file_read_text(path, controllers, sizeof(controllers));
+            int length = snprintf(path, sizeof(path), "%s/cgroup.controllers", mounts[m].point);
+            if (length > 0 && length < (int)sizeof(path))
+                sl_file_read_text(path, controllers, sizeof(controllers));
         }
         if (mounts[m].unified ? lists(controllers, ' ', controller)
                               : lists(mounts[m].options, ',', controller))

@@ -83,26 +83,29 @@ static json_t *row_json(const struct compare_command *compare, const struct sl_c
                      number(row->p, 0));
 }
 
+/* A median, and how often what ended otherwise. */
+#define SIDE_BYTES 96
+
 static const char *side(const struct compare_command *compare, const struct sl_result_cell *cell,
-                        double median, char buffer[64])
+                        double median, char buffer[SIDE_BYTES])
 {
     char text[32];
     const char *ended = sl_result_cell_ending(cell);
-    snprintf(buffer, 64, "%s", sl_metric_text(compare->metric, median, text));
+    snprintf(buffer, SIDE_BYTES, "%s", sl_metric_text(compare->metric, median, text));
     if (!cell->failed)
         return buffer;
     if (median >= 0)
-        snprintf(buffer, 64, "%s, %.12s %zu of %zu", text, ended, cell->failed,
+        snprintf(buffer, SIDE_BYTES, "%s, %.12s %zu of %zu", text, ended, cell->failed,
                  json_array_size(cell->records));
     else
-        snprintf(buffer, 64, "%.12s", ended);
+        snprintf(buffer, SIDE_BYTES, "%.12s", ended);
     return buffer;
 }
 
 static void add_row(struct sl_table *table, const struct compare_command *compare,
                     const struct sl_comparison_row *row)
 {
-    char name[512], before[64], after[64];
+    char name[512], before[SIDE_BYTES], after[SIDE_BYTES];
     sl_table_add(table, "%s%s", sl_verdict_name(row->verdict),
                  compare->threshold >= 0 && sl_comparison_regressed(row, compare->threshold) ? " !"
                                                                                              : "");
