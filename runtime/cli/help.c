@@ -108,8 +108,9 @@ void cli_help_overview(FILE *stream)
         if (!command->hidden)
             fprintf(stream, "  %-10s %s\n", command->name, command->summary);
     fputs("\n`sluice COMMAND --help` tells more. Every option can be set in the environment too: "
-          "--memory is\nSLUICE_MEMORY. Exit codes: 0 ok, 1 failed, 2 usage, 3 some cells ended "
-          "oom, timeout or error,\n4 regression found, 5 environment unfit, 130 interrupted.\n\n"
+          "--memory is\nSLUICE_MEMORY. Exit codes: 0 ok, 1 failed (of a run: every cell ended in "
+          "error), 2 usage, 3 some\ncells ended oom, timeout or error, 4 regression found, 5 "
+          "environment unfit (also: a --device that\ncannot be emulated), 130 interrupted.\n\n"
           "Try:\n"
           "  sluice synth lenet -o lenet.sluice && sluice run lenet.sluice\n",
           stream);

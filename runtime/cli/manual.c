@@ -128,12 +128,19 @@ static void print_overview_page(void)
         print_text(command->summary);
         putchar('\n');
     }
-    puts(".SH ENVIRONMENT\nEvery option can be set as a variable: \\-\\-memory is SLUICE_MEMORY, "
-         "\\-\\-read\\-rate is SLUICE_READ_RATE; a flag is set by 1. The command line wins.\n"
-         ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailed\n.TP\n.B 2\nmistake in the command "
-         "line\n.TP\n.B 3\nsome cells ended oom, timeout or error\n.TP\n.B 4\ncompare found a "
-         "regression\n.TP\n.B 5\nthe environment "
-         "cannot run sluice\n.TP\n.B 130\ninterrupted; results so far were printed");
+    puts(
+        ".SH ENVIRONMENT\nEvery option can be set as a variable: \\-\\-memory is SLUICE_MEMORY, "
+        "\\-\\-read\\-rate is SLUICE_READ_RATE; a flag is set by 1. The command line wins.\n"
+        ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailed; of run: every cell ended in error, as "
+        "a single one does whose limit is too small for a policy with a budget\n.TP\n.B 2\nmistake "
+        "in the command line\n.TP\n.B 3\nsome cells of run or sweep ended oom, timeout or error "
+        "(of sweep: also when all did); of tune: nothing runs at some limit\n.TP\n.B 4\ncompare "
+        "\\-\\-fail\\-above found a regression\n.TP\n.B 5\nthe environment is unfit: a "
+        "\\-\\-device cannot be emulated here, the storage takes no swap file, a given loader is "
+        "not "
+        "allowed. A right that is missing for \\-\\-memory, a rate, \\-\\-cpus or "
+        "\\-\\-cores alone is a warning, and the run goes on without that limit\n.TP\n.B "
+        "130\ninterrupted; results so far were printed");
 }
 
 static void print_keys(bool of_a_job)
