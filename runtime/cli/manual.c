@@ -45,6 +45,16 @@ static void print_paragraphs(const char *text)
     }
 }
 
+/* The help of an option, and a sentence behind it where there is more to say. */
+static void print_help(const char *help, const char *more)
+{
+    const size_t length = strlen(help);
+    print_text(help);
+    if (more && length && !strchr(".!?", help[length - 1]))
+        putchar('.');
+    puts(more ? more : "");
+}
+
 static void print_option(const struct cli_option *option)
 {
     puts(".TP");
@@ -59,8 +69,7 @@ static void print_option(const struct cli_option *option)
         fputs("\\fR", stdout);
     }
     putchar('\n');
-    print_text(option->help);
-    puts(option->repeated ? " May be repeated." : "");
+    print_help(option->help, option->repeated ? " May be repeated." : NULL);
 }
 
 static void print_examples(const char *examples)
@@ -153,8 +162,7 @@ static void print_keys(bool of_a_job)
         fputs(":\\fR \\fI", stdout);
         print_text(option->value ? option->value : "true|false");
         puts("\\fR");
-        print_text(option->help);
-        puts(job_key_takes_list(option) ? " A YAML list may be given." : "");
+        print_help(option->help, job_key_takes_list(option) ? " A YAML list may be given." : NULL);
     }
 }
 
