@@ -16,6 +16,8 @@ enum cell_option_kind {
     CELL_SWEPT,    /* one value in run, a list in sweep */
     CELL_RANGED,   /* the same, numbers: ranges too */
     CELL_DEVICE,   /* as CELL_SWEPT; one value in tune, which compares settings of one device */
+    /* The same in run and sweep; one value in tune, which compares settings at one load. */
+    CELL_LOAD = CELL_RANGED,
 };
 
 /* What the value of an option is called in the help of run, of sweep, and of tune. */
@@ -26,6 +28,7 @@ enum cell_option_kind {
 #define CELL_VALUE_SWEPT(value)    value
 #define CELL_VALUE_RANGED(value)   value
 #define CELL_VALUE_DEVICE(value)   value
+#define CELL_VALUE_LOAD(value)     value
 #define CELL_LIST_SINGLE(value)    value
 #define CELL_LIST_FLAG(value)      value
 #define CELL_LIST_REPEATED(value)  value
@@ -33,6 +36,7 @@ enum cell_option_kind {
 #define CELL_LIST_SWEPT(value)     value "[,...]"
 #define CELL_LIST_RANGED(value)    value "[,...]|A-B[+S|*F]"
 #define CELL_LIST_DEVICE(value)    value "[,...]"
+#define CELL_LIST_LOAD(value)      CELL_LIST_RANGED(value)
 #define CELL_TUNED_SINGLE(value)   value
 #define CELL_TUNED_FLAG(value)     value
 #define CELL_TUNED_REPEATED(value) value
@@ -40,6 +44,7 @@ enum cell_option_kind {
 #define CELL_TUNED_SWEPT(value)    CELL_LIST_SWEPT(value)
 #define CELL_TUNED_RANGED(value)   CELL_LIST_RANGED(value)
 #define CELL_TUNED_DEVICE(value)   value
+#define CELL_TUNED_LOAD(value)     value
 /* Rows of a command's option table. */
 #define CELL_ROW_IN_RUN(name, letter, value, kind, reader, help, choices)                          \
     {name, letter, CELL_VALUE_##kind(value), help, choices, CELL_##kind == CELL_REPEATED},

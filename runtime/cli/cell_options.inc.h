@@ -9,6 +9,10 @@
 /* What holds when the option is not given; empty for a command that tries several values then. */
 #define CELL_DEFAULT(text) " (default" text ")"
 #endif
+#ifndef CELL_SEVERAL
+/* What several values of a list are; empty for a command to which they are what it tries. */
+#define CELL_SEVERAL "; several: one cell for each"
+#endif
 CELL_OPTION("device", 0, "NAME|FILE.yaml", DEVICE, read_device, DEVICE_HELP, "@devices")
 CELL_OPTION("input", 'i', "[BLOB=]FILE", REPEATED, NULL,
             "a JPEG or PNG image, .npy, or raw float32 (.f32) in the input's shape; repeated for "
@@ -19,13 +23,12 @@ CELL_OPTION("top", 0, "K", SINGLE, read_top, "keep the K likeliest classes (defa
             NULL)
 CELL_OPTION("labels", 0, "FILE", SINGLE, read_labels,
             "names of the classes, one per line, instead of the pack's", "@files")
-CELL_OPTION(
-    "policy", 'p', "P[,P...]|all", LISTED, read_policy,
-    "what decides the order of loads and runs" CELL_DEFAULT(" auto") "; several: one cell for each",
-    "@policies")
+CELL_OPTION("policy", 'p', "P[,P...]|all", LISTED, read_policy,
+            "what decides the order of loads and runs" CELL_DEFAULT(" auto") CELL_SEVERAL,
+            "@policies")
 CELL_OPTION("memory", 'm', "SIZE|PCT%|none[,...]", LISTED, read_memory,
-            "memory limit of the worker's control group; 25% is of the weights of all networks; "
-            "several: one cell for each" CELL_DEFAULT(" none"),
+            "memory limit of the worker's control group; 25% is of the weights of all "
+            "networks" CELL_SEVERAL CELL_DEFAULT(" none"),
             NULL)
 CELL_OPTION("swap", 0, "SIZE|0|max", DEVICE, read_swap,
             "swap that the worker may use on top of --memory; for a SIZE a temporary swap file is "
@@ -64,7 +67,7 @@ CELL_OPTION("hints", 0, "LIST", SINGLE, read_hints,
             "none random sequential willneed populate lock cold pageout dontneed")
 CELL_OPTION("threads", 't', "N", RANGED, read_threads,
             "threads that compute (default: the processors at hand)", NULL)
-CELL_OPTION("batch", 0, "K", RANGED, read_batch,
+CELL_OPTION("batch", 0, "K", LOAD, read_batch,
             "requests of a network (inputs and further requests, in order) that run together over "
             "each shard while it is in memory; every one keeps its own result (default 1)",
             NULL)
@@ -76,3 +79,4 @@ CELL_OPTION("no-verify", 0, NULL, FLAG, read_no_verify, "do not check the checks
             NULL)
 #undef CELL_OPTION
 #undef CELL_DEFAULT
+#undef CELL_SEVERAL

@@ -11,6 +11,7 @@
 #define SHARDS_DEFAULT     "256K,1M,4M"
 #define LEAST_SHARD_BYTES  4096
 #define CELL_DEFAULT(text) ""
+#define CELL_SEVERAL       ""
 
 static const struct cli_option options[] = {
 #define CELL_OPTION CELL_ROW_IN_TUNE
