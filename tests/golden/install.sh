@@ -1,31 +1,6 @@
-# A C and a C++ program against an installed tree, through pkg-config.
+# The example of README.md and a C++ program against an installed tree, through pkg-config.
 nm "$SLUICE" | grep -q __asan && { echo 'sanitizer build'; exit 77; }
 make -s -C "$SLUICE_SOURCE" BUILD="$BUILD" install DESTDIR="$PWD/tree" PREFIX=/usr >/dev/null || exit 1
-cat >program.c <<'C'
-#include <sluice.h>
-#include <stdio.h>
-int main(int count, char **words)
-{
-    struct sl_error error = {0};
-    struct sl_model *model;
-    struct sl_session *session;
-    struct sl_result result;
-    struct sl_class best;
-    (void)count;
-    if (sl_model_open(words[1], &model, &error) || sl_session_create(NULL, &session, &error) ||
-        sl_session_add(session, model, &error) < 0 ||
-        sl_session_input_random(session, 0, 0, 0, &error) ||
-        sl_session_run(session, 0, &result, NULL, &error) ||
-        sl_session_top(session, 0, 0, 1, &best, &error) != 1) {
-        fprintf(stderr, "%s\n", error.text);
-        return 1;
-    }
-    printf("%s: class %d\n", sl_version(), (int)best.index);
-    sl_session_free(session);
-    sl_model_close(model);
-    return 0;
-}
-C
 cat >program.cc <<'C'
 #include <sluice.h>
 #include <sluice/error.h>
@@ -34,18 +9,18 @@ int main()
 {
     sl_error error = {};
     sl_model *model = nullptr;
-    std::printf("%d\n", sl_model_open("missing.sluice", &model, &error) < 0 && error.code < 0);
+    std::printf("%s %d\n", sl_version(), sl_model_open("missing.sluice", &model, &error) < 0 && error.code < 0);
     return 0;
 }
 C
 export PKG_CONFIG_PATH="$PWD/tree/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$PWD/tree"
 flags="$(pkg-config --cflags sluice) -L$PWD/tree/usr/lib -lsluice"
 # shellcheck disable=SC2086
-gcc -std=c11 -Wall -Wextra -Werror -pedantic program.c $flags -o c_program || exit 1
+gcc -std=c11 -Wall -Wextra -Werror -pedantic "$SLUICE_SOURCE/docs/examples/classify.c" $flags -o c_program || exit 1
 # shellcheck disable=SC2086
 g++ -std=c++17 -Wall -Wextra -Werror program.cc $flags -o cc_program || exit 1
 # shellcheck disable=SC2046
-gcc program.c $(pkg-config --cflags sluice) "$PWD/tree/usr/lib/libsluice.a" \
+gcc "$SLUICE_SOURCE/docs/examples/classify.c" $(pkg-config --cflags sluice) "$PWD/tree/usr/lib/libsluice.a" \
     $(pkg-config --libs-only-l --static sluice | sed 's/-lsluice//') -o static_program || exit 1
 "$SLUICE" synth lenet -o lenet.sluice >/dev/null
 LD_LIBRARY_PATH=$PWD/tree/usr/lib ./c_program lenet.sluice
