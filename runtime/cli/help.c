@@ -112,7 +112,9 @@ void cli_help_overview(FILE *stream)
           "error), 2 usage, 3 some\ncells ended oom, timeout or error, 4 regression found, 5 "
           "environment unfit (also: a --device that\ncannot be emulated), 130 interrupted.\n\n"
           "Try:\n"
-          "  sluice synth lenet -o lenet.sluice && sluice run lenet.sluice\n",
+          "  sluice synth lenet -o lenet.sluice && sluice run lenet.sluice\n\n"
+          "Also: `sluice help COMMAND`, `sluice man [COMMAND|job]` (roff), `sluice completion\n"
+          "bash|zsh|fish`, `sluice --version`; `sluice pack` is `sluice import`.\n",
           stream);
 }
 

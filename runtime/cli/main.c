@@ -26,6 +26,7 @@ static void set_log(const struct cli_arguments *arguments)
 
 static int unknown_command(const char *name)
 {
+    static const char *const unlisted[] = {"help", "man", "completion", "--version"};
     struct sl_suggestion suggestion = {.wanted = name};
     const struct cli_command *command;
     for (int i = 0; (command = cli_command_at(i)); i++) {
@@ -35,6 +36,8 @@ static int unknown_command(const char *name)
         if (command->alias)
             sl_suggest(&suggestion, command->alias);
     }
+    for (size_t i = 0; i < sizeof(unlisted) / sizeof(unlisted[0]); i++)
+        sl_suggest(&suggestion, unlisted[i]);
     struct sl_error error;
     if (suggestion.best)
         sl_error_set(&error, -EINVAL, "unknown command '%s'; did you mean '%s'?", name,

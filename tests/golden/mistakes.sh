@@ -5,6 +5,7 @@ try() {
 }
 "$SLUICE" synth lenet -o lenet.sluice >/dev/null
 try rum
+try version
 try sweep job.yaml
 try swep job.yaml
 try run lenet.sluice --polcy linear
