@@ -122,6 +122,85 @@ static void print_command_page(const struct cli_command *command)
     puts(".SH SEE ALSO\n.BR sluice (1)");
 }
 
+struct entry {
+    const char *term, *text; /* a NULL term ends the list */
+};
+
+static const struct entry other_commands[] = {
+    {"sluice help [COMMAND]", "this page in short, or a command's options"},
+    {"sluice --version", "version and commit"},
+    {"sluice completion bash|zsh|fish", "a completion script for the shell, on stdout"},
+    {"sluice man [COMMAND|job]", "these pages, in roff"},
+    {"sluice pack", "another name of sluice import"},
+    {NULL, NULL},
+};
+
+static const struct entry environment[] = {
+    {"SLUICE_<OPTION>",
+     "Every option can be set as a variable: --memory is SLUICE_MEMORY, --read-rate is "
+     "SLUICE_READ_RATE; a flag is set by 1. The command line wins."},
+    {"TMPDIR",
+     "where the swap file of --swap SIZE is made; when it is not set, or takes none (tmpfs and "
+     "overlays do not), /var/tmp. Also where sluice tune makes packs of other shard sizes when the "
+     "folder of the first pack cannot be written"},
+    {"XDG_CACHE_HOME", "the folder sluice in it holds what is below; ~/.cache when it is not set"},
+    {NULL, NULL},
+};
+
+static const struct entry files[] = {
+    {"~/.cache/sluice/devices", "rates of storage as plan and run measured them, kept for a day"},
+    {"~/.cache/sluice/ceilings", "what sluice doctor --bench measured, kept for 30 days"},
+    {"~/.cache/sluice/TOPOLOGY-VERSION.sluice",
+     "packs that sluice sweep topology:TOPOLOGY made; they can be removed at any time"},
+    {"PACK.times", "run times of the pack's layers on this machine, beside the pack"},
+    {"/var/tmp/sluice-swap-*, sluice-* in /sys/fs/cgroup",
+     "swap files and control groups of cells that run now; those of a killed run are removed by "
+     "the next one"},
+    {NULL, NULL},
+};
+
+static const struct entry signals[] = {
+    {"SIGINT, SIGTERM",
+     "run ends its cell, removes group and swap file, prints what is finished and exits with 130. "
+     "Under sweep and tune the first one ends after the cell that runs, the second ends that cell. "
+     "One more kills at once"},
+    {"SIGHUP",
+     "a worker, and a run without a terminal, reads the memory limit of its control group again at "
+     "once. Without the signal it does so between units, every 20 ms at most: a lower limit "
+     "(memory.high, or v1's soft limit, too) shrinks the request in progress, a higher one holds "
+     "from the next request on"},
+    {NULL, NULL},
+};
+
+static const struct entry exit_statuses[] = {
+    {"0", "ok"},
+    {"1",
+     "failed; of run: every cell ended in error, as a single one does whose limit is too small "
+     "for a policy with a budget"},
+    {"2", "mistake in the command line"},
+    {"3",
+     "some cells of run or sweep ended oom, timeout or error (of sweep: also when all did); of "
+     "tune: nothing runs at some limit"},
+    {"4", "compare --fail-above found a regression"},
+    {"5", "the environment is unfit: a --device cannot be emulated here, the storage takes no swap "
+          "file, a given loader is not allowed. A right that is missing for --memory, a rate, "
+          "--cpus or --cores alone is a warning, and the run goes on without that limit"},
+    {"130", "interrupted; results so far were printed"},
+    {NULL, NULL},
+};
+
+static void print_entries(const char *heading, const struct entry *entries)
+{
+    printf(".SH %s\n", heading);
+    for (; entries->term; entries++) {
+        fputs(".TP\n.B ", stdout);
+        print_text(entries->term);
+        putchar('\n');
+        print_text(entries->text);
+        putchar('\n');
+    }
+}
+
 static void print_overview_page(void)
 {
     print_header("SLUICE", 1);
@@ -137,19 +216,16 @@ static void print_overview_page(void)
         print_text(command->summary);
         putchar('\n');
     }
-    puts(
-        ".SH ENVIRONMENT\nEvery option can be set as a variable: \\-\\-memory is SLUICE_MEMORY, "
-        "\\-\\-read\\-rate is SLUICE_READ_RATE; a flag is set by 1. The command line wins.\n"
-        ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailed; of run: every cell ended in error, as "
-        "a single one does whose limit is too small for a policy with a budget\n.TP\n.B 2\nmistake "
-        "in the command line\n.TP\n.B 3\nsome cells of run or sweep ended oom, timeout or error "
-        "(of sweep: also when all did); of tune: nothing runs at some limit\n.TP\n.B 4\ncompare "
-        "\\-\\-fail\\-above found a regression\n.TP\n.B 5\nthe environment is unfit: a "
-        "\\-\\-device cannot be emulated here, the storage takes no swap file, a given loader is "
-        "not "
-        "allowed. A right that is missing for \\-\\-memory, a rate, \\-\\-cpus or "
-        "\\-\\-cores alone is a warning, and the run goes on without that limit\n.TP\n.B "
-        "130\ninterrupted; results so far were printed");
+    print_entries("OTHER COMMANDS", other_commands);
+    print_entries("ENVIRONMENT", environment);
+    print_entries("FILES", files);
+    print_entries("SIGNALS", signals);
+    print_entries("EXIT STATUS", exit_statuses);
+    fputs(".SH SEE ALSO\n", stdout);
+    for (int i = 0; (command = cli_command_at(i)); i++)
+        if (!command->hidden)
+            printf(".BR sluice\\-%s (1),\n", command->name);
+    puts(".BR sluice\\-job (5)");
 }
 
 static void print_keys(bool of_a_job)
