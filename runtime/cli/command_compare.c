@@ -13,7 +13,10 @@
 #include "runtime/report/text_table.h"
 
 static const struct cli_option options[] = {
-    {"metric", 0, "M", "what to compare (default latency)",
+    {"metric", 0, "M",
+     "what to compare: latency (default), makespan, load, run, stall, wall, peak_bytes, "
+     "read_bytes, "
+     "swap_in_bytes, swap_out_bytes, major_faults",
      "latency makespan load run stall wall peak_bytes read_bytes swap_in_bytes swap_out_bytes "
      "major_faults",
      false},
