@@ -126,7 +126,7 @@ man: $(BUILD)/sluice ## write docs/man from the command tables
 	sh scripts/man.sh $(BUILD)/sluice docs/man
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 # ---- install -----------------------------------------------------------------------------------
 PUBLIC_H := $(addprefix runtime/base/,error.h export.h log.h) \
