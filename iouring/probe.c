@@ -191,9 +191,10 @@ static int map_memory(struct measurement *measurement, uint64_t free_bytes, stru
     bytes = bytes < MEMORY_LEAST_BYTES ? MEMORY_LEAST_BYTES : bytes;
     bytes = bytes > MEMORY_MOST_BYTES ? MEMORY_MOST_BYTES : bytes;
     bytes = bytes > measurement->file_bytes ? measurement->file_bytes : bytes;
-    const uint64_t most = free_bytes / FREE_SHARE;
-    bytes = bytes > most ? most : bytes;
+    const uint64_t most = free_bytes / FREE_SHARE / SL_MIB * SL_MIB;
     bytes = sl_align_up(bytes, SL_MIB);
+    bytes = bytes > most ? most : bytes;
+    bytes = bytes < SL_MIB ? SL_MIB : bytes;
     char *mapped =
         mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED)

@@ -33,8 +33,8 @@ struct sl_device_probe {
  * device that is slower than that per block takes longer). Cells that would take too long on a slow
  * device are left out. Reads the file in order with O_DIRECT; it should be 16 MiB or larger, and
  * -ENODATA when it is less than one block of 4096. Takes 16 to 64 MiB of memory, but no more than
- * a quarter of free_bytes, which is what this process may still take (or 1 MiB, if that is less),
- * nor than the file has; into little, rates are those of a host's cache. Blocks larger than it are
+ * a quarter of free_bytes, which is what this process may still take, nor than the file has, and
+ * 1 MiB at least; into little, rates are those of a host's cache. Blocks larger than it are
  * left out. The file is not changed; its pages are dropped from the page cache. Blocks; any thread.
  * On failure *probe is untouched. */
 int sl_device_probe(const char *path, uint64_t budget_ns, uint64_t free_bytes,

@@ -116,3 +116,20 @@ Test(probe, takes_no_more_memory_than_it_may, .fini = remove_file)
     cr_expect_gt(rates[0].bytes_per_s, 0);
     cr_expect_eq(rates[1].bytes_per_s, 0, "a block is larger than the memory");
 }
+
+Test(probe, takes_a_mebibyte_where_nothing_is_free, .fini = remove_file)
+{
+    struct sl_device_rate rates[] = {{.block_bytes = SL_MIB, .depth = 2}};
+    struct sl_device_probe probe;
+    struct sl_error error = {0};
+
+    make_file(4 * SL_MIB);
+    for (uint64_t free_bytes = 0; free_bytes <= 4 * SL_MIB; free_bytes += 2 * SL_MIB) {
+        rates[0].bytes_per_s = 0;
+        cr_assert_eq(sl_device_rates(path, 10000000, free_bytes, rates, 1, &probe, &error), 0, "%s",
+                     error.text);
+        cr_expect_gt(rates[0].bytes_per_s, 0);
+    }
+    cr_assert_eq(sl_device_probe(path, 10000000, 0, &probe, &error), 0, "%s", error.text);
+    cr_expect_gt(probe.best_bytes_per_s, 0);
+}
