@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
+#include "runtime/base/text.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/command.h"
 
@@ -115,18 +117,75 @@ static int parse_letters(struct cli_arguments *arguments, char **words, int coun
     return 0;
 }
 
+#define VARIABLE_BYTES 64
+
+/* SLUICE_<NAME>. Returns buffer. */
+static const char *variable_name(const char *name, char buffer[VARIABLE_BYTES])
+{
+    size_t at = (size_t)snprintf(buffer, VARIABLE_BYTES, "SLUICE_");
+    for (; *name && at + 1 < VARIABLE_BYTES; name++)
+        buffer[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    buffer[at] = '\0';
+    return buffer;
+}
+
+static const char *from_environment(const char *name)
+{
+    char variable[VARIABLE_BYTES];
+    const char *value = getenv(variable_name(name, variable));
+    return value && *value ? value : NULL;
+}
+
+static bool is_given(const struct cli_arguments *arguments, const char *name)
+{
+    for (int i = 0; i < arguments->given_count; i++)
+        if (!strcmp(arguments->given[i].option->name, name))
+            return true;
+    return false;
+}
+
 static int check_operands(const struct cli_arguments *arguments, struct sl_error *error)
 {
     const struct cli_command *command = arguments->command;
-    for (int i = 0; i < arguments->given_count; i++)
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): all that are counted are set. */
-        if (!strcmp(arguments->given[i].option->name, "help"))
-            return 0;
     if (arguments->operand_count < command->least_operands)
         return sl_error_set(error, -EINVAL, "%s needs %s", command->name, command->operands);
     if (arguments->operand_count > command->most_operands)
         return sl_error_set(error, -EINVAL, "%s: '%s' is one word too many", command->name,
                             arguments->operands[command->most_operands]);
+    return 0;
+}
+
+static int refuse_bytes(const char *word, struct sl_error *error)
+{
+    SL_AUTO(sl_text_free) struct sl_text shown = {0};
+    sl_text_add_escaped(&shown, word);
+    return sl_error_set(error, -EINVAL,
+                        "'%.300s' is not UTF-8, as records must be; give another name, for example "
+                        "that of a link",
+                        shown.bytes ? shown.bytes : "");
+}
+
+/* Records hold what was given, and JSON holds UTF-8 alone. */
+static int check_utf8(const struct cli_arguments *arguments, struct sl_error *error)
+{
+    for (int i = 0; i < arguments->operand_count; i++)
+        if (!sl_text_is_utf8(arguments->operands[i]))
+            return refuse_bytes(arguments->operands[i], error);
+    for (int i = 0; i < arguments->given_count; i++) {
+        const struct cli_given *given = &arguments->given[i];
+        if (given->value && !sl_text_is_utf8(given->value)) {
+            refuse_bytes(given->value, error);
+            return cli_wrap(arguments, given->option->name, error);
+        }
+    }
+    for (const struct cli_option *option = arguments->command->options; option->name; option++) {
+        const char *value =
+            is_given(arguments, option->name) ? NULL : from_environment(option->name);
+        if (value && !sl_text_is_utf8(value)) {
+            refuse_bytes(value, error);
+            return cli_wrap(arguments, option->name, error);
+        }
+    }
     return 0;
 }
 
@@ -156,7 +215,10 @@ int cli_parse(const struct cli_command *command, int count, char **words,
         if (code < 0)
             return code;
     }
-    return check_operands(arguments, error);
+    if (is_given(arguments, "help"))
+        return 0;
+    int code = check_operands(arguments, error);
+    return code < 0 ? code : check_utf8(arguments, error);
 }
 
 void cli_arguments_free(struct cli_arguments *arguments)
@@ -164,25 +226,6 @@ void cli_arguments_free(struct cli_arguments *arguments)
     free(arguments->given);
     free(arguments->operands);
     *arguments = (struct cli_arguments){0};
-}
-
-#define VARIABLE_BYTES 64
-
-/* SLUICE_<NAME>. Returns buffer. */
-static const char *variable_name(const char *name, char buffer[VARIABLE_BYTES])
-{
-    size_t at = (size_t)snprintf(buffer, VARIABLE_BYTES, "SLUICE_");
-    for (; *name && at + 1 < VARIABLE_BYTES; name++)
-        buffer[at++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
-    buffer[at] = '\0';
-    return buffer;
-}
-
-static const char *from_environment(const char *name)
-{
-    char variable[VARIABLE_BYTES];
-    const char *value = getenv(variable_name(name, variable));
-    return value && *value ? value : NULL;
 }
 
 /* What a job file says of an option. */
@@ -193,14 +236,6 @@ static const struct cli_given *find_fallback(const struct cli_arguments *argumen
         if (!strcmp(arguments->fallback[i].option->name, name))
             return &arguments->fallback[i];
     return NULL;
-}
-
-static bool is_given(const struct cli_arguments *arguments, const char *name)
-{
-    for (int i = 0; i < arguments->given_count; i++)
-        if (!strcmp(arguments->given[i].option->name, name))
-            return true;
-    return false;
 }
 
 const char *cli_text(const struct cli_arguments *arguments, const char *name)

@@ -80,7 +80,8 @@ struct cli_arguments {
 };
 
 /* Parses what follows the command's name. "--" ends the options. -EINVAL names the option and the
- * nearest known one. Free with cli_arguments_free. */
+ * nearest known one, or what is not UTF-8, also in SLUICE_* variables. Free with
+ * cli_arguments_free. */
 int cli_parse(const struct cli_command *command, int count, char **words,
               struct cli_arguments *arguments, struct sl_error *error);
 void cli_arguments_free(struct cli_arguments *arguments);

@@ -49,23 +49,10 @@ static const char style[] =
     "0}.noise li{margin:.25rem 0}\n"
     "@media print{details{border:0}}\n";
 
-static size_t utf8_length(const unsigned char *c)
-{
-    size_t length = *c < 0x80                 ? 1
-                    : *c >= 0xc2 && *c < 0xe0 ? 2
-                    : *c >= 0xe0 && *c < 0xf0 ? 3
-                    : *c >= 0xf0 && *c < 0xf5 ? 4
-                                              : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
 void sl_html_escape(struct sl_text *html, const char *text)
 {
     while (*text) {
-        size_t length = utf8_length((const unsigned char *)text);
+        size_t length = sl_utf8_length(text);
         if (length == 0 || (length == 1 && ((*text < ' ' && *text != '\n') || *text == 127)))
             sl_text_add(html, "\xef\xbf\xbd");
         else if (*text == '&')

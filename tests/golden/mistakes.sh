@@ -29,6 +29,11 @@ try synth lenet
 try repack lenet.sluice
 try import a.prototxt b.caffemodel
 try run lenet.sluice --timeout soon
+latin=$(printf 'caf\351')
+try run "$latin.sluice"
+try run lenet.sluice --output "$latin"
+SLUICE_OUTPUT=$latin try run lenet.sluice
+SLUICE_OUTPUT=$latin try run --help | tail -n 1
 for flag in --depth=3 --swap=0; do
     { "$SLUICE" run lenet.sluice --policy bulk $flag >/dev/null; } 2>&1
 done
