@@ -10,6 +10,7 @@
 #include "models/layers/importer.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
+#include "runtime/base/text.h"
 
 /* More than any real network by far; keeps counts of layers and blobs in an int. */
 #define MOST_PARTS (1 << 16)
@@ -35,6 +36,18 @@ static void builder_clean(struct builder *builder)
 static int no_memory(struct builder *builder)
 {
     return sl_error_set(builder->error, -ENOMEM, "out of memory while building the network");
+}
+
+/* Records hold the names of networks, layers and blobs, and JSON holds UTF-8 alone. */
+static int check_name(struct builder *builder, const char *what, const char *name)
+{
+    if (!name || sl_text_is_utf8(name))
+        return 0;
+    SL_AUTO(sl_text_free) struct sl_text shown = {0};
+    sl_text_add_escaped(&shown, name);
+    return sl_error_set(builder->error, -EILSEQ,
+                        "%s '%.300s': the name is not UTF-8, as records must be; give it another",
+                        what, shown.bytes ? shown.bytes : "");
 }
 
 /* ---- which layers belong to inference ---- */
@@ -107,6 +120,8 @@ static int add_blob(struct builder *builder, const char *name, const struct sl_s
 {
     struct sl_network *network = builder->network;
     struct sl_blob *blob = &network->blobs[network->blob_count];
+    if (check_name(builder, "blob", name))
+        return sl_error_wrap(builder->error, "layer '%.100s'", network->layers[producer].name);
     blob->name = sl_arena_text(network->arena, name);
     if (!blob->name)
         return no_memory(builder);
@@ -309,8 +324,8 @@ static int add_layer(struct builder *builder, const Caffe__LayerParameter *messa
     const struct sl_layer_importer *importer = sl_layer_importer_find(type);
     if (!importer)
         return unknown_type(builder, name, type);
-    int result = 0;
-    if (message->n_bottom > MOST_PARTS || message->n_top > MOST_PARTS)
+    int result = check_name(builder, "layer", name);
+    if (!result && (message->n_bottom > MOST_PARTS || message->n_top > MOST_PARTS))
         result = sl_error_set(builder->error, -EINVAL, "layer '%.100s' (%s): too many blobs", name,
                               type);
     if (!result)
@@ -449,7 +464,9 @@ int sl_network_build(const struct Caffe__NetParameter *message,
     }
     builder.network->arena = arena;
 
-    int result = filter_layers(&builder);
+    int result = check_name(&builder, "network", message->name);
+    if (!result)
+        result = filter_layers(&builder);
     if (!result)
         result = reserve(&builder);
     if (!result)

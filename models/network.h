@@ -281,7 +281,8 @@ struct Caffe__NetParameter; /* models/caffe.proto through protobuf-c; C type Sl_
 /* Builds a network from an inference-ready V2 message: layers excluded by phase TEST are skipped,
  * headers (input, input_dim, input_shape) become Input layers, parameters are decoded, shapes
  * inferred with Caffe's rules. The message is not kept. Errors name the layer, its type, what does
- * not fit and the shapes; an unknown type names the nearest known one. *network is set on success;
+ * not fit and the shapes; an unknown type names the nearest known one; -EILSEQ: a name that is not
+ * UTF-8. *network is set on success;
  * free with sl_network_free. Any thread. */
 int sl_network_build(const struct Caffe__NetParameter *message,
                      const struct sl_network_options *options, struct sl_network **network,

@@ -208,8 +208,9 @@ static int build_network(const struct sl_import_request *request, struct import_
     int code = sl_network_build(state->message, NULL, &state->network, error);
     if (code >= 0 || request->topology)
         return code;
-    if (request->prototxt)
-        return sl_error_wrap(error, "%s", request->prototxt);
+    if (request->prototxt || code == -EILSEQ)
+        return sl_error_wrap(error, "%s",
+                             request->prototxt ? request->prototxt : request->caffemodel);
     return sl_error_wrap(error, "%s: the structure in it is not whole, give the prototxt too",
                          request->caffemodel);
 }

@@ -28,6 +28,10 @@ change 's/kernel_size: 5/kernel_size: 500/'
 change 's/"Convolution"/"Convolutoin"/'
 change 's/bottom: "pool1"/bottom: "pool9"/'
 change 's/name: "conv2"/name: "conv9"/'
+latin=$(printf 'caf\351')
+change "s/name: \"LeNet\"/name: \"$latin\"/"
+change "s/name: \"conv2\"/name: \"$latin\"/"
+change "s/tom: \"pool1\"/tom: \"$latin\"/; s/top: \"pool1\"/top: \"$latin\"/"
 
 echo "# caffemodel"
 try import lenet.prototxt missing.caffemodel
