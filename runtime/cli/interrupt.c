@@ -37,6 +37,13 @@ static void install(void (*handler)(int), int flags)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* A closing terminal hangs up more than once: the shell does, and the kernel. None of them may
+     * kill before all is cleaned up. nohup asks to be left alone. */
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+        action.sa_flags = 0;
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 static void on_first_signal(int number)
@@ -79,4 +86,6 @@ const volatile int *interrupt_flag(void)
 void interrupt_session(struct sl_session *session)
 {
     running_session = session;
+    if (session && interrupted)
+        sl_session_interrupt(session);
 }

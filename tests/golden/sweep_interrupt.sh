@@ -33,6 +33,23 @@ wait $pid
 echo "second: $?"
 [ "$(wc -l <results.jsonl)" = "$before" ] && echo 'the cell that was killed has no record'
 pgrep -P $pid || echo 'no worker is left'
+echo '# a terminal that hangs up does as Ctrl-C does, and never kills; under nohup it does nothing'
+rm results.jsonl
+(exec "$SLUICE" sweep net.sluice --policy window --depth 1,2 --requests 30 --runs 50 2>errors >table) &
+pid=$!
+wait_for has_records 1
+for _ in 1 2 3 4; do kill -HUP $pid 2>/dev/null; done
+wait $pid
+echo "hung up: $?"
+grep '^sluice' errors
+rm results.jsonl
+(trap '' HUP && exec "$SLUICE" sweep net.sluice --policy window -q 2>errors >table) &
+pid=$!
+wait_for has_records 1
+kill -HUP $pid
+wait $pid
+echo "nohup: $?"
+cat errors
 echo '# a full disk'
 rm results.jsonl
 (
