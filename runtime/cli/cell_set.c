@@ -2,8 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/base/cleanup.h"
 
 /* The values of every option, of one call of cell_set_expand. */
 struct cell_axes {
@@ -232,68 +235,89 @@ int cell_set_collapse(struct cell_set *set)
     return before - kept;
 }
 
-/* Sets the kinds of limits that are set in more. */
-static void add_kinds(struct sl_limits *limits, const struct sl_limits *more)
+/* A kind of limit, which a user may or may not have the right to. */
+static const struct limit_kind {
+    const char *option;
+    size_t value, bytes; /* in struct sl_limits */
+    size_t right;        /* in struct sl_cgroup_rights */
+} limit_kinds[] = {
+#define KIND(option, limit, right)                                                                 \
+    {                                                                                              \
+        option, offsetof(struct sl_limits, limit), sizeof(((struct sl_limits *)NULL)->limit),      \
+            offsetof(struct sl_cgroup_rights, right)                                               \
+    }
+    KIND("memory", memory_bytes, memory),
+    KIND("read-rate", read_bytes_per_s, read_rate),
+    KIND("write-rate", write_bytes_per_s, write_rate),
+    KIND("cpus", cpus, cpu),
+    KIND("cores", cores, cores),
+#undef KIND
+};
+
+#define LIMIT_KINDS (sizeof(limit_kinds) / sizeof(limit_kinds[0]))
+
+static const struct sl_limits no_limits = SL_LIMITS_NONE;
+
+/* Sets one kind of limit to what it is in `from`. */
+static void set_kind(struct sl_limits *limits, const struct limit_kind *kind,
+                     const struct sl_limits *from)
 {
-    if (more->memory_bytes != SL_NO_LIMIT)
-        limits->memory_bytes = more->memory_bytes;
-    if (more->read_bytes_per_s != SL_NO_LIMIT)
-        limits->read_bytes_per_s = more->read_bytes_per_s;
-    if (more->write_bytes_per_s != SL_NO_LIMIT)
-        limits->write_bytes_per_s = more->write_bytes_per_s;
-    if (more->cpus > 0)
-        limits->cpus = more->cpus;
-    if (more->cores > 0)
-        limits->cores = more->cores;
+    memcpy((char *)limits + kind->value, (const char *)from + kind->value, kind->bytes);
+}
+
+static bool has_kind(const struct sl_limits *limits, const struct limit_kind *kind)
+{
+    return memcmp((const char *)limits + kind->value, (const char *)&no_limits + kind->value,
+                  kind->bytes) != 0;
+}
+
+bool cell_set_drop_refused(struct cell_set *set, const struct sl_cgroup_rights *rights,
+                           struct sl_text *lost)
+{
+    bool any = false;
+    for (size_t k = 0; k < LIMIT_KINDS; k++) {
+        const struct limit_kind *kind = &limit_kinds[k];
+        bool named = false;
+        if (*((const bool *)((const char *)rights + kind->right)))
+            continue;
+        for (int i = 0; i < set->count; i++) {
+            struct cell_point *point = &set->points[i];
+            if (!has_kind(&point->request.limits, kind))
+                continue;
+            set_kind(&point->request.limits, kind, &no_limits);
+            point->texts[cell_option_index(kind->option)] = NULL;
+            if (!named)
+                sl_text_add(lost, "%s--%s", any ? ", " : "", kind->option);
+            named = any = true;
+        }
+    }
+    return any;
 }
 
 bool cell_set_respect_rights(struct cell_set *set)
 {
     struct sl_limits all = SL_LIMITS_NONE;
-    for (int i = 0; i < set->count; i++)
-        add_kinds(&all, &set->points[i].request.limits);
+    bool noted = false;
+    for (int i = 0; i < set->count; i++) {
+        const struct sl_limits *limits = &set->points[i].request.limits;
+        for (size_t k = 0; k < LIMIT_KINDS; k++)
+            if (has_kind(limits, &limit_kinds[k]))
+                set_kind(&all, &limit_kinds[k], limits);
+        noted |= limits->memory_bytes != SL_NO_LIMIT && limits->swap_bytes > 0 &&
+                 limits->write_bytes_per_s != SL_NO_LIMIT;
+    }
     if (!sl_limits_any(&all))
         return false;
     struct sl_cgroup_rights rights;
     sl_cgroup_probe_for(&all, &rights);
-    const char *lost = NULL;
-    bool noted = false;
-    for (int i = set->count; i-- > 0;) {
-        struct sl_limits *limits = &set->points[i].request.limits;
-        const char **texts = set->points[i].texts;
-        noted |= rights.version == 1 && limits->memory_bytes != SL_NO_LIMIT &&
-                 limits->swap_bytes > 0 && limits->write_bytes_per_s != SL_NO_LIMIT;
-        if (limits->cores > 0 && !rights.cores) {
-            limits->cores = 0;
-            texts[cell_option_index("cores")] = NULL;
-            lost = "--cores";
-        }
-        if (limits->cpus > 0 && !rights.cpu) {
-            limits->cpus = 0;
-            texts[cell_option_index("cpus")] = NULL;
-            lost = "--cpus";
-        }
-        if (limits->write_bytes_per_s != SL_NO_LIMIT && !rights.write_rate) {
-            limits->write_bytes_per_s = SL_NO_LIMIT;
-            texts[cell_option_index("write-rate")] = NULL;
-            lost = "--write-rate";
-        }
-        if (limits->read_bytes_per_s != SL_NO_LIMIT && !rights.read_rate) {
-            limits->read_bytes_per_s = SL_NO_LIMIT;
-            texts[cell_option_index("read-rate")] = NULL;
-            lost = "--read-rate";
-        }
-        if (limits->memory_bytes != SL_NO_LIMIT && !rights.memory) {
-            limits->memory_bytes = SL_NO_LIMIT;
-            texts[cell_option_index("memory")] = NULL;
-            lost = "--memory";
-        }
-    }
-    if (lost)
-        fprintf(stderr, "sluice: warning: running without %s: %s\n", lost, rights.reason);
-    if (noted)
+    SL_AUTO(sl_text_free) struct sl_text lost = {0};
+    bool any = cell_set_drop_refused(set, &rights, &lost);
+    if (any)
+        fprintf(stderr, "sluice: warning: running without %s: %s\n",
+                lost.bytes ? lost.bytes : "limits", rights.reason);
+    if (noted && rights.version == 1)
         sl_log(SL_LOG_NOTE, "under cgroup v1 the write rate does not hold for swap");
-    return lost;
+    return any;
 }
 
 static bool same_limits(const struct cell_request *a, const struct cell_request *b)

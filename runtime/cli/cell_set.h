@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "runtime/base/text.h"
 #include "runtime/cli/cell_options.h"
 #include "runtime/cli/value_list.h"
 
@@ -40,6 +41,10 @@ void cell_set_note_unused(const struct cell_set *set);
 int cell_option_index(const char *name);
 /* Settles all cells and keeps the first of those that are the same. Returns how many went. */
 int cell_set_collapse(struct cell_set *set);
+/* Takes away the kinds of limits that rights do not give; lost gets their options
+ * ("--memory, --cpus"). Returns whether something went. */
+bool cell_set_drop_refused(struct cell_set *set, const struct sl_cgroup_rights *rights,
+                           struct sl_text *lost);
 /* Takes away limits that this user cannot have, and says so on stderr, once. Returns whether
  * something went. */
 bool cell_set_respect_rights(struct cell_set *set);

@@ -121,3 +121,25 @@ Test(cell_set, keys_tell_cells_apart)
         cr_expect_str_neq(base, key_of(&one, others[i]), "%s", others[i]);
     cr_expect_str_neq(base, key_of(&two, "x --policy window --memory 64M"));
 }
+
+Test(cell_set, every_limit_that_is_refused_is_named)
+{
+    SL_AUTO(cell_set_free) struct cell_set set = {0};
+    SL_AUTO(sl_text_free) struct sl_text lost = {0};
+    const struct sl_cgroup_rights rights = {.version = 2, .memory = true, .read_rate = true};
+    expand(&set, &one, "x --memory none,64M --read-rate 40M --write-rate 20M --cpus 0.5,2");
+    cr_expect(cell_set_drop_refused(&set, &rights, &lost));
+    cr_expect_str_eq(lost.bytes, "--write-rate, --cpus");
+    cr_assert_eq(set.count, 4);
+    for (int i = 0; i < set.count; i++) {
+        const struct sl_limits *limits = &set.points[i].request.limits;
+        cr_expect_eq(limits->write_bytes_per_s, SL_NO_LIMIT);
+        cr_expect_float_eq(limits->cpus, 0, 0);
+        cr_expect_null(set.points[i].texts[cell_option_index("cpus")]);
+        cr_expect_neq(limits->read_bytes_per_s, SL_NO_LIMIT);
+        cr_expect_not_null(set.points[i].texts[cell_option_index("read-rate")]);
+    }
+    cr_expect_eq(cell_set_collapse(&set), 2);
+    cr_expect_eq(set.points[1].request.limits.memory_bytes, 64 << 20);
+    cr_expect_not(cell_set_drop_refused(&set, &rights, &lost), "they are gone");
+}
