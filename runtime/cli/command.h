@@ -20,6 +20,10 @@ enum cli_exit {
     CLI_INTERRUPTED = 130,
 };
 
+/* What a command that failed with -errno exits with: CLI_UNFIT where the user lacks a right, or the
+ * kernel or machine what was asked for, else CLI_FAILED. */
+enum cli_exit cli_exit_of(int code);
+
 /* Every option with a value can also be set as SLUICE_<NAME> ("-" is "_") in the environment; a
  * flag by SLUICE_<NAME>=1. The command line wins. */
 struct cli_option {

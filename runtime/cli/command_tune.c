@@ -151,7 +151,7 @@ static int finish(struct tune_command *command, int code, const struct sl_error 
     if (tune->late)
         fprintf(stderr, "sluice: note: the time was up before every limit was searched\n");
     if (code < 0)
-        return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, error);
+        return cli_fail(cli_exit_of(code), error);
     if (printed < 0) {
         sl_error_set(&failed, printed, "cannot print the curve: %s", strerror(-printed));
         return cli_fail(CLI_FAILED, &failed);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -22,4 +23,17 @@ const struct cli_command *cli_command_find(const char *name)
             (commands[i]->alias && !strcmp(commands[i]->alias, name)))
             return commands[i];
     return NULL;
+}
+
+enum cli_exit cli_exit_of(int code)
+{
+    switch (code) {
+    case -EPERM:
+    case -ENOSYS:
+    case -ENODEV:
+    case -EOPNOTSUPP:
+        return CLI_UNFIT;
+    default:
+        return CLI_FAILED;
+    }
 }

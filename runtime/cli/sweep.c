@@ -196,7 +196,7 @@ int sweep_run(struct sweep *sweep)
     }
     sweep_show_nothing(sweep);
     if (code < 0)
-        return cli_fail(code == -EPERM || code == -ENOSYS ? CLI_UNFIT : CLI_FAILED, &error);
+        return cli_fail(cli_exit_of(code), &error);
     if (interrupt_asked() || (late && !sweep->plan.quiet))
         fprintf(stderr, "sluice: %s; what is finished is in %s, --resume goes on from there\n",
                 late ? "the time is up" : "interrupted", sweep->file.path);
