@@ -302,20 +302,34 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
 }
 
 /* The cells of one job with one network. */
-static int expand(struct sweep *sweep, const struct sweep_job *job, const struct sweep_group *group,
+static int expand(struct cell_set *set, const struct sweep_job *job, const struct pack_set *packs,
                   const struct observation *observation, struct sl_error *error)
 {
     int64_t requests = 1, warmup = 0;
-    const int first = sweep->set.count;
+    const int first = set->count;
     int code = cli_integer(&job->arguments, "requests", 1, 1000000, &requests, error);
     if (code == 0)
         code = cli_integer(&job->arguments, "warmup-requests", 0, 1000000, &warmup, error);
     if (code == 0)
-        code = cell_set_expand(&sweep->set, &job->arguments, &group->packs, true, error);
-    for (int i = first; code == 0 && i < sweep->set.count; i++) {
-        sweep->set.points[i].request.cell.runs = requests;
-        sweep->set.points[i].request.cell.warmup = warmup;
-        sweep->set.points[i].request.cell.observation = observation;
+        code = cell_set_expand(set, &job->arguments, packs, true, error);
+    for (int i = first; code == 0 && i < set->count; i++) {
+        set->points[i].request.cell.runs = requests;
+        set->points[i].request.cell.warmup = warmup;
+        set->points[i].request.cell.observation = observation;
+    }
+    return code;
+}
+
+/* A mistake in a value must not wait for the packs of topologies to be made. What depends on packs
+ * is read again with them: these are so large that no percentage of their weights is too little. */
+static int check_values(struct sweep_command *command, struct sl_error *error)
+{
+    const char *no_paths[] = {NULL};
+    const struct pack_set packs = {.paths = no_paths, .weight_bytes = UINT64_C(1) << 40};
+    int code = 0;
+    for (int j = 0; code == 0 && j < command->job_count; j++) {
+        SL_AUTO(cell_set_free) struct cell_set tried = {0};
+        code = expand(&tried, &command->jobs[j], &packs, &command->observation, error);
     }
     return code;
 }
@@ -325,8 +339,8 @@ static int read_cells(struct sweep_command *command, struct sl_error *error)
     int code = 0, group = 0;
     for (int j = 0; j < command->job_count; j++)
         for (int n = 0; code == 0 && n < command->jobs[j].network_count; n++)
-            code = expand(&command->sweep, &command->jobs[j], &command->sweep.groups[group++],
-                          &command->observation, error);
+            code = expand(&command->sweep.set, &command->jobs[j],
+                          &command->sweep.groups[group++].packs, &command->observation, error);
     return code;
 }
 
@@ -394,6 +408,10 @@ static int run(const struct cli_arguments *arguments)
     if (code < 0)
         status =
             code == -EINVAL ? cli_usage(arguments->command, &error) : cli_fail(CLI_FAILED, &error);
+    else if (check_values(&command, &error) < 0)
+        status = cli_usage(arguments->command, &error);
+    else if (sl_results_check(command.results, command.mode, &error) < 0)
+        status = cli_fail(CLI_USAGE, &error);
     else if (read_networks(&command, &error) < 0)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_cells(&command, &error) < 0)

@@ -190,6 +190,22 @@ static int lock(int fd)
     return failed;
 }
 
+static int has_results(const char *path, struct sl_error *error)
+{
+    return sl_error_set(error, -EEXIST,
+                        "results file %s has results already; --resume goes on with them, "
+                        "--overwrite throws them away",
+                        path);
+}
+
+int sl_results_check(const char *path, enum sl_results_mode mode, struct sl_error *error)
+{
+    struct stat status;
+    if (mode != SL_RESULTS_NEW || stat(path, &status) < 0 || !S_ISREG(status.st_mode))
+        return 0;
+    return status.st_size > 0 ? has_results(path, error) : 0;
+}
+
 /* Locks an open file and brings it into the state that the mode asks for. */
 static int prepare(struct sl_results_file *file, enum sl_results_mode mode, uint64_t *torn_bytes,
                    struct sl_error *error)
@@ -209,10 +225,7 @@ static int prepare(struct sl_results_file *file, enum sl_results_mode mode, uint
         return sl_error_set(error, -EINVAL, "results file %s is not a regular file", file->path);
     file->end = status.st_size;
     if (mode == SL_RESULTS_NEW && file->end > 0)
-        return sl_error_set(error, -EEXIST,
-                            "results file %s has results already; --resume goes on with them, "
-                            "--overwrite throws them away",
-                            file->path);
+        return has_results(file->path, error);
     if (mode == SL_RESULTS_CONTINUE)
         return mend_tail(file, torn_bytes, error);
     if (mode == SL_RESULTS_OVERWRITE && ftruncate(file->fd, 0) < 0)

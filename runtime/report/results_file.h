@@ -62,6 +62,9 @@ struct sl_results_file {
 /* An empty value, which sl_results_close accepts. */
 #define SL_RESULTS_FILE_EMPTY ((struct sl_results_file){.fd = -1})
 
+/* The -EEXIST of sl_results_open, for before there is anything to write; changes nothing. */
+int sl_results_check(const char *path, enum sl_results_mode mode, struct sl_error *error);
+
 /* Opens or creates path. -EEXIST: it has results and mode is SL_RESULTS_NEW; -EBUSY: another
  * process appends to it; -EINVAL: not a regular file; -errno of open, stat and read. With
  * SL_RESULTS_CONTINUE a torn last line is cut off, *torn_bytes (may be NULL) says how long it was,

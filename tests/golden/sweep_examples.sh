@@ -12,6 +12,11 @@ echo '# a topology is made when it is asked for, once'
 printf 'networks: {topology: lenet}\nruns: 1\n' >job.yaml
 "$SLUICE" sweep job.yaml -o csv 2>&1 | grep -v "^sluice: hint" | sed 's,making .*/,making ,' | grep -v '^\[' | cut -d, -f2-4
 "$SLUICE" sweep job.yaml -o csv --overwrite 2>&1 | grep -c making
+echo '# but not for a mistake, nor to be refused then'
+rm -r cache/sluice
+"$SLUICE" sweep job.yaml --depth deep 2>&1
+"$SLUICE" sweep job.yaml 2>&1
+find cache
 echo '# flag > environment > job > default'
 printf 'networks: [lenet.sluice]\npolicy: bulk\nthreads: 1\nruns: 1\n' >job.yaml
 sweep() { "$SLUICE" sweep job.yaml "$@" -q --overwrite -o csv | sed 1d | cut -d, -f3,5; }
