@@ -96,12 +96,32 @@ static int reserve(const struct sl_output_file *file, uint64_t bytes, struct sl_
     return 0;
 }
 
+/* The N of "/proc/self/fd/N", -1 for other paths. */
+static int open_descriptor(const char *path)
+{
+    static const char prefix[] = "/proc/self/fd/";
+    const char *digits = path + sizeof(prefix) - 1;
+    if (strncmp(path, prefix, sizeof(prefix) - 1) || !*digits ||
+        strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 9)
+        return -1;
+    return atoi(digits);
+}
+
+static int adopt(struct sl_output_file *file, int descriptor, struct sl_error *error)
+{
+    file->fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (file->fd < 0 || ftruncate(file->fd, 0) < 0)
+        return sl_error_errno(error, "%s: cannot write into this", file->path);
+    return 0;
+}
+
 int sl_output_file_open(struct sl_output_file *file, const char *path, uint64_t bytes,
                         struct sl_error *error)
 {
     file->path = path;
-    int result = open_directory(file, error);
-    if (!result)
+    int descriptor = open_descriptor(path);
+    int result = descriptor >= 0 ? adopt(file, descriptor, error) : open_directory(file, error);
+    if (!result && descriptor < 0)
         result = create(file, error);
     if (!result)
         result = reserve(file, bytes, error);
@@ -150,6 +170,8 @@ int sl_output_file_commit(struct sl_output_file *file, struct sl_error *error)
 {
     if (fsync(file->fd))
         return sl_error_errno(error, "%s: cannot bring the file to the disk", file->path);
+    if (file->directory < 0)
+        return 0; /* an open file: it has what name it has */
     if (!file->temporary) {
         int result = link_unnamed(file, error);
         if (result)
@@ -162,6 +184,20 @@ int sl_output_file_commit(struct sl_output_file *file, struct sl_error *error)
      * durable, and some file systems refuse it. */
     (void)fsync(file->directory);
     return 0;
+}
+
+int sl_unnamed_file_open(const char *path, struct sl_error *error)
+{
+    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
+    int result = sl_output_file_open(&file, path, 0, error);
+    if (result)
+        return result;
+    if (file.temporary && unlinkat(file.directory, file.temporary, 0))
+        return sl_error_errno(error, "%s: cannot take the name off a file beside it", path);
+    free(SL_STEAL(file.temporary));
+    int fd = file.fd;
+    file.fd = -1;
+    return fd;
 }
 
 void sl_output_file_close(struct sl_output_file *file)

@@ -25,7 +25,9 @@ struct sl_output_file {
 /* Starts the output of about `bytes` bytes at path (borrowed until close). file must be
  * SL_OUTPUT_FILE_NONE. Fails when the directory does not exist or cannot be written, when path is
  * something else than a regular file, and with -ENOSPC, naming the room needed, when the file
- * system has too little of it; the room is reserved where the file system can. */
+ * system has too little of it; the room is reserved where the file system can. A path
+ * "/proc/self/fd/N" is the open file N: it is emptied, written in place, and keeps the name that it
+ * has or has not. */
 int sl_output_file_open(struct sl_output_file *file, const char *path, uint64_t bytes,
                         struct sl_error *error);
 
@@ -35,6 +37,11 @@ int sl_output_file_write(struct sl_output_file *file, const void *bytes, size_t 
 
 /* Syncs the file and gives it its name, replacing an older file of that name. */
 int sl_output_file_commit(struct sl_output_file *file, struct sl_error *error);
+
+/* A new file without a name in the directory of path, for what must not outlive its last descriptor
+ * however the process ends; /proc/self/fd/N opens it again. Returns the descriptor, owned by the
+ * caller, or -errno. */
+int sl_unnamed_file_open(const char *path, struct sl_error *error);
 
 /* Closes; what was not committed is gone. Any state, also twice. */
 void sl_output_file_close(struct sl_output_file *file);

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
 
@@ -119,22 +119,21 @@ static int run_pack(const struct cli_arguments *arguments, const char *path,
     return code;
 }
 
+/* The file has no name: it is as large as the weights, and must not stay behind. */
 static int run_float(const struct cli_arguments *arguments, const struct sl_import_request *request,
                      struct outcome *outcome, struct sl_error *error)
 {
-    char path[PATH_MAX];
-    int length = snprintf(path, sizeof(path), "%s.f32-%d", request->output, (int)getpid());
-    if (length < 0 || length >= (int)sizeof(path))
-        return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", request->output);
+    char path[32];
+    SL_AUTO_FD int fd = sl_unnamed_file_open(request->output, error);
+    if (fd < 0)
+        return fd;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     struct sl_import_request plain = *request;
     plain.encoding = NULL;
     plain.output = path;
     plain.caffemodel_output = NULL;
     int code = sl_import(&plain, NULL, error);
-    if (code == 0)
-        code = run_pack(arguments, path, outcome, error);
-    unlink(path);
-    return code;
+    return code < 0 ? code : run_pack(arguments, path, outcome, error);
 }
 
 static void print_difference(const struct sl_import_request *request, const char *input,

@@ -5,9 +5,9 @@
 #include "runtime/cli/command.h"
 #include "runtime/sluice.h"
 
-/* Runs the pack that the request made and the same import in float32, which lies beside it for that
- * long, once each, on the inputs that "--input" of the command names ("FILE" or "BLOB=FILE"), else
- * on pseudo-random values, and prints the difference in results and in bytes. */
+/* Runs the pack that the request made and the same import in float32, which takes room beside it
+ * for that long, once each, on the inputs that "--input" of the command names ("FILE" or
+ * "BLOB=FILE"), else on pseudo-random values, and prints the difference in results and in bytes. */
 int cli_encoding_report(const struct cli_arguments *arguments,
                         const struct sl_import_request *request, struct sl_error *error);
 

@@ -13,3 +13,11 @@ done
 "$SLUICE" synth lenet -o x.sluice --encode f17 2>&1
 "$SLUICE" synth lenet -o x.sluice --input cat.jpg 2>&1
 "$SLUICE" synth lenet -o x.sluice --encode f16 --input none.npy 2>&1 | tail -n 1
+echo '# the float32 weights that an encoding is compared with have no name at any time'
+"$SLUICE" synth squeezenet -o big.sluice --encode f16 >out 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null; do
+    for file in big.sluice?*; do [ ! -e "$file" ] || echo "$file"; done
+done
+wait $pid
+echo "-> $?"
