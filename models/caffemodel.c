@@ -13,6 +13,7 @@
 
 #define LARGEST_INDEX_BYTES ((size_t)24 << 20)
 #define LONGEST_LAYER_NAME  1023
+#define LEAST_TEXT_BYTES    64
 
 enum { FIELD_V1_LAYERS = 2, FIELD_LAYER = 100 }; /* of NetParameter */
 
@@ -152,23 +153,38 @@ static int scan_layer(struct scan *scan, uint64_t end, const struct layer_fields
     return 0;
 }
 
-/* A first look, for the mistakes that people make. */
-static int check_start(struct sl_wire *wire)
+/* Whether these are bytes that people write: none that only binary files have, and more than the
+ * name that a caffemodel begins with. */
+static bool is_text(const unsigned char *bytes, size_t length)
+{
+    if (length < LEAST_TEXT_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((bytes[i] < ' ' && !memchr("\t\n\r", bytes[i], 3)) || bytes[i] == 127)
+            return false;
+    return true;
+}
+
+int sl_caffemodel_check_start(struct sl_wire *wire)
 {
     static const char hdf5[] = "\x89HDF\r\n\x1a\n";
-    char start[sizeof(hdf5) - 1];
-    if (wire->size == 0)
+    unsigned char start[512];
+    size_t length = wire->size < sizeof(start) ? (size_t)wire->size : sizeof(start);
+    if (length == 0)
         return sl_wire_error(wire, 0, "the file is empty");
-    if (wire->size < sizeof(start))
-        return 0;
-    int result = sl_wire_bytes(wire, start, sizeof(start));
+    int result = sl_wire_bytes(wire, start, length);
     if (result < 0)
         return result;
     wire->position = 0;
-    if (memcmp(start, hdf5, sizeof(start)) == 0)
+    if (length >= sizeof(hdf5) - 1 && memcmp(start, hdf5, sizeof(hdf5) - 1) == 0)
         return sl_error_set(wire->error, -EBADMSG,
                             "%s: an HDF5 file; sluice reads binary caffemodels: save it with "
                             "Caffe's snapshot_format: BINARYPROTO",
+                            wire->path);
+    if (is_text(start, length))
+        return sl_error_set(wire->error, -EBADMSG,
+                            "%s: this is text, as a prototxt is, and no caffemodel; give the "
+                            "prototxt first, then the caffemodel",
                             wire->path);
     return 0;
 }
@@ -176,7 +192,7 @@ static int check_start(struct sl_wire *wire)
 static int scan_file(struct scan *scan)
 {
     struct sl_wire *wire = scan->wire;
-    int result = check_start(wire);
+    int result = sl_caffemodel_check_start(wire);
     while (result == 0 && wire->position < wire->size) {
         struct sl_wire_field field;
         result = sl_wire_field(wire, wire->size, &field);

@@ -115,6 +115,8 @@ int sl_caffemodel_structure(const char *path, struct Caffe__NetParameter **messa
     struct sl_text stripped SL_AUTO(sl_text_free) = {0};
     int result = sl_wire_open(&wire, path, error);
     if (result == 0)
+        result = sl_caffemodel_check_start(&wire);
+    if (result == 0)
         result = copy_message(&wire, wire.size, &whole, &stripped);
     if (result < 0)
         return result;

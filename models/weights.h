@@ -30,6 +30,11 @@ struct Caffe__NetParameter;
 int sl_caffemodel_structure(const char *path, struct Caffe__NetParameter **message,
                             struct sl_error *error);
 
+/* A first look at an opened file, whose position stays 0, for the mistakes that people make:
+ * -EBADMSG with the cure for an empty file, HDF5 and text. */
+struct sl_wire;
+int sl_caffemodel_check_start(struct sl_wire *wire);
+
 /* Deterministic weights. Rule: key = FNV-1a 64 of "<layer>/<blob index>" xor seed; u_i of
  * sl_rng_signed_unit(key, i), i = 1, 2, ...; Convolution, InnerProduct, Deconvolution: blob 0 =
  * u * sqrt(6 / fan_in), fan_in = count / shape[0], blob 1 = 0.1 u; BatchNorm: 0.1 u, 1 + 0.5 u, 1;

@@ -42,6 +42,12 @@ for bytes in 0 10 1000 100000 1000000; do
 done
 head -c 9000 /dev/zero >zero.caffemodel
 try import lenet.prototxt zero.caffemodel
+try import lenet.prototxt
+: >empty.caffemodel
+try import empty.caffemodel
+printf '\211HDF\r\n\032\n and more' >net.caffemodel.h5
+try import net.caffemodel.h5
+try import lenet.prototxt net.caffemodel.h5
 
 echo "# mean, labels"
 try import lenet.prototxt lenet.caffemodel --mean missing.binaryproto
