@@ -164,8 +164,11 @@ int plan_write_dot(const struct sl_plan_request *request, const char *path, stru
         return code;
     if (graph.failed)
         return sl_error_set(error, -ENOMEM, "no memory for the graph");
-    if (!strcmp(path, "-"))
-        return write_graph(request, &graph, stdout);
+    if (!strcmp(path, "-")) {
+        /* Whether stdout took it is told at the end, as of all results. */
+        (void)write_graph(request, &graph, stdout);
+        return 0;
+    }
     SL_AUTO_FILE FILE *file = fopen(path, "we");
     if (!file)
         return sl_error_errno(error, "cannot write %s", path);

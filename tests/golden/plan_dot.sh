@@ -11,3 +11,5 @@ grep -c 'style=dashed\];' graph.dot
 "$SLUICE" plan large.sluice --policy auto --memory 100M --estimate --dot - 2>/dev/null | grep 'label="policy'
 "$SLUICE" plan lenet.sluice --policy all --dot - 2>&1
 "$SLUICE" plan large.sluice --policy auto --memory 4M --estimate --dot - 2>&1 | tail -n 1
+"$SLUICE" plan lenet.sluice --policy window --dot - 2>&1 >/dev/full | grep -v note
+"$SLUICE" plan lenet.sluice --policy window --dot /dev/full 2>&1 | grep -v note
