@@ -43,16 +43,13 @@ static int extend_begin(struct extended *extended, const struct cli_arguments *a
         return sl_error_set(error, -EINVAL, "too many options");
     extended->arguments = *arguments;
     extended->arguments.given = extended->given;
-    extended->arguments.given_count = 0;
-    for (int i = 0; i < arguments->given_count; i++) {
-        const struct cli_given *given = &arguments->given[i];
-        /* A word of tune's own. */
-        if (strcmp(given->option->name, "memory") || strcmp(given->value, "auto"))
-            extended->given[extended->arguments.given_count++] = *given;
-    }
+    if (arguments->given_count > 0)
+        memcpy(extended->given, arguments->given,
+               (size_t)arguments->given_count * sizeof(*extended->given));
     return 0;
 }
 
+/* value NULL: as if neither command line nor environment gave the option. */
 static void extend(struct extended *extended, const char *name, const char *value)
 {
     struct cli_arguments *arguments = &extended->arguments;
@@ -60,7 +57,8 @@ static void extend(struct extended *extended, const char *name, const char *valu
         (struct cli_given){.option = find_option(arguments->command, name), .value = value};
 }
 
-/* Appends the cells of one variant; memory: the limits, NULL: as given. */
+/* Appends the cells of one variant; memory: the limits, NULL: as given, of which "auto" is a word
+ * of tune's own: what the device has. */
 static int expand(struct tune *tune, const struct tune_variant *variant, const char *memory,
                   struct cell_set *set, struct sl_error *error)
 {
@@ -68,7 +66,7 @@ static int expand(struct tune *tune, const struct tune_variant *variant, const c
     int code = extend_begin(&extended, tune->given, error);
     if (code < 0)
         return code;
-    if (memory)
+    if (memory || tune->options.auto_memory)
         extend(&extended, "memory", memory);
     for (int i = 0; i < SEARCHED; i++)
         if (!cli_text(tune->given, searched[i].name))
@@ -160,10 +158,11 @@ static int find_limits(struct tune *tune, struct sl_text *memory, struct sl_erro
                 continue;
             struct cell_request *request = &set.points[i].request;
             code = cell_plan(request, &ground, &plan, error);
+            if (code < 0)
+                break;
             /* What is kept in reserve depends on the limit, and is most without one. */
             request->limits.memory_bytes = plan.peak_bytes;
-            if (code == 0)
-                code = cell_plan(request, &ground, &plan, error);
+            code = cell_plan(request, &ground, &plan, error);
             if (code < 0)
                 break;
             least = plan.least_limit_bytes < least ? plan.least_limit_bytes : least;

@@ -28,6 +28,13 @@ echo '# a device that is not known'
 echo '# CSV and Markdown are the curve alone'
 "$SLUICE" tune lenet.sluice --policy linear --loader pread --queue-depth 8 --shard none --memory none -q -o csv
 "$SLUICE" tune lenet.sluice --policy linear --loader pread --queue-depth 8 --shard none --memory none -q -o md
+echo '# auto, wherever it is said, and over what is said elsewhere'
+shortly() {
+    "$SLUICE" tune lenet.sluice --policy linear --loader pread --queue-depth 8 --shard none \
+        --time-limit 0.001ms -o csv -q "$@" 2>/dev/null | sed 1d
+}
+SLUICE_MEMORY=auto shortly | cut -d, -f7
+SLUICE_MEMORY=64M shortly --memory auto | grep -c 67108864
 echo '# the time is up'
 tune lenet.sluice --policy linear,bulk --loader pread --queue-depth 8 --shard none --memory none \
     --time-limit 0.001ms -o csv
