@@ -10,7 +10,7 @@ echo '# the command line runs; the packs that were compared are gone'
 grep -c 'front, recommended' out
 PATH=$(dirname "$SLUICE"):$PATH
 sed -n 's/^  sluice/sluice/p' out >line
-sh line | head -n 1
+sh line | grep -m 1 LeNet
 find . -mindepth 1 -maxdepth 1 ! -name 'lenet.sluice*' ! -name 'lenet-64K.sluice*' | sort
 echo '# packs are found where they are, and their names are quoted'
 mkdir "a b" && mv lenet.sluice "a b" && rm -f lenet*
