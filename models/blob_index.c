@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/file.h"
+
 /* Values are copied from the file as they are. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "caffemodels are little-endian");
 
@@ -256,19 +258,28 @@ static float value_at(const unsigned char *bytes, enum sl_blob_element element)
     }
 }
 
+static int read_bytes(int file, const char *path, uint64_t offset, void *bytes, size_t length,
+                      struct sl_error *error)
+{
+    int result = sl_fd_read_exactly(file, bytes, length, offset, error);
+    if (result)
+        sl_error_wrap(error, "%s", path);
+    return result;
+}
+
 static int read_run(const struct sl_blob_run *run, int file, const char *path, uint64_t first,
                     uint64_t count, float *destination, struct sl_error *error)
 {
     uint64_t offset = run->offset + first * run->stride;
     if (run->element == SL_BLOB_FLOAT32 && run->stride == sizeof(float))
-        return sl_wire_pread(file, path, offset, destination, count * sizeof(float), error);
+        return read_bytes(file, path, offset, destination, count * sizeof(float), error);
     unsigned char chunk[CHUNK_BYTES];
     size_t size = element_bytes(run->element);
     uint64_t most = (CHUNK_BYTES - size) / run->stride + 1;
     while (count > 0) {
         uint64_t part = count < most ? count : most;
         size_t bytes = (size_t)(part - 1) * run->stride + size;
-        int result = sl_wire_pread(file, path, offset, chunk, bytes, error);
+        int result = read_bytes(file, path, offset, chunk, bytes, error);
         if (result < 0)
             return result;
         for (uint64_t i = 0; i < part; i++)

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "models/arena.h"
 #include "models/caffe_normalize.h"
@@ -14,6 +13,7 @@
 #include "models/pack_format.h"
 #include "runtime/base/checksum.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 /* An unpacked message takes some tens of times its encoded size at most when it is what import
@@ -55,45 +55,25 @@ static void free_unpacking(const struct unpacking *unpacking)
     sl_arena_free(unpacking->arena);
 }
 
-static int read_exactly(int fd, void *bytes, size_t length, uint64_t offset, struct sl_error *error)
-{
-    size_t done = 0;
-    while (done < length) {
-        ssize_t got = pread(fd, (char *)bytes + done, length - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return sl_error_errno(error, "cannot read at byte %llu",
-                                  (unsigned long long)(offset + done));
-        if (got == 0)
-            return sl_error_set(error, EBADMSG, "the file ends at byte %llu; " IMPORT_AGAIN,
-                                (unsigned long long)(offset + done));
-        done += (size_t)got;
-    }
-    return 0;
-}
-
-/* Opens a regular file; a pipe or a device must neither block nor be read. */
 static int open_file(const char *path, int *fd, uint64_t *bytes, struct sl_error *error)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0 && errno == ENOENT)
+    *fd = sl_file_open_regular(path, bytes, NULL);
+    switch (*fd) {
+    case -ENOENT:
         return sl_error_set(error, ENOENT,
                             "cannot open the pack: there is no such file; make one with `sluice "
                             "import` or `sluice synth`");
-    if (*fd < 0)
-        return sl_error_errno(error, "cannot open the pack");
-    struct stat status;
-    if (fstat(*fd, &status))
-        return sl_error_errno(error, "cannot examine the pack");
-    if (S_ISDIR(status.st_mode))
+    case -EISDIR:
         return sl_error_set(error, EISDIR, "this is a directory, not a pack; name a .sluice file");
-    if (!S_ISREG(status.st_mode))
+    case -EINVAL:
         return sl_error_set(error, EBADMSG, "not a regular file; name a .sluice file");
+    default:
+        if (*fd < 0)
+            return sl_error_set(error, *fd, "cannot open the pack: %s", strerror(-*fd));
+    }
     /* Read-ahead would bring megabytes of weights into the page cache: of the little memory that
      * the limit leaves, and in the way of the first real reads. */
     posix_fadvise(*fd, 0, 0, POSIX_FADV_RANDOM);
-    *bytes = (uint64_t)status.st_size;
     return 0;
 }
 
@@ -107,7 +87,7 @@ static int read_index(int fd, uint64_t file_bytes, struct sl_pack_header *header
                             "%llu bytes are too few for a pack; make one with `sluice import` or "
                             "`sluice synth`",
                             (unsigned long long)file_bytes);
-    int result = read_exactly(fd, block, sizeof(block), 0, error);
+    int result = sl_fd_read_exactly(fd, block, sizeof(block), 0, error);
     if (result)
         return result;
     result = sl_pack_header_decode(block, header, error);
@@ -127,7 +107,7 @@ static int read_index(int fd, uint64_t file_bytes, struct sl_pack_header *header
     if (!bytes)
         return sl_error_set(error, ENOMEM, "no memory for an index of %llu bytes",
                             (unsigned long long)header->index_bytes);
-    result = read_exactly(fd, bytes, header->index_bytes, SL_PACK_ALIGNMENT, error);
+    result = sl_fd_read_exactly(fd, bytes, header->index_bytes, SL_PACK_ALIGNMENT, error);
     if (result)
         return result;
     if (sl_checksum(bytes, header->index_bytes) != header->index_checksum)

@@ -8,6 +8,7 @@
 #include "models/pack_plan.h"
 #include "models/pack_stream.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 
 /* A pack that is read and one that is written; owns what it points to. */
 struct recutting {
@@ -36,17 +37,10 @@ static void recutting_free(struct recutting *recutting)
 static int read_whole(const struct recutting *recutting, void *bytes, uint64_t length,
                       uint64_t offset, struct sl_error *error)
 {
-    for (uint64_t done = 0; done < length;) {
-        ssize_t got =
-            pread(recutting->fd, (char *)bytes + done, length - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return sl_error_set(error, got < 0 ? errno : EBADMSG, "%s: cannot read at byte %llu",
-                                recutting->pack->path, (unsigned long long)(offset + done));
-        done += (uint64_t)got;
-    }
-    return 0;
+    int result = sl_fd_read_exactly(recutting->fd, bytes, length, offset, error);
+    if (result)
+        sl_error_wrap(error, "%s", recutting->pack->path);
+    return result;
 }
 
 static int fetch(struct recutting *recutting, int shard, struct sl_error *error)

@@ -13,6 +13,7 @@
 #include "models/pack_format.h"
 #include "models/row_scale.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 /* Weights go through one buffer of this size, whatever the size of shards. */
@@ -267,17 +268,10 @@ static int read_back(const struct writing *writing, void *bytes, size_t length, 
                      struct sl_error *error)
 {
     const struct sl_output_file *output = writing->stream->output;
-    for (size_t done = 0; done < length;) {
-        const uint64_t at = offset + done;
-        ssize_t got = pread(output->fd, (char *)bytes + done, length - done, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return sl_error_set(error, got < 0 ? errno : EIO, "%s: cannot read back at byte %llu",
-                                output->path, (unsigned long long)at);
-        done += (size_t)got;
-    }
-    return 0;
+    int result = sl_fd_read_exactly(output->fd, bytes, length, offset, error);
+    if (result)
+        sl_error_wrap(error, "%s: cannot read it back", output->path);
+    return result;
 }
 
 /* Whether two shards of the file, of as many bytes, are the same. The buffer must be empty. */

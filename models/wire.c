@@ -1,16 +1,15 @@
 #include "models/wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 
 #define BUFFER_BYTES         16384
 #define LONGEST_VARINT       10
@@ -18,19 +17,17 @@
 
 int sl_wire_open(struct sl_wire *wire, const char *path, struct sl_error *error)
 {
-    int file SL_AUTO_FD = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (file < 0 || fstat(file, &status) < 0)
-        return sl_error_errno(error, "%s", path);
-    if (!S_ISREG(status.st_mode))
-        return sl_error_set(error, -EINVAL, "%s: not a regular file", path);
+    uint64_t size;
+    int file SL_AUTO_FD = sl_file_open_regular(path, &size, error);
+    if (file < 0)
+        return file;
     unsigned char *buffer = malloc(BUFFER_BYTES);
     if (!buffer)
         return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
     *wire = (struct sl_wire){
         .path = path,
         .file = file,
-        .size = (uint64_t)status.st_size,
+        .size = size,
         .buffer = buffer,
         .error = error,
     };
@@ -58,26 +55,6 @@ int sl_wire_error(const struct sl_wire *wire, uint64_t offset, const char *forma
                         wire->path, (unsigned long long)offset, message);
 }
 
-int sl_wire_pread(int file, const char *path, uint64_t offset, void *destination, size_t length,
-                  struct sl_error *error)
-{
-    char *bytes = destination;
-    while (length > 0) {
-        ssize_t got = pread(file, bytes, length, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return sl_error_errno(error, "%s: offset %llu", path, (unsigned long long)offset);
-        if (got == 0)
-            return sl_error_set(error, -EBADMSG, "%s: the file ends at offset %llu, too early",
-                                path, (unsigned long long)offset);
-        bytes += got;
-        offset += (uint64_t)got;
-        length -= (size_t)got;
-    }
-    return 0;
-}
-
 /* Makes the byte at position available in the buffer; position < size. */
 static int fill(struct sl_wire *wire)
 {
@@ -87,10 +64,9 @@ static int fill(struct sl_wire *wire)
     uint64_t left = wire->size - wire->position;
     size_t length = left < BUFFER_BYTES ? (size_t)left : BUFFER_BYTES;
     wire->buffer_length = 0;
-    int result =
-        sl_wire_pread(wire->file, wire->path, wire->position, wire->buffer, length, wire->error);
+    int result = sl_fd_read_exactly(wire->file, wire->buffer, length, wire->position, wire->error);
     if (result < 0)
-        return result;
+        return sl_error_wrap(wire->error, "%s", wire->path);
     wire->buffer_start = wire->position;
     wire->buffer_length = length;
     return 0;

@@ -35,8 +35,7 @@ struct sl_wire_field {
     uint64_t tag_begin, begin, end, value;
 };
 
-/* Opens a regular file. On success free with sl_wire_close. -errno of open, -EINVAL for what is no
- * regular file, -ENOMEM. */
+/* Opens a regular file. On success free with sl_wire_close. As sl_file_open_regular; -ENOMEM. */
 int sl_wire_open(struct sl_wire *wire, const char *path, struct sl_error *error);
 
 /* Closes the file and frees the buffer; accepts a zero-initialised one. Works as SL_AUTO. */
@@ -56,10 +55,5 @@ int sl_wire_bytes(struct sl_wire *wire, void *destination, size_t length);
 /* "<path>: offset <offset>: <message>"; returns -EBADMSG. */
 int sl_wire_error(const struct sl_wire *wire, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* pread of exactly length bytes. -EBADMSG when the file ends before, -errno. path is for messages.
- * Any thread. */
-int sl_wire_pread(int file, const char *path, uint64_t offset, void *destination, size_t length,
-                  struct sl_error *error);
 
 #endif

@@ -3,8 +3,66 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
+
+int sl_file_open_regular(const char *path, uint64_t *bytes, struct sl_error *error)
+{
+    /* Not blocking: a FIFO must not hang us before it is refused. */
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return sl_error_errno(error, "%s", path);
+    if (S_ISDIR(status.st_mode))
+        return sl_error_set(error, -EISDIR, "%s: this is a directory", path);
+    if (!S_ISREG(status.st_mode))
+        return sl_error_set(error, -EINVAL, "%s: not a regular file", path);
+    *bytes = (uint64_t)status.st_size;
+    int opened = fd;
+    fd = -1;
+    return opened;
+}
+
+int sl_fd_read_exactly(int fd, void *bytes, size_t length, uint64_t offset, struct sl_error *error)
+{
+    for (size_t done = 0; done < length;) {
+        const uint64_t at = offset + done;
+        ssize_t got = pread(fd, (char *)bytes + done, length - done, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return sl_error_errno(error, "cannot read at byte %llu", (unsigned long long)at);
+        if (got == 0)
+            return sl_error_set(error, -EBADMSG, "the file ends at byte %llu, too early",
+                                (unsigned long long)at);
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+int sl_file_read_whole(const char *path, size_t most, unsigned char **content, size_t *length,
+                       struct sl_error *error)
+{
+    uint64_t size;
+    SL_AUTO_FD int fd = sl_file_open_regular(path, &size, error);
+    if (fd < 0)
+        return fd;
+    if (size > most)
+        return sl_error_set(error, -EFBIG, "%s: %llu bytes, more than the %zu that sluice reads",
+                            path, (unsigned long long)size, most);
+    SL_AUTO_FREE unsigned char *bytes = malloc((size_t)size + 1);
+    if (!bytes)
+        return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
+    int result = sl_fd_read_exactly(fd, bytes, (size_t)size, 0, error);
+    if (result < 0)
+        return sl_error_wrap(error, "%s", path);
+    bytes[size] = 0;
+    *content = SL_STEAL(bytes);
+    *length = (size_t)size;
+    return 0;
+}
 
 int sl_file_drop_cache(const char *path, struct sl_error *error)
 {

@@ -1,10 +1,27 @@
-/* Small whole-file operations shared by the parts. */
+/* Small operations on files shared by the parts. */
 #ifndef SLUICE_BASE_FILE_H
 #define SLUICE_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "runtime/base/error.h"
+
+/* Opens a regular file for reading; *bytes is its size. Returns the descriptor, owned by the
+ * caller; -EISDIR for a directory, -EINVAL for what else is no regular file, without waiting for
+ * it, or -errno. Messages begin with the path. Any thread. */
+int sl_file_open_regular(const char *path, uint64_t *bytes, struct sl_error *error);
+
+/* Reads length bytes at the offset, all of them: -EBADMSG when the file ends before, or -errno. The
+ * message says at which byte, not of which file: the caller puts that before it. Any thread;
+ * blocks. */
+int sl_fd_read_exactly(int fd, void *bytes, size_t length, uint64_t offset, struct sl_error *error);
+
+/* Reads a whole regular file of at most `most` bytes; one NUL follows the content. *content is
+ * malloc'd and owned by the caller. -EFBIG, -ENOMEM, and as the two above; messages begin with the
+ * path. Any thread; blocks. */
+int sl_file_read_whole(const char *path, size_t most, unsigned char **content, size_t *length,
+                       struct sl_error *error);
 
 /* Drops a file's pages from the page cache (fdatasync, then POSIX_FADV_DONTNEED), so that the next
  * reader reads the device. Pages that a process has mapped or locked stay. -errno of open,

@@ -1,49 +1,16 @@
 #include "runtime/input/input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/input/npy.h"
 #include "runtime/input/preprocess.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "raw and .npy files are little-endian; this host would need conversion"
 #endif
-
-int sl_input_file(const char *path, size_t most, unsigned char **bytes, size_t *length,
-                  struct sl_error *error)
-{
-    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return sl_error_errno(error, "cannot read %s", path);
-    if (!S_ISREG(status.st_mode))
-        return sl_error_set(error, -EINVAL, "%s is not a regular file", path);
-    if ((uint64_t)status.st_size > most)
-        return sl_error_set(error, -EFBIG, "%s: %lld bytes, more than the %zu that sluice reads",
-                            path, (long long)status.st_size, most);
-    size_t size = (size_t)status.st_size, done = 0;
-    SL_AUTO_FREE unsigned char *content = malloc(size + 1);
-    if (!content)
-        return sl_error_set(error, -ENOMEM, "%s: out of memory", path);
-    while (done < size) {
-        ssize_t got = read(fd, content + done, size - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return sl_error_errno(error, "cannot read %s", path);
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    content[done] = 0;
-    *bytes = SL_STEAL(content);
-    *length = done;
-    return 0;
-}
 
 /* Equal up to leading axes of one: a .npy of C x H x W fits 1 x C x H x W. */
 static bool shape_fits(const struct sl_shape *a, const struct sl_shape *b)
@@ -99,7 +66,7 @@ int sl_input_read(const char *path, const struct sl_preprocessing *preprocessing
 {
     SL_AUTO_FREE unsigned char *bytes = NULL;
     size_t length;
-    int code = sl_input_file(path, SL_INPUT_FILE_MOST_BYTES, &bytes, &length, error);
+    int code = sl_file_read_whole(path, SL_INPUT_FILE_MOST_BYTES, &bytes, &length, error);
     if (code < 0)
         return code;
     if (sl_jpeg_is(bytes, length) || sl_png_is(bytes, length))

@@ -17,12 +17,6 @@
 int sl_input_read(const char *path, const struct sl_preprocessing *preprocessing,
                   const struct sl_shape *shape, float *values, struct sl_error *error);
 
-/* Reads a whole regular file of at most `most` bytes; one NUL follows the content. *bytes is
- * malloc'd and owned by the caller. -EFBIG, -EINVAL (not a regular file), or the errno of open and
- * read. */
-int sl_input_file(const char *path, size_t most, unsigned char **bytes, size_t *length,
-                  struct sl_error *error);
-
 /* Reads the mean given to import: "104,117,123" or a mean file. *mean is malloc'd and owned by
  * the caller; mean_shape has axes 0 for values. */
 int sl_mean_parse(const char *text, float **mean, int *mean_count, struct sl_shape *mean_shape,

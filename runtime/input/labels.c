@@ -5,6 +5,7 @@
 
 #include "models/caffe_text.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 #include "runtime/input/input.h"
 
@@ -31,7 +32,7 @@ int sl_labels_read(const char *path, char ***labels, int *count, struct sl_error
 {
     SL_AUTO_FREE unsigned char *bytes = NULL;
     size_t length;
-    int code = sl_input_file(path, LABEL_FILE_MOST_BYTES, &bytes, &length, error);
+    int code = sl_file_read_whole(path, LABEL_FILE_MOST_BYTES, &bytes, &length, error);
     if (code < 0)
         return code;
     if (memchr(bytes, '\0', length))

@@ -1,6 +1,6 @@
 # Damaged and hostile files: one line with the cure, exit 1, nothing left behind.
 try() {
-    "$SLUICE" "$@" >out 2>err
+    timeout 60 "$SLUICE" "$@" >out 2>err
     echo "-> $? $(wc -l <err)"
     cat out err
 }
@@ -25,6 +25,11 @@ echo text >not.jpg
 try run lenet.sluice --input not.jpg
 try run lenet.sluice --input dtaa=cut.jpg
 try run lenet.sluice --input .
+mkfifo pipe
+try run lenet.sluice --input pipe
+try run pipe
+try import pipe lenet.sluice -o x.sluice
+try import pipe -o x.sluice
 try run lenet.sluice --labels missing.txt
 echo 'layer { name: "a" typ: "Input" }' >bad.prototxt
 try synth --prototxt bad.prototxt -o bad.sluice

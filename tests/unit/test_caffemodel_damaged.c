@@ -69,7 +69,7 @@ Test(caffemodel, a_file_that_shrinks_after_opening_is_noticed)
     cr_assert_eq(truncate(file.path, 40), 0);
     float values[6];
     cr_expect_eq(read_blob(source, "a", 0, two_by_three, 0, 6, values, &error), -EBADMSG);
-    cr_expect_not_null(strstr(error.text, "the file ends at offset 40, too early"));
+    cr_expect_not_null(strstr(error.text, "the file ends at byte 40, too early"));
     source->close(source);
     unlink(file.path);
 }

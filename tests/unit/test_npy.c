@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/input/input.h"
 
 static const struct sl_shape shape_2x3 = {.axes = 2, .dim = {2, 3}};
@@ -37,7 +38,7 @@ Test(npy, writes_what_it_reads)
     cr_assert_eq(sl_npy_write(path, &shape_2x3, values, &error), 0, "%s", error.text);
     SL_AUTO_FREE unsigned char *bytes = NULL;
     size_t length;
-    cr_assert_eq(sl_input_file(path, 1 << 20, &bytes, &length, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_file_read_whole(path, 1 << 20, &bytes, &length, &error), 0, "%s", error.text);
     unlink(path);
     struct sl_shape shape;
     const unsigned char *data;

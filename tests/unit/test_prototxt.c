@@ -235,7 +235,7 @@ Test(prototxt, missing_file_names_its_path)
     Caffe__NetParameter *network = NULL;
     cr_expect_eq(sl_caffe_read("/nonexistent/net.prototxt", &network, &error), -ENOENT);
     cr_expect_str_eq(error.text, "/nonexistent/net.prototxt: No such file or directory");
-    cr_expect_eq(sl_caffe_read("/", &network, &error), -EINVAL);
+    cr_expect_eq(sl_caffe_read("/", &network, &error), -EISDIR);
 }
 
 Test(prototxt, every_real_file_is_read)
