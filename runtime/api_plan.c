@@ -79,10 +79,7 @@ static void cache_keep(const char *path, const char *text, dev_t device,
                 info->bytes_per_s, info->latency_ns, (int64_t)time(NULL));
     if (out.failed || out.length >= CACHE_MOST_BYTES)
         return;
-    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
-    if (sl_output_file_open(&file, path, out.length, NULL) == 0 &&
-        sl_output_file_write(&file, out.bytes, out.length, 0, NULL) == 0)
-        sl_output_file_commit(&file, NULL);
+    sl_output_file_save(path, out.bytes, out.length, NULL);
 }
 
 int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,

@@ -186,6 +186,15 @@ int sl_output_file_commit(struct sl_output_file *file, struct sl_error *error)
     return 0;
 }
 
+int sl_output_file_save(const char *path, const void *bytes, size_t length, struct sl_error *error)
+{
+    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
+    int result = sl_output_file_open(&file, path, length, error);
+    if (!result)
+        result = sl_output_file_write(&file, bytes, length, 0, error);
+    return result ? result : sl_output_file_commit(&file, error);
+}
+
 int sl_unnamed_file_open(const char *path, struct sl_error *error)
 {
     SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;

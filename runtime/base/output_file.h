@@ -38,6 +38,9 @@ int sl_output_file_write(struct sl_output_file *file, const void *bytes, size_t 
 /* Syncs the file and gives it its name, replacing an older file of that name. */
 int sl_output_file_commit(struct sl_output_file *file, struct sl_error *error);
 
+/* All of it: a file at path that has these bytes. */
+int sl_output_file_save(const char *path, const void *bytes, size_t length, struct sl_error *error);
+
 /* A new file without a name in the directory of path, for what must not outlive its last descriptor
  * however the process ends; /proc/self/fd/N opens it again. Returns the descriptor, owned by the
  * caller, or -errno. */

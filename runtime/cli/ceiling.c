@@ -9,10 +9,10 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
+#include "runtime/base/output_file.h"
 #include "runtime/base/text.h"
 #include "runtime/report/record.h"
 
@@ -76,25 +76,6 @@ static void add_line(struct sl_text *text, const struct line *line)
                 c->bytes_per_s[1]);
 }
 
-/* Readers see the old file or the new one. */
-static int replace_file(const char *path, const struct sl_text *text, struct sl_error *error)
-{
-    SL_AUTO(sl_text_free) struct sl_text temporary = {0};
-    sl_text_add(&temporary, "%s.%d", path, getpid());
-    if (temporary.failed || text->failed)
-        return sl_error_set(error, -ENOMEM, "out of memory");
-    FILE *file = fopen(temporary.bytes, "we");
-    if (!file)
-        return sl_error_errno(error, "cannot keep what was measured in %s", path);
-    bool wrote = fwrite(text->bytes, 1, text->length, file) == text->length;
-    if (fclose(file) || !wrote || rename(temporary.bytes, path)) {
-        sl_error_errno(error, "cannot keep what was measured in %s", path);
-        unlink(temporary.bytes);
-        return -EIO;
-    }
-    return 0;
-}
-
 int ceiling_keep(const char *cache, const char *path, const struct sl_bench *bench,
                  struct sl_error *error)
 {
@@ -114,7 +95,11 @@ int ceiling_keep(const char *cache, const char *path, const struct sl_bench *ben
         .bytes_per_s = {bench->bytes_per_s[0], bench->bytes_per_s[1]},
     };
     add_line(&out, &here);
-    return replace_file(cache, &out, error);
+    if (out.failed)
+        return sl_error_set(error, -ENOMEM, "out of memory");
+    if (sl_output_file_save(cache, out.bytes, out.length, error) < 0)
+        return sl_error_wrap(error, "cannot keep what was measured");
+    return 0;
 }
 
 void ceiling_find(const char *cache, const char *path, struct ceiling *ceiling)

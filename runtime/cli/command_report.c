@@ -46,14 +46,7 @@ static int read_format(const struct cli_arguments *arguments, enum report_format
 
 static int write_file(const char *path, const struct sl_text *text, struct sl_error *error)
 {
-    struct sl_output_file file = SL_OUTPUT_FILE_NONE;
-    int code = sl_output_file_open(&file, path, text->length, error);
-    if (code == 0)
-        code = sl_output_file_write(&file, text->bytes, text->length, 0, error);
-    if (code == 0)
-        code = sl_output_file_commit(&file, error);
-    sl_output_file_close(&file);
-    return code;
+    return sl_output_file_save(path, text->bytes, text->length, error);
 }
 
 struct pictures {

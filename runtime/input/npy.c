@@ -2,15 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/output_file.h"
 
 #define MAGIC_BYTES 6
 static const char magic[MAGIC_BYTES + 1] = "\x93NUMPY";
@@ -153,41 +151,17 @@ static size_t format_header(const struct sl_shape *shape, char *header, size_t c
     return length;
 }
 
-static int write_error(const char *path, struct sl_error *error)
-{
-    if (errno == ENOSPC || errno == EDQUOT)
-        return sl_error_set(error, -errno,
-                            "%s: no room; free some, or write to another file system", path);
-    return sl_error_errno(error, "cannot write %s", path);
-}
-
 int sl_npy_write(const char *path, const struct sl_shape *shape, const float *values,
                  struct sl_error *error)
 {
-    char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof(temporary))
-        return sl_error_set(error, -ENAMETOOLONG, "%s: name too long", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return write_error(path, error);
-    SL_AUTO_FILE FILE *file = fdopen(fd, "wb");
-    if (!file) {
-        int code = write_error(path, error);
-        close(fd);
-        unlink(temporary);
-        return code;
-    }
+    SL_AUTO(sl_output_file_close) struct sl_output_file file = SL_OUTPUT_FILE_NONE;
     char header[512];
-    size_t header_bytes = format_header(shape, header, sizeof(header));
-    size_t count = (size_t)sl_shape_count(shape);
-    bool written = fwrite(header, 1, header_bytes, file) == header_bytes &&
-                   fwrite(values, sizeof(float), count, file) == count && fflush(file) == 0 &&
-                   fchmod(fd, 0644) == 0 && rename(temporary, path) == 0;
-    if (!written) {
-        int code = write_error(path, error);
-        unlink(temporary);
-        return code;
-    }
-    return 0;
+    const size_t header_bytes = format_header(shape, header, sizeof(header));
+    const size_t bytes = (size_t)sl_shape_count(shape) * sizeof(float);
+    int code = sl_output_file_open(&file, path, header_bytes + bytes, error);
+    if (code == 0)
+        code = sl_output_file_write(&file, header, header_bytes, 0, error);
+    if (code == 0)
+        code = sl_output_file_write(&file, values, bytes, header_bytes, error);
+    return code == 0 ? sl_output_file_commit(&file, error) : code;
 }

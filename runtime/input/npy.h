@@ -17,8 +17,7 @@ bool sl_npy_is(const unsigned char *bytes, size_t length);
 int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
                  struct sl_shape *shape, const unsigned char **values, struct sl_error *error);
 
-/* Writes a file (version 1.0), under a temporary name that is renamed; none is left on failure.
- * Blocks. */
+/* Writes a file (version 1.0) through struct sl_output_file: none is left on failure. Blocks. */
 int sl_npy_write(const char *path, const struct sl_shape *shape, const float *values,
                  struct sl_error *error);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
@@ -35,7 +36,12 @@ Test(npy, writes_what_it_reads)
     close(fd);
     const float values[] = {1, -2, 3.5f, 0, 1e-30f, 6};
     struct sl_error error = {0};
+    unlink(path);
+    umask(027);
     cr_assert_eq(sl_npy_write(path, &shape_2x3, values, &error), 0, "%s", error.text);
+    struct stat status;
+    cr_assert_eq(stat(path, &status), 0);
+    cr_expect_eq(status.st_mode & 0777, 0640);
     SL_AUTO_FREE unsigned char *bytes = NULL;
     size_t length;
     cr_assert_eq(sl_file_read_whole(path, 1 << 20, &bytes, &length, &error), 0, "%s", error.text);
