@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
@@ -196,7 +195,7 @@ static int place_part(struct sl_cgroup *group, struct sl_cgroup_part *part, unsi
         if (!code) {
             part->lock = open(part->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             if (part->lock >= 0)
-                flock(part->lock, LOCK_EX | LOCK_NB);
+                sl_lock_take(part->lock);
             return 0;
         }
         rmdir(part->directory); /* half made */

@@ -189,6 +189,12 @@ bool sl_lock_free(int fd)
     return !flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK;
 }
 
+void sl_lock_take(int fd)
+{
+    while (flock(fd, LOCK_EX) && errno == EINTR)
+        ;
+}
+
 bool sl_owner_gone(pid_t owner, int fd)
 {
     /* A living owner holds the lock, also one whose pid means something else in our namespace. The

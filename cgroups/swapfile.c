@@ -9,7 +9,6 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -311,9 +310,7 @@ static int create_in(const char *directory, uint64_t bytes, bool preferred,
         free(swapfile);
         return code;
     }
-    /* Others hold it for a moment while they look whether it is left over. */
-    while (flock(swapfile->fd, LOCK_EX) && errno == EINTR)
-        ;
+    sl_lock_take(swapfile->fd);
     code = enable(swapfile, bytes, preferred, error);
     swapfile->enabled = !code;
     if (code) {

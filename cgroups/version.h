@@ -160,6 +160,9 @@ bool sl_owner_gone(pid_t owner, int fd);
 /* True when nobody holds the lock of this directory or file: where it is always held before there
  * is anything to clean up, its owner is done with it, though it may live. fd holds it then. */
 bool sl_lock_free(int fd);
+/* Locks an open directory, file or disk of ours for as long as it stays open. Others hold it for a
+ * moment while they look whether it is left over: waits for them. */
+void sl_lock_take(int fd);
 /* Kills everything inside a group of ours and waits up to five seconds for its end. */
 void sl_group_kill(const char *directory);
 /* Removes an empty group through libcgroup; waits for processes that are still on their way out. */

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
@@ -174,7 +173,7 @@ static int set_up(struct sl_zram *zram, uint64_t bytes)
     if (fd < 0)
         return fd;
     zram->fd = fd;
-    flock(fd, LOCK_EX | LOCK_NB);
+    sl_lock_take(fd);
     unsigned serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
     /* The serial tells nothing here, and pids take up to seven digits of sixteen. */
     snprintf(label, sizeof(label), SL_GROUP_PREFIX "%d-%u", getpid(), serial % 10);
