@@ -108,6 +108,15 @@ uint64_t sl_swap_lasting_free_bytes(void)
     return total;
 }
 
+int sl_swap_off(const char *path)
+{
+    int failed;
+    do
+        failed = swapoff(path);
+    while (failed && errno == EINTR);
+    return failed ? -errno : 0;
+}
+
 /* True for a swap file of ours whose process is gone, or could not disable it before (the kernel
  * finds no memory for what is in it): it is locked from before it is enabled. */
 static bool is_leftover(const char *path, bool enabled)
@@ -126,7 +135,8 @@ static void remove_leftover(const char *path, bool enabled)
 {
     if (!is_leftover(path, enabled))
         return;
-    if (swapoff(path) && errno != EINVAL)
+    const int code = sl_swap_off(path);
+    if (code && code != -EINVAL)
         return; /* still in use and not ours to disable: removing it would only hide it */
     if (!unlink(path))
         sl_log(SL_LOG_NOTE, "removed the swap file %s, left by an earlier run", path);
@@ -346,11 +356,12 @@ void sl_swapfile_remove(struct sl_swapfile *swapfile)
 {
     if (!swapfile)
         return;
-    if (swapfile->enabled && swapoff(swapfile->path))
+    const int code = swapfile->enabled ? sl_swap_off(swapfile->path) : 0;
+    if (code)
         sl_log(SL_LOG_WARNING,
                "the swap file %s could not be disabled: %s; the next run tries again, or run "
                "swapoff %s, then remove it",
-               swapfile->path, strerror(errno), swapfile->path);
+               swapfile->path, strerror(-code), swapfile->path);
     else
         unlink(swapfile->path);
     sl_cleanup_fd(&swapfile->fd);

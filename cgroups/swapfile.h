@@ -23,6 +23,10 @@ int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
 /* Disables it (which reads what it holds back into memory) and deletes it. NULL is fine. */
 void sl_swapfile_remove(struct sl_swapfile *swapfile);
 
+/* swapoff to its end, whatever signals come: it takes long where pages are to be brought back. 0 or
+ * -errno. */
+int sl_swap_off(const char *path);
+
 /* For swapon: before all other swap. */
 #define SL_SWAP_PREFERRED   (SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)
 #define SL_SWAP_LABEL_BYTES 16

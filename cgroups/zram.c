@@ -141,7 +141,10 @@ static void clean_disk(int number)
     /* One of our own without the lock could not be disabled before. */
     bool gone = owner && (owner == getpid() ? sl_lock_free(fd) : sl_owner_gone(owner, fd));
     close(fd);
-    if (!gone || (swapoff(path) && errno != EINVAL))
+    if (!gone)
+        return;
+    int code = sl_swap_off(path);
+    if (code && code != -EINVAL)
         return;
     if (!remove_disk(number))
         sl_log(SL_LOG_NOTE, "removed the swap disk %s, left by an earlier run", path);
@@ -233,7 +236,7 @@ void sl_zram_remove(struct sl_zram *zram)
 {
     if (!zram)
         return;
-    int code = zram->enabled && swapoff(zram->path) ? -errno : 0;
+    int code = zram->enabled ? sl_swap_off(zram->path) : 0;
     /* Only a disk that nobody has open can be removed. */
     sl_cleanup_fd(&zram->fd);
     if (!code)
