@@ -235,10 +235,11 @@ void sl_group_kill(const char *directory)
         found = false;
         if (sl_file_read_text(path, text, sizeof(text)) <= 0)
             return;
-        /* One at a time, each one waited for: whoever forks meanwhile is met in the next round. 0
-         * stands for a process that our pid namespace cannot name. */
-        char *rest = text;
-        for (char *line; (line = strsep(&rest, "\n"));) {
+        /* One at a time, each one waited for: whoever forks meanwhile is met in the next round, and
+         * so is what does not fit in the text, whose last line may be half a number. 0 stands for a
+         * process that our pid namespace cannot name. */
+        const char *line = text;
+        for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
             pid_t pid = (pid_t)strtol(line, NULL, 10);
             if (pid <= 1 || pid == getpid())
                 continue;

@@ -417,6 +417,42 @@ Test(cgroup, owners_gone_and_here)
     unlink(path);
 }
 
+/* A file that stands for a group's list of processes. */
+static void write_processes(const char *directory, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+Test(cgroup, half_a_number_is_nobodys)
+{
+    char directory[] = "/tmp/sluice-test-XXXXXX", path[64], number[16];
+    char text[SL_GROUP_STAT_BYTES + 16];
+    cr_assert_not_null(mkdtemp(directory));
+    pid_t child = fork();
+    if (!child) {
+        pause();
+        _exit(0);
+    }
+    /* As much as is read ends behind the child's number, of which the file has one digit more. */
+    const int digits = snprintf(number, sizeof(number), "%d", child);
+    memset(text, '0', sizeof(text));
+    for (size_t i = (size_t)digits + 1; i < SL_GROUP_STAT_BYTES; i += 2)
+        text[SL_GROUP_STAT_BYTES - 1 - i] = '\n';
+    memcpy(text + SL_GROUP_STAT_BYTES - 1 - digits, number, (size_t)digits);
+    memcpy(text + SL_GROUP_STAT_BYTES - 1, "1\n", 3);
+    write_processes(directory, text);
+    sl_group_kill(directory);
+    cr_expect_eq(waitpid(child, NULL, WNOHANG), 0, "a process that is not there was killed");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+    unlink(path);
+    rmdir(directory);
+}
+
 Test(cgroup, device_of_a_file)
 {
     struct sl_device device = {0, 0};
