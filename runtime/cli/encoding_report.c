@@ -5,12 +5,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/output_file.h"
 #include "runtime/base/suggest.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/input_name.h"
 
 /* Outputs of one run, one blob behind the other. */
 struct outcome {
@@ -39,20 +39,19 @@ int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_re
     return 0;
 }
 
-static int feed_file(struct sl_session *session, const struct sl_model *model, const char *input,
+static int feed_file(struct sl_session *session, struct sl_model *model, const char *input,
                      struct sl_error *error)
 {
-    const char *equals = strchr(input, '=');
-    if (!equals || access(input, F_OK) == 0)
+    char name[INPUT_NAME_BYTES];
+    const size_t length = input_name_length(&model, 1, input);
+    if (length == 0)
         return sl_session_input_file(session, 0, 0, input, error);
-    char name[256];
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - input), input);
-    int blob = sl_model_find_input(model, name, error);
-    return blob < 0 ? blob : sl_session_input_file(session, 0, blob, equals + 1, error);
+    int blob = sl_model_find_input(model, input_name(input, length, name), error);
+    return blob < 0 ? blob : sl_session_input_file(session, 0, blob, input + length + 1, error);
 }
 
 static int feed(const struct cli_arguments *arguments, struct sl_session *session,
-                const struct sl_model *model, struct sl_error *error)
+                struct sl_model *model, struct sl_error *error)
 {
     struct sl_blob_info blob;
     int code = 0;
@@ -86,7 +85,7 @@ static int keep_outcome(const struct sl_session *session, const struct sl_model 
     return 0;
 }
 
-static int run_model(const struct cli_arguments *arguments, const struct sl_model *model,
+static int run_model(const struct cli_arguments *arguments, struct sl_model *model,
                      struct outcome *outcome, struct sl_error *error)
 {
     /* Memory stays small, as import promises: left alone, window reads as far ahead as it can. */

@@ -13,6 +13,13 @@ done
 "$SLUICE" synth lenet -o x.sluice --encode f17 2>&1
 "$SLUICE" synth lenet -o x.sluice --input cat.jpg 2>&1
 "$SLUICE" synth lenet -o x.sluice --encode f16 --input none.npy 2>&1 | tail -n 1
+echo '# what stands before = is a blob, even where a file has the whole name'
+head -c 3136 /dev/zero >in.f32
+: >data=in.f32
+"$SLUICE" synth lenet -o x.sluice --encode f16 --input data=in.f32 2>&1 | grep -o 'f16 against f32 on [^:]*'
+: >other=in.f32
+"$SLUICE" synth lenet -o x.sluice --encode f16 --input other=in.f32 2>&1 | tail -n 1
+"$SLUICE" synth lenet -o x.sluice --encode f16 --input dta=in.f32 2>&1 | tail -n 1
 echo '# the float32 weights that an encoding is compared with have no name at any time'
 "$SLUICE" synth squeezenet -o big.sluice --encode f16 >out 2>&1 &
 pid=$!
