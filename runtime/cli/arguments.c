@@ -19,8 +19,8 @@ const struct cli_option cli_common_options[] = {
     {0},
 };
 
-static const struct cli_option *option_in(const struct cli_option *table, const char *name,
-                                          size_t length)
+const struct cli_option *cli_option_find(const struct cli_option *table, const char *name,
+                                         size_t length)
 {
     for (; table->name; table++)
         if (strlen(table->name) == length && !strncmp(table->name, name, length))
@@ -31,8 +31,8 @@ static const struct cli_option *option_in(const struct cli_option *table, const 
 static const struct cli_option *find_long(const struct cli_command *command, const char *name,
                                           size_t length)
 {
-    const struct cli_option *option = option_in(command->options, name, length);
-    return option ? option : option_in(cli_common_options, name, length);
+    const struct cli_option *option = cli_option_find(command->options, name, length);
+    return option ? option : cli_option_find(cli_common_options, name, length);
 }
 
 static const struct cli_option *find_letter(const struct cli_command *command, char letter)

@@ -62,6 +62,9 @@ const struct cli_command *cli_command_at(int index);
 const struct cli_command *cli_command_find(const char *name);
 /* The options that every command has. */
 extern const struct cli_option cli_common_options[];
+/* The option of a table whose name is the first `length` bytes of name; NULL when there is none. */
+const struct cli_option *cli_option_find(const struct cli_option *table, const char *name,
+                                         size_t length);
 
 /* ---- What was given (arguments.c) ---------------------------------------------------------- */
 

@@ -202,14 +202,6 @@ int device_read_value(const char *key, const char *text, struct sl_limits *limit
     return known->read(text, limits, error);
 }
 
-static bool has_option(const struct cli_command *command, const char *name)
-{
-    for (const struct cli_option *option = command->options; option->name; option++)
-        if (!strcmp(option->name, name))
-            return true;
-    return false;
-}
-
 int device_read_limits(const struct cli_arguments *arguments, struct device_profile *profile,
                        struct sl_limits *limits, struct sl_error *error)
 {
@@ -221,11 +213,12 @@ int device_read_limits(const struct cli_arguments *arguments, struct device_prof
         made = profile->limits;
     made.throttle_path = limits->throttle_path;
     for (size_t i = OWN_KEYS; i < KEYS; i++) {
-        if (!has_option(arguments->command, keys[i].name))
+        const char *key = keys[i].name;
+        if (!cli_option_find(arguments->command->options, key, strlen(key)))
             continue;
-        const char *text = cli_text(arguments, keys[i].name);
+        const char *text = cli_text(arguments, key);
         if (text && keys[i].read(text, &made, error) < 0)
-            return cli_wrap(arguments, keys[i].name, error);
+            return cli_wrap(arguments, key, error);
     }
     *limits = made;
     return 0;

@@ -55,14 +55,6 @@ static const char *keep(struct job_file *job, const char *text)
     return copy;
 }
 
-static const struct cli_option *find_option(const struct cli_command *command, const char *name)
-{
-    for (const struct cli_option *option = command->options; option->name; option++)
-        if (!strcmp(option->name, name))
-            return option;
-    return NULL;
-}
-
 /* What one cell takes, so that jobs may differ in it; other options are of the whole sweep. */
 static const struct cell_option *find_cell_option(const char *name)
 {
@@ -227,7 +219,8 @@ static int read_key(struct reading *reading, struct job_section *section, const 
         return read_networks(reading, section, value);
     if (top && !strcmp(yaml_scalar(key), "jobs"))
         return read_jobs(reading, value);
-    const struct cli_option *option = find_option(reading->command, yaml_scalar(key));
+    const struct cli_option *option =
+        cli_option_find(reading->command->options, yaml_scalar(key), strlen(yaml_scalar(key)));
     if (!option)
         return unknown_key(reading, key, top);
     if (!top && !job_key_is_of_a_job(option))

@@ -27,14 +27,6 @@ struct extended {
     struct cli_given given[256];
 };
 
-static const struct cli_option *find_option(const struct cli_command *command, const char *name)
-{
-    for (const struct cli_option *option = command->options; option->name; option++)
-        if (!strcmp(option->name, name))
-            return option;
-    return NULL;
-}
-
 static int extend_begin(struct extended *extended, const struct cli_arguments *arguments,
                         struct sl_error *error)
 {
@@ -53,8 +45,8 @@ static int extend_begin(struct extended *extended, const struct cli_arguments *a
 static void extend(struct extended *extended, const char *name, const char *value)
 {
     struct cli_arguments *arguments = &extended->arguments;
-    extended->given[arguments->given_count++] =
-        (struct cli_given){.option = find_option(arguments->command, name), .value = value};
+    extended->given[arguments->given_count++] = (struct cli_given){
+        .option = cli_option_find(arguments->command->options, name, strlen(name)), .value = value};
 }
 
 /* Appends the cells of one variant; memory: the limits, NULL: as given, of which "auto" is a word
