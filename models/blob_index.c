@@ -310,19 +310,3 @@ int sl_blob_index_read(const struct sl_blob_index *blob, int file, const char *p
     }
     return 0;
 }
-
-bool sl_shape_equal_but_leading_ones(const struct sl_shape *a, const struct sl_shape *b)
-{
-    int i = 0, j = 0;
-    while (i < a->axes && a->dim[i] == 1)
-        i++;
-    while (j < b->axes && b->dim[j] == 1)
-        j++;
-    if (a->axes - i != b->axes - j)
-        return false;
-    for (; i < a->axes; i++, j++) {
-        if (a->dim[i] != b->dim[j])
-            return false;
-    }
-    return true;
-}

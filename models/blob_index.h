@@ -51,7 +51,4 @@ int sl_blob_index_charge(const struct sl_wire *wire, size_t *budget_bytes, size_
 int sl_blob_index_read(const struct sl_blob_index *blob, int file, const char *path, uint64_t first,
                        uint64_t count, float *destination, struct sl_error *error);
 
-/* Whether two shapes are the same but for leading ones. */
-bool sl_shape_equal_but_leading_ones(const struct sl_shape *a, const struct sl_shape *b);
-
 #endif

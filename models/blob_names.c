@@ -38,8 +38,6 @@ int sl_blob_names_get(const struct sl_blob_names *names, const char *name)
 void sl_blob_names_set(struct sl_blob_names *names, const char *name, int blob)
 {
     struct sl_blob_name *entry = find_entry(names, name);
-    if (!entry->name)
-        names->used++;
     entry->name = name;
     entry->blob = blob;
 }
@@ -57,5 +55,5 @@ void sl_blob_names_free(struct sl_blob_names *names)
 {
     free(names->entries);
     names->entries = NULL;
-    names->capacity = names->used = 0;
+    names->capacity = 0;
 }

@@ -10,7 +10,7 @@ struct sl_blob_names {
         const char *name;
         int blob;
     } * entries;
-    size_t capacity, used;
+    size_t capacity;
 };
 
 /* Room for count names; -ENOMEM. Call once, before the first set. */

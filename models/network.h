@@ -27,6 +27,8 @@ int64_t sl_shape_span(const struct sl_shape *shape, int first, int last);
 /* All elements. */
 int64_t sl_shape_count(const struct sl_shape *shape);
 bool sl_shape_equal(const struct sl_shape *a, const struct sl_shape *b);
+/* The same but for leading axes of one: C x H x W fits 1 x C x H x W. */
+bool sl_shape_equal_but_leading_ones(const struct sl_shape *a, const struct sl_shape *b);
 #define SL_SHAPE_TEXT_BYTES 96
 /* "1x3x227x227". Returns buffer. */
 const char *sl_shape_text(const struct sl_shape *shape, char buffer[SL_SHAPE_TEXT_BYTES]);

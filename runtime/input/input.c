@@ -12,20 +12,6 @@
 #error "raw and .npy files are little-endian; this host would need conversion"
 #endif
 
-/* Equal up to leading axes of one: a .npy of C x H x W fits 1 x C x H x W. */
-static bool shape_fits(const struct sl_shape *a, const struct sl_shape *b)
-{
-    int skip_a = 0, skip_b = 0;
-    while (skip_a < a->axes && a->dim[skip_a] == 1)
-        skip_a++;
-    while (skip_b < b->axes && b->dim[skip_b] == 1)
-        skip_b++;
-    if (a->axes - skip_a != b->axes - skip_b)
-        return false;
-    return !memcmp(a->dim + skip_a, b->dim + skip_b,
-                   (size_t)(a->axes - skip_a) * sizeof(a->dim[0]));
-}
-
 static int read_image(const char *path, const unsigned char *bytes, size_t length,
                       const struct sl_preprocessing *preprocessing, const struct sl_shape *shape,
                       float *values, struct sl_error *error)
@@ -46,7 +32,7 @@ static int read_npy(const char *path, const unsigned char *bytes, size_t length,
     int code = sl_npy_parse(path, bytes, length, &found, &data, error);
     if (code < 0)
         return code;
-    if (!shape_fits(&found, shape)) {
+    if (!sl_shape_equal_but_leading_ones(&found, shape)) {
         char has[SL_SHAPE_TEXT_BYTES], wants[SL_SHAPE_TEXT_BYTES];
         return sl_error_set(error, -EINVAL, "%s: the array is %s, the input is %s", path,
                             sl_shape_text(&found, has), sl_shape_text(shape, wants));
