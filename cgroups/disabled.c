@@ -34,7 +34,6 @@ static uint64_t disabled_own_limit(const char *directory, const char *mount_poin
 }
 
 const struct sl_cgroup_version sl_cgroup_disabled = {
-    .name = "disabled",
     .number = 0,
     .refuse = disabled_refuse,
     .plan = disabled_plan,

@@ -35,15 +35,6 @@ static void cleanup_cgroup(struct cgroup **cgroup)
         cgroup_free(cgroup);
 }
 
-static uint64_t limit_of_own(const struct sl_cgroup_version *version,
-                             const struct sl_places *places)
-{
-    char directory[PATH_MAX / 2];
-    snprintf(directory, sizeof(directory), "%s%s%s", places->mount_point, *places->own ? "/" : "",
-             places->own);
-    return version->own_limit(directory, places->mount_point);
-}
-
 static int find_own(const struct sl_cgroup_version *version, const char *controller,
                     struct sl_places *places)
 {
@@ -58,6 +49,21 @@ static int find_own(const struct sl_cgroup_version *version, const char *control
                             sizeof(path)))
         sl_control_below_root(path, mount->root, places->own, sizeof(places->own));
     return 0;
+}
+
+/* Writes the directory of this process's own group. Returns its length, which may not fit. */
+static int own_directory(const struct sl_places *places, char *directory, size_t size)
+{
+    return snprintf(directory, size, "%s%s%s", places->mount_point, *places->own ? "/" : "",
+                    places->own);
+}
+
+static uint64_t limit_of_own(const struct sl_cgroup_version *version,
+                             const struct sl_places *places)
+{
+    char directory[PATH_MAX / 2];
+    own_directory(places, directory, sizeof(directory));
+    return version->own_limit(directory, places->mount_point);
 }
 
 static void add_parent(struct sl_places *places, const char *parent)
@@ -106,8 +112,7 @@ int sl_group_own_directory(char *directory, size_t size)
     struct sl_places places = {0};
     if (!version->memory || find_own(version, version->memory, &places))
         return -ENOENT;
-    int length =
-        snprintf(directory, size, "%s%s%s", places.mount_point, *places.own ? "/" : "", places.own);
+    int length = own_directory(&places, directory, size);
     return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
@@ -127,6 +132,28 @@ static uint64_t read_control(const char *directory, const char *file, const char
     if (sl_file_read_text(path, text, sizeof(text)) < 0)
         return SL_NO_LIMIT;
     return key ? sl_control_value(text, key) : sl_control_number(text);
+}
+
+/* Makes a group's directory that of its parent; false when it is the mount point already. */
+static bool go_to_parent(char *directory, const char *mount_point)
+{
+    char *slash = strrchr(directory, '/');
+    if (!slash || (size_t)(slash - directory) < strlen(mount_point))
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name)
+{
+    char current[PATH_MAX / 2];
+    uint64_t least = SL_NO_LIMIT;
+    snprintf(current, sizeof(current), "%s", directory);
+    do {
+        uint64_t number = read_control(current, name, NULL);
+        least = number < least ? number : least;
+    } while (go_to_parent(current, mount_point));
+    return least;
 }
 
 /* What is left in that one group, SL_NO_LIMIT when it has no limit. */
@@ -150,17 +177,13 @@ uint64_t sl_cgroup_own_free(void)
     if (!version->memory || find_own(version, version->memory, &places))
         return SL_NO_LIMIT;
     char directory[PATH_MAX / 2];
-    snprintf(directory, sizeof(directory), "%s%s%s", places.mount_point, *places.own ? "/" : "",
-             places.own);
+    own_directory(&places, directory, sizeof(directory));
     uint64_t least = SL_NO_LIMIT;
-    for (size_t mount_length = strlen(places.mount_point);;) {
+    do {
         uint64_t left = group_free(version, directory);
         least = left < least ? left : least;
-        char *slash = strrchr(directory, '/');
-        if (!slash || (size_t)(slash - directory) < mount_length)
-            return least;
-        *slash = '\0';
-    }
+    } while (go_to_parent(directory, places.mount_point));
+    return least;
 }
 
 /* Seconds since a process started, negative when it cannot be told. */

@@ -119,7 +119,6 @@ static uint64_t v1_own_limit(const char *directory, const char *mount_point)
 }
 
 const struct sl_cgroup_version sl_cgroup_v1 = {
-    .name = "v1",
     .number = 1,
     .memory = "memory",
     .io = "blkio",

@@ -1,9 +1,7 @@
 /* cgroup v2: one unified hierarchy, "max" for no limit, swap counted apart from memory. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cgroups/version.h"
-#include "runtime/base/file.h"
 
 static void set_bytes(struct sl_cgroup_setting *setting, const char *file, uint64_t bytes)
 {
@@ -87,25 +85,6 @@ static void v2_parse_usage(const char *const texts[SL_USAGE_FILES_MOST],
     };
 }
 
-uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name)
-{
-    char current[PATH_MAX / 2], path[PATH_MAX], text[64];
-    uint64_t least = SL_NO_LIMIT;
-    size_t mount_length = strlen(mount_point);
-    snprintf(current, sizeof(current), "%s", directory);
-    for (;;) {
-        snprintf(path, sizeof(path), "%s/%s", current, name);
-        if (sl_file_read_text(path, text, sizeof(text)) > 0) {
-            uint64_t limit = sl_control_number(text);
-            least = limit < least ? limit : least;
-        }
-        char *slash = strrchr(current, '/');
-        if (!slash || (size_t)(slash - current) < mount_length)
-            return least;
-        *slash = '\0';
-    }
-}
-
 /* Every ancestor limits. The root has no such files, unless a namespace made some other group look
  * like the root. */
 static uint64_t v2_own_limit(const char *directory, const char *mount_point)
@@ -116,7 +95,6 @@ static uint64_t v2_own_limit(const char *directory, const char *mount_point)
 }
 
 const struct sl_cgroup_version sl_cgroup_v2 = {
-    .name = "v2",
     .number = 2,
     .memory = "memory",
     .io = "io",

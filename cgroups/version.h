@@ -56,7 +56,6 @@ struct sl_cgroup {
 };
 
 struct sl_cgroup_version {
-    const char *name;
     int number; /* 1, 2; 0: disabled */
     const char *memory, *io, *cpu, *cpuset;
     bool shared_directory; /* one directory for all controllers */
@@ -90,10 +89,6 @@ extern const struct sl_cgroup_version sl_cgroup_v1, sl_cgroup_v2, sl_cgroup_disa
 const struct sl_cgroup_version *sl_cgroup_version_here(void);
 /* cgroup_new_cgroup, after libcgroup was started. */
 struct cgroup *sl_library_group(const char *name);
-
-/* Least number in files of that name in a directory and its ancestors up to mount_point;
- * SL_NO_LIMIT when there is none. */
-uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name);
 
 /* --- texts of control files (cgroups/control_text.c), all pure --- */
 
@@ -155,6 +150,9 @@ int sl_places_find(const struct sl_cgroup_version *version, const char *controll
                    struct sl_places *places);
 /* Directory of this process's group of the memory controller. -ENOENT when there is none to see. */
 int sl_group_own_directory(char *directory, size_t size);
+/* Least number in files of that name in a directory and its ancestors up to mount_point;
+ * SL_NO_LIMIT when there is none. */
+uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name);
 /* True when the process that the name of this locked directory or file says is gone. */
 bool sl_owner_gone(pid_t owner, int fd);
 /* True when nobody holds the lock of this directory or file: where it is always held before there

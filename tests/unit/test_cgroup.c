@@ -341,7 +341,6 @@ Test(cgroup, every_version_fills_its_hooks)
     const struct sl_cgroup_version *versions[] = {&sl_cgroup_v1, &sl_cgroup_v2,
                                                   &sl_cgroup_disabled};
     for (size_t i = 0; i < 3; i++) {
-        cr_expect_not_null(versions[i]->name);
         cr_expect_not_null(versions[i]->plan);
         cr_expect_not_null(versions[i]->parse_usage);
         cr_expect_not_null(versions[i]->own_limit);
@@ -417,13 +416,32 @@ Test(cgroup, owners_gone_and_here)
     unlink(path);
 }
 
-/* A file that stands for a group's list of processes. */
-static void write_processes(const char *directory, const char *text)
+/* A control file of a directory that stands for a group. */
+static void write_control(const char *directory, const char *name, const char *text)
 {
     char path[128];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
     FILE *file = fopen(path, "w");
     cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+Test(cgroup, the_least_of_a_group_and_its_ancestors)
+{
+    char root[] = "/tmp/sluice-test-XXXXXX", parent[64], own[96], remove[128];
+    cr_assert_not_null(mkdtemp(root));
+    snprintf(parent, sizeof(parent), "%s/parent", root);
+    snprintf(own, sizeof(own), "%s/own", parent);
+    cr_assert_eq(mkdir(parent, 0700) | mkdir(own, 0700), 0);
+    write_control(own, "memory.max", "300\n");
+    write_control(parent, "memory.max", "100\n");
+    write_control(root, "memory.max", "200\n");
+    write_control(own, "memory.high", "max\n");
+    cr_expect_eq(sl_group_least(own, root, "memory.max"), 100);
+    cr_expect_eq(sl_group_least(own, own, "memory.max"), 300);
+    cr_expect_eq(sl_group_least(root, root, "memory.max"), 200);
+    cr_expect_eq(sl_group_least(own, root, "memory.high"), SL_NO_LIMIT);
+    snprintf(remove, sizeof(remove), "rm -r %s", root);
+    cr_expect_eq(system(remove), 0);
 }
 
 Test(cgroup, half_a_number_is_nobodys)
@@ -443,7 +461,7 @@ Test(cgroup, half_a_number_is_nobodys)
         text[SL_GROUP_STAT_BYTES - 1 - i] = '\n';
     memcpy(text + SL_GROUP_STAT_BYTES - 1 - digits, number, (size_t)digits);
     memcpy(text + SL_GROUP_STAT_BYTES - 1, "1\n", 3);
-    write_processes(directory, text);
+    write_control(directory, "cgroup.procs", text);
     sl_group_kill(directory);
     cr_expect_eq(waitpid(child, NULL, WNOHANG), 0, "a process that is not there was killed");
     kill(child, SIGKILL);
