@@ -334,7 +334,6 @@ static int create_in(const char *directory, uint64_t bytes, bool preferred,
 int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
                        struct sl_swapfile **swapfile, struct sl_error *error)
 {
-    sl_swapfiles_clean(directory);
     uint64_t page = page_bytes();
     /* One page more for the header; the header counts pages in 32 bits. */
     if (!bytes || bytes / page >= UINT32_MAX - 1)

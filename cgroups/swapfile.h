@@ -15,8 +15,8 @@ uint64_t sl_swap_free_bytes(void);
 /* Makes (real blocks, no holes), formats and enables a swap file of `bytes` in directory (NULL:
  * the first of $TMPDIR, /var/tmp that can hold one; tmpfs, btrfs without nocow and full disks are
  * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named
- * sluice-swap-<pid>-<serial>; what a crashed sluice left is disabled and removed first. Disable and
- * remove with sl_swapfile_remove. preferred: the kernel fills it before all other swap. */
+ * sluice-swap-<pid>-<serial>. Disable and remove with sl_swapfile_remove; sl_swapfiles_clean
+ * removes what a crashed sluice left. preferred: the kernel fills it before all other swap. */
 int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
                        struct sl_swapfile **swapfile, struct sl_error *error);
 

@@ -192,7 +192,6 @@ int sl_zram_create(uint64_t bytes, struct sl_zram **zram, struct sl_error *error
     int code = sl_zram_check(error);
     if (code)
         return code;
-    sl_zrams_clean();
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (!bytes || bytes / page >= UINT32_MAX - 1)
         return sl_error_set(error, -EINVAL, "a zram disk of %llu bytes cannot be made",

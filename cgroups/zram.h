@@ -10,8 +10,8 @@
 struct sl_zram;
 
 /* Adds a zram disk of `bytes` (before compression), formats it as swap and enables it before all
- * other swap. What a crashed sluice left is removed first. Errors as sl_zram_check, and
- * -errno of the kernel. Disable and remove with sl_zram_remove. */
+ * other swap. Errors as sl_zram_check, and -errno of the kernel. Disable and remove with
+ * sl_zram_remove; sl_zrams_clean removes what a crashed sluice left. */
 int sl_zram_create(uint64_t bytes, struct sl_zram **zram, struct sl_error *error);
 /* Most memory that it took for its pages so far; no control group counts it. SL_NO_LIMIT when the
  * kernel does not tell. */
