@@ -9,15 +9,20 @@
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/cli/input_name.h"
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/observation.h"
 #include "runtime/report/record.h"
 
+/* NULL when memory ran out, or when one of them is not UTF-8. */
 static json_t *json_words(const char *const *words, int count)
 {
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
-        json_array_append_new(list, json_string(words[i]));
+        if (json_array_append_new(list, json_string(words[i])) < 0) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
 }
 
@@ -193,27 +198,19 @@ static int execution_open(struct execution *execution, const struct cell *cell,
     return code < 0 ? code : open_session(execution, 1, error);
 }
 
-/* BLOB=FILE when some network has an input BLOB; *length is that of the name, 0: a plain FILE. */
+/* Of the blob that `input` names; 0: a plain file. */
 static size_t blob_name_length(const struct execution *execution, const char *input)
 {
-    const char *equals = strchr(input, '=');
-    if (!equals || equals == input)
-        return 0;
-    char name[256];
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - input), input);
-    for (int n = 0; n < execution->cell->pack_count; n++)
-        if (sl_model_find_input(execution->models[n], name, NULL) >= 0)
-            return (size_t)(equals - input);
-    return access(input, F_OK) == 0 ? 0 : (size_t)(equals - input);
+    return input_name_length(execution->models, execution->cell->pack_count, input);
 }
 
 /* Feeds BLOB=FILE to every network that has such an input. */
 static int feed_named(const struct execution *execution, const char *input, size_t length,
                       struct sl_error *error)
 {
-    char name[256];
-    snprintf(name, sizeof(name), "%.*s", (int)length, input);
+    char name[INPUT_NAME_BYTES];
     int fed = 0, code = 0;
+    input_name(input, length, name);
     for (int n = 0; n < execution->cell->pack_count; n++) {
         int blob = sl_model_find_input(execution->models[n], name, error);
         if (blob < 0)

@@ -164,11 +164,7 @@ static int run_cells(const struct run_request *request, json_t *cells, json_t *c
         if (interrupt_came())
             return CLI_INTERRUPTED;
         if (code < 0)
-            return cli_fail(code == -EPERM || code == -ENOSYS || code == -ENODEV ||
-                                    code == -EOPNOTSUPP
-                                ? CLI_UNFIT
-                                : CLI_FAILED,
-                            &error);
+            return cli_fail(cli_exit_of(code), &error);
     }
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/device_cache.h"
 #include "runtime/sluice.h"
 
@@ -31,6 +32,10 @@ int pack_set_read(struct pack_set *set, const char *const *paths, int count, str
     for (int n = 0; n < count; n++) {
         struct sl_model *model;
         struct sl_model_info info;
+        /* Words of the command line are; folders of the environment need not be. */
+        if (!sl_text_is_utf8(paths[n]))
+            return sl_error_set(error, -EINVAL,
+                                "a pack's path is not UTF-8: no record could hold it");
         int code = sl_model_open(paths[n], &model, error);
         if (code < 0)
             return code;
