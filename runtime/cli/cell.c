@@ -387,12 +387,14 @@ static int record_round(const struct execution *execution, int done, const char 
         json_object_set_new(record, "budget", json_budget(cell));
         json_object_set_new(record, "advice", json_advice(execution->session));
         sl_record_add_own_usage(record);
-        json_array_append_new(records, record);
-        if (!cell->output_directory || done < cell->runs)
-            continue;
-        int code = write_outputs(execution, n, inputs[n], error);
-        if (code < 0)
+        int code = 0;
+        if (cell->output_directory && done == cell->runs)
+            code = write_outputs(execution, n, inputs[n], error);
+        if (code < 0) {
+            json_decref(record);
             return code;
+        }
+        json_array_append_new(records, record);
     }
     return 0;
 }

@@ -1,12 +1,12 @@
 #include "runtime/engine/predict.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/stats.h"
+#include "runtime/base/units.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/handling.h"
 #include "runtime/engine/planner.h"
@@ -410,9 +410,13 @@ int sl_predict_steps(struct sl_predictor *predictor, const struct sl_policy *pol
     struct division division;
     struct sl_schedule_options options;
     int result = divide_for(predictor, &question, &division, error);
-    if (!result && policy->budgeted && division.budget.shard_bytes < division.least_bytes)
-        result = sl_error_set(error, -ENOBUFS, "policy %s needs %" PRIu64 " bytes of memory",
-                              policy->name, division.least_limit_bytes);
+    if (!result && policy->budgeted && division.budget.shard_bytes < division.least_bytes) {
+        char given[SL_UNIT_TEXT_BYTES], least_text[SL_UNIT_TEXT_BYTES];
+        result = sl_error_set(error, -ENOBUFS,
+                              "a limit of %s is too small for policy %s: it needs at least %s",
+                              sl_format_size(limit_bytes, given), policy->name,
+                              sl_format_size(division.least_limit_bytes, least_text));
+    }
     if (!result)
         result = prepare_first(predictor, &question, &division, &options, error);
     return result ? result
