@@ -259,6 +259,10 @@ static int none_pinned_child(int unused, const char *path, char *memory)
     int results[3];
 
     (void)unused;
+    /* Denied for another reason, this one is not seen. */
+    if (sl_loader_open("uring", &options, &loader, NULL, NULL) < 0)
+        return CHILD_UNFIT;
+    loader->ops->close(loader);
     if (!limit_pinned_memory(0))
         return CHILD_UNFIT;
     if (sl_loader_open(NULL, &options, &loader, reason, NULL) < 0)
