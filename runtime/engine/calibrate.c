@@ -17,8 +17,13 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/times.h"
 
-/* Under a policy that reads ahead, the last pass has no successor to read for: not counted. */
-#define PASSES_MOST 5
+/* Of one engine under auto and window, the last of which has no successor to read for. */
+#define AHEAD_PASSES 5
+/* Of an engine under any other policy; as many engines of each, in turns: the machine's speed
+ * drifts, and memory is slower for whoever takes it first. */
+#define OTHER_PASSES 3
+#define OTHER_ROUNDS 2
+#define PASSES_MOST  (OTHER_PASSES * OTHER_ROUNDS)
 /* After so long only what must be known is measured. */
 #define ENOUGH_NS UINT64_C(12000000000)
 /* The process itself, activations and scratch, roughly. */
@@ -27,11 +32,14 @@
 #define FIRST_SHARE_MORE 4
 #define FIRST_MORE_NS    UINT64_C(1000000)
 
+enum pass_kind { FIRST, LATER, LAST }; /* of its engine; LAST: under auto and window */
+
 /* Passes under one policy. */
 struct passes {
     size_t count, layer_count;
     uint64_t *run_ns; /* [PASSES_MOST][layer_count] */
     uint64_t pass_ns[PASSES_MOST];
+    enum pass_kind kind[PASSES_MOST];
 };
 
 struct calibration {
@@ -41,6 +49,7 @@ struct calibration {
     uint64_t budget_bytes; /* UINT64_MAX: what the process may have */
 };
 
+/* least to most passes of an engine. */
 static int pass(const struct calibration *calibration, const char *policy, size_t least,
                 size_t most, struct passes *passes, struct sl_error *error)
 {
@@ -53,37 +62,41 @@ static int pass(const struct calibration *calibration, const char *policy, size_
     if (code < 0)
         return code;
     code = sl_engine_add(engine, calibration->pack, error);
-    while (passes->count < most && code >= 0 &&
-           (passes->count < least || sl_now_ns() < calibration->end_ns)) {
+    for (size_t i = 0; i < most && code >= 0 && (i < least || sl_now_ns() < calibration->end_ns);
+         i++) {
         struct sl_network_result result;
         const size_t p = passes->count;
-        code = sl_engine_run(engine, most - 1 - p, &result, &passes->pass_ns[p], error);
+        code = sl_engine_run(engine, most - 1 - i, &result, &passes->pass_ns[p], error);
         for (size_t l = 0; l < passes->layer_count && code >= 0; l++)
             passes->run_ns[p * passes->layer_count + l] = result.layers[l].run_ns;
+        passes->kind[p] = i == 0 ? FIRST : i == AHEAD_PASSES - 1 ? LAST : LATER;
         passes->count += code >= 0;
     }
     sl_engine_free(engine);
     return code < 0 ? code : 0;
 }
 
-/* In place of a layer: the whole pass. */
-#define PASS SIZE_MAX
-
-/* The median time of a layer over the passes but the first and a last one without successor; 0 when
- * there are none. *least: the least of them, UINT64_MAX. */
-static uint64_t later_median(const struct passes *passes, size_t layer, uint64_t *least)
+/* The median of times[p * stride] over the passes of a kind; 0 when there are none. *least: the
+ * least of them, UINT64_MAX. */
+static uint64_t median_of(const struct passes *passes, enum pass_kind kind, const uint64_t *times,
+                          size_t stride, uint64_t *least)
 {
     uint64_t sorted[PASSES_MOST];
-    size_t count = 0, end = passes->count - (passes->count == PASSES_MOST);
-    for (size_t p = 1; p < end; p++)
-        sorted[count++] =
-            layer == PASS ? passes->pass_ns[p] : passes->run_ns[p * passes->layer_count + layer];
+    size_t count = 0;
+    for (size_t p = 0; p < passes->count; p++)
+        if (passes->kind[p] == kind)
+            sorted[count++] = times[p * stride];
     *least = UINT64_MAX;
     if (!count)
         return 0;
     sl_sort_u64(sorted, count);
     *least = sorted[0];
-    return sorted[count / 2];
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+static uint64_t later_run(const struct passes *passes, size_t layer, uint64_t *least)
+{
+    return median_of(passes, LATER, passes->run_ns + layer, passes->layer_count, least);
 }
 
 /* A process runs for the first time but once; where that was disturbed, the first pass of its
@@ -121,16 +134,16 @@ static void summarise(struct passes *all, struct sl_run_times *times, struct sl_
     uint64_t least, least_reading;
     for (size_t l = 0; l < resident->layer_count; l++) {
         times[l].first_ns = first->run_ns[l];
-        times[l].waited_ns = waiting ? later_median(waiting, l, &least) : 0;
-        times[l].reading_ns = later_median(ahead, l, &least_reading);
-        times[l].usual_ns = later_median(resident, l, &least);
+        times[l].waited_ns = waiting ? later_run(waiting, l, &least) : 0;
+        times[l].reading_ns = later_run(ahead, l, &least_reading);
+        times[l].usual_ns = later_run(resident, l, &least);
         times[l].least_ns = lesser(least, least_reading);
     }
     *summary = (struct sl_pass_times){.first_ns = first->pass_ns[0]};
     for (int p = 0; sl_policy_at(p); p++)
         if (!sl_policy_at(p)->planned) {
-            summary->policies[p].first_ns = all[p].pass_ns[0];
-            summary->policies[p].later_ns = later_median(&all[p], PASS, &least);
+            summary->policies[p].first_ns = median_of(&all[p], FIRST, all[p].pass_ns, 1, &least);
+            summary->policies[p].later_ns = median_of(&all[p], LATER, all[p].pass_ns, 1, &least);
         }
 }
 
@@ -164,13 +177,24 @@ static uint64_t needed_bytes(const struct sl_pack *pack, const struct sl_policy 
            (strcmp(policy->name, "linear") ? pack->weight_bytes : largest_layer(pack->network));
 }
 
-/* How many policies were not measured from p on, which is one of them. */
-static uint64_t unmeasured_from(const struct passes *all, int p)
+/* The policies that are not measured first of all, in turns. */
+static int measure_others(struct calibration *calibration, struct passes *all, uint64_t room,
+                          struct sl_error *error)
 {
-    uint64_t count = 1;
-    while (sl_policy_at(++p))
-        count += !all[p].count;
-    return count;
+    const uint64_t all_end_ns = calibration->end_ns;
+    int others[SL_POLICIES_MOST], count = 0, code = 0;
+    for (int p = 0; sl_policy_at(p); p++)
+        if (!all[p].count && needed_bytes(calibration->pack, sl_policy_at(p)) < room)
+            others[count++] = p;
+    for (int i = 0; i < OTHER_ROUNDS * count && !code; i++) {
+        const uint64_t now_ns = sl_now_ns();
+        const int p = others[i % count];
+        if (now_ns >= all_end_ns)
+            break;
+        calibration->end_ns = now_ns + (all_end_ns - now_ns) / (uint64_t)(OTHER_ROUNDS * count - i);
+        code = pass(calibration, sl_policy_at(p)->name, 2, OTHER_PASSES, &all[p], error);
+    }
+    return code;
 }
 
 /* Under auto, which is the first, all stays in memory, if it fits; window reads ahead of the runs;
@@ -183,23 +207,14 @@ static int measure(struct calibration *calibration, struct passes *all, struct s
     if (machine < pack->weight_bytes + BESIDE_WEIGHTS_BYTES && machine < sl_cgroup_own_limit())
         calibration->budget_bytes = machine;
     struct passes *resident = passes_of(all, "auto"), *ahead = passes_of(all, "window");
-    int code = pass(calibration, "auto", 2, PASSES_MOST, resident, error);
+    int code = pass(calibration, "auto", 2, AHEAD_PASSES, resident, error);
     if (code == -ENOBUFS && calibration->budget_bytes != UINT64_MAX) {
         calibration->budget_bytes = UINT64_MAX; /* half of it is too little: then what it takes */
-        code = pass(calibration, "auto", 2, PASSES_MOST, resident, error);
+        code = pass(calibration, "auto", 2, AHEAD_PASSES, resident, error);
     }
     if (!code && ahead)
-        code = pass(calibration, "window", 0, PASSES_MOST, ahead, error);
-    const uint64_t all_end_ns = calibration->end_ns;
-    for (int p = 0; sl_policy_at(p) && !code; p++) {
-        const uint64_t now_ns = sl_now_ns();
-        if (all[p].count || now_ns >= all_end_ns)
-            continue;
-        calibration->end_ns = now_ns + (all_end_ns - now_ns) / unmeasured_from(all, p);
-        if (needed_bytes(pack, sl_policy_at(p)) < room)
-            code = pass(calibration, sl_policy_at(p)->name, 2, PASSES_MOST - 1, &all[p], error);
-    }
-    return code;
+        code = pass(calibration, "window", 0, AHEAD_PASSES, ahead, error);
+    return code ? code : measure_others(calibration, all, room, error);
 }
 
 static void release_all(struct passes (*all)[SL_POLICIES_MOST])
