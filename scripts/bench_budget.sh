@@ -195,13 +195,29 @@ part_steady() {
     done
 }
 
-# Of a record's latencies: the only one, or the median of those after the first.
+# Of a record's latencies: the only one, or, of those after the first, the mean without the least and
+# the greatest, as `plan` predicts it: behind a throttle's slices fast and slow ones alternate.
 cold_or_steady() {
     sed -n 's/.*"latency_ns":\[\([0-9,]*\)\].*/\1/p' | tr , '\n' | {
         read -r first || true
-        later=$(median)
+        later=$(sort -n | awk '{ v[NR] = $1 } END {
+            cut = NR > 2
+            for (i = 1 + cut; i <= NR - cut; i++) sum += v[i]
+            print NR ? sum / (NR - 2 * cut) : "-" }')
         [ "$later" = - ] && echo "${first:--} -" || echo "- $later"
     }
+}
+
+# Requests of a process whose later ones are measured: the less, the longer they take, but more than
+# what a slice of the throttle lets through at once, and what it keeps of the one before.
+several_requests() { # several_requests NETWORK RATE
+    if [ "$2" != 45M ]; then
+        echo 5
+    elif [ "$(weights "$1")" -gt 4500000 ]; then
+        echo 3
+    else
+        echo 20
+    fi
 }
 
 # Every policy in every cell, in processes of a single request and in those of several, cells in
@@ -211,10 +227,9 @@ cold_or_steady() {
 matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 facenet vgg16}
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
 matrix_cells() { # matrix_cells NETWORK RATE
-    weights=$(weights "$1") limits=none throttle="" several=5
+    weights=$(weights "$1") limits=none throttle="" several=$(several_requests "$1" "$2")
     for percent in 75 50 25; do limits=$limits,$((weights * percent / 100 + 24000000)); done
     [ "$2" = raw ] || throttle="--read-rate $2"
-    [ "$2" != 45M ] || several=3
     rm -f "$work/matrix.jsonl" "$work/plan.jsonl"
     round=1
     while [ "$round" -le "$rounds" ]; do
@@ -265,7 +280,7 @@ second_look() {
         [ "$percent" = none ] ||
             limit="--memory $(($(weights "$name") * percent / 100 + 24000000)) --swap 0"
         [ "$rate" = raw ] || throttle="--read-rate $rate"
-        [ "$phase" = single ] || requests=5
+        [ "$phase" = single ] || requests=$(several_requests "$name" "$rate")
         : >"$work/again"
         i=0
         while [ "$i" -lt 15 ]; do
