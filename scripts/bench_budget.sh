@@ -195,29 +195,34 @@ part_steady() {
     done
 }
 
-# Of a record's latencies: the only one, or, of those after the first, the mean without the least and
-# the greatest, as `plan` predicts it: behind a throttle's slices fast and slow ones alternate.
-cold_or_steady() {
-    sed -n 's/.*"latency_ns":\[\([0-9,]*\)\].*/\1/p' | tr , '\n' | {
-        read -r first || true
-        later=$(sort -n | awk '{ v[NR] = $1 } END {
-            cut = NR > 2
-            for (i = 1 + cut; i <= NR - cut; i++) sum += v[i]
-            print NR ? sum / (NR - 2 * cut) : "-" }')
-        [ "$later" = - ] && echo "${first:--} -" || echo "- $later"
-    }
+# Of a record's latencies: the only one, or, of those after the first SKIPPED, the mean, as `plan`
+# predicts it: without the least and the greatest where only one is skipped.
+cold_or_steady() { # cold_or_steady SKIPPED
+    sed -n 's/.*"latency_ns":\[\([0-9,]*\)\].*/\1/p' | tr , '\n' | awk -v skipped="$1" '
+        NR == 1 { first = $1 }
+        NR == skipped + 1 { least = most = $1 }
+        NR > skipped {
+            n++; sum += $1
+            if ($1 < least) least = $1
+            if ($1 > most) most = $1
+        }
+        END {
+            if (skipped == 1 && n > 2) { sum -= least + most; n -= 2 }
+            if (n) printf "- %.0f\n", sum / n
+            else print (NR ? first : "-"), "-"
+        }'
 }
 
-# Requests of a process whose later ones are measured: the less, the longer they take, but more than
-# what a slice of the throttle lets through at once, and what it keeps of the one before.
+# Requests of a process whose later ones are measured, and how many of them come before these. A
+# throttle lets two slices of 100 ms through at once, and then small networks wait in some requests
+# and not in others: twelve slices are read, of which the first two do not count.
 several_requests() { # several_requests NETWORK RATE
-    if [ "$2" != 45M ]; then
-        echo 5
-    elif [ "$(weights "$1")" -gt 4500000 ]; then
-        echo 3
-    else
-        echo 20
-    fi
+    weights "$1" | awk -v rate="$2" '{
+        slice = rate == "raw" ? 0 : rate * 1e5
+        least = rate == "45M" ? 3 : 5
+        skipped = 2 * slice > $1 ? int(2 * slice / $1) + 1 : 1
+        n = int(12 * slice / $1) + 1
+        print (skipped > 1 && n > least ? n : least), skipped }'
 }
 
 # Every policy in every cell, in processes of a single request and in those of several, cells in
@@ -228,6 +233,7 @@ matrix_networks=${SLUICE_BENCH_NETWORKS:-lenet squeezenet googlenet resnet50 fac
 matrix_rates=${SLUICE_BENCH_RATES:-raw 330M 45M}
 matrix_cells() { # matrix_cells NETWORK RATE
     weights=$(weights "$1") limits=none throttle="" several=$(several_requests "$1" "$2")
+    skipped=${several#* } several=${several% *}
     for percent in 75 50 25; do limits=$limits,$((weights * percent / 100 + 24000000)); done
     [ "$2" = raw ] || throttle="--read-rate $2"
     rm -f "$work/matrix.jsonl" "$work/plan.jsonl"
@@ -253,7 +259,7 @@ matrix_cells() { # matrix_cells NETWORK RATE
             [ -z "$limit" ] || percent=$((((limit - 24000000) * 100 + weights / 2) / weights))
             [ $kind = plan ] &&
                 times="$(echo "$record" | field latency_ns) $(echo "$record" | field steady_latency_ns)" ||
-                times=$(echo "$record" | cold_or_steady)
+                times=$(echo "$record" | cold_or_steady "$skipped")
             echo "$kind $1 $2 $percent" \
                 "$(echo "$record" | grep -o '"policy":"[^"]*"' | head -n 1 | cut -d '"' -f 4) $times"
         done <"$file"
@@ -280,14 +286,16 @@ second_look() {
         [ "$percent" = none ] ||
             limit="--memory $(($(weights "$name") * percent / 100 + 24000000)) --swap 0"
         [ "$rate" = raw ] || throttle="--read-rate $rate"
-        [ "$phase" = single ] || requests=$(several_requests "$name" "$rate")
+        several=$(several_requests "$name" "$rate")
+        [ "$phase" = single ] || requests=${several% *}
         : >"$work/again"
         i=0
         while [ "$i" -lt 15 ]; do
             for policy in auto "$best"; do
                 # shellcheck disable=SC2086 # words or none
                 echo "$policy" "$("$sluice" run "$work/$name.sluice" --policy "$policy" $limit \
-                    $throttle --runs "$requests" --top 0 -q -o json | cold_or_steady)" >>"$work/again"
+                    $throttle --runs "$requests" --top 0 -q -o json |
+                    cold_or_steady "${several#* }")" >>"$work/again"
             done
             i=$((i + 1))
         done

@@ -15,6 +15,11 @@
 /* Simulated to see the steady state: of all but the first, the mean without the least and the
  * greatest. A throttle's slices make them alternate. */
 #define PREDICT_PASSES 6
+/* Small networks pass a throttle at once until what it lets through at first is used up, and then
+ * wait once in a slice: their mean is over so many slices, in so many passes at most. */
+#define PREDICT_BURST_SLICES 2
+#define PREDICT_SLICES       10
+#define PREDICT_PASSES_MOST  400
 /* Without a limit there is room for everything. */
 #define PREDICT_ROOM_BYTES (UINT64_C(1) << 30)
 
@@ -271,10 +276,28 @@ static int simulate_first(struct sl_predictor *predictor, const struct question 
                                 &options, &predictor->device, 1, cold, error);
 }
 
-/* PREDICT_PASSES of them. */
+struct passes {
+    int count, skipped; /* of them, before the steady state */
+};
+
+/* When each reads so much. */
+static struct passes choose_passes(const struct sl_device_model *device, uint64_t read_bytes)
+{
+    struct passes passes = {PREDICT_PASSES, 1};
+    const uint64_t slice_bytes = sl_throttle_slice_bytes(device);
+    if (PREDICT_BURST_SLICES * slice_bytes <= read_bytes || !read_bytes)
+        return passes;
+    const uint64_t burst = PREDICT_BURST_SLICES * slice_bytes / read_bytes + 1;
+    const uint64_t count = burst + PREDICT_SLICES * slice_bytes / read_bytes + 1;
+    if (count > PREDICT_PASSES_MOST)
+        return passes; /* next to nothing is read */
+    return (struct passes){(int)count, (int)burst};
+}
+
 static int simulate_later(struct sl_predictor *predictor, const struct question *question,
-                          const struct division *division, struct sl_simulation *steady,
-                          uint64_t *pinned_bytes, struct sl_error *error)
+                          const struct division *division, struct passes *passes,
+                          struct sl_simulation *steady, uint64_t *pinned_bytes,
+                          struct sl_error *error)
 {
     const struct sl_schedule_options options = options_of(predictor, question, division);
     struct sl_schedule_network *networks = predictor->workload.networks;
@@ -284,9 +307,11 @@ static int simulate_later(struct sl_predictor *predictor, const struct question 
     for (int n = 0; n < predictor->count && planned && !result; n++)
         networks[n].pinned = made.pinned[n];
     handle_as(predictor, question->policy, false);
+    *passes =
+        choose_passes(&predictor->device, predictor->workload.weight_bytes - made.pinned_bytes);
     if (!result)
         result = sl_simulate(networks, predictor->count, question->policy, &options,
-                             &predictor->device, PREDICT_PASSES, steady, error);
+                             &predictor->device, passes->count, steady, error);
     for (int n = 0; n < predictor->count; n++)
         networks[n].pinned = NULL;
     *pinned_bytes = made.pinned_bytes;
@@ -294,10 +319,14 @@ static int simulate_later(struct sl_predictor *predictor, const struct question 
     return result;
 }
 
-/* Behind a throttle passes alternate: the mean of the middle ones. */
-static uint64_t usual_pass_ns(const struct sl_simulation *steady, int networks)
+static uint64_t steady_pass_ns(const struct sl_simulation *steady, const struct passes *passes,
+                               int networks)
 {
     uint64_t later_ns[PREDICT_PASSES - 1], sum_ns = 0;
+    if (passes->skipped > 1)
+        return (steady->request_end_ns[steady->requests_done - 1] -
+                steady->round_begin_ns[passes->skipped]) /
+               (uint64_t)(passes->count - passes->skipped);
     for (size_t pass = 1; pass < PREDICT_PASSES; pass++)
         later_ns[pass - 1] = steady->request_end_ns[(pass + 1) * (size_t)networks - 1] -
                              steady->round_begin_ns[pass];
@@ -325,6 +354,7 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
                     struct sl_error *error)
 {
     SL_AUTO(sl_simulation_free) struct sl_simulation cold = {0}, steady = {0};
+    struct passes passes;
     int result = simulate_first(predictor, question, division, &cold, error);
     if (result)
         return result;
@@ -335,18 +365,40 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
     prediction->peak_bytes = cold.peak_bytes + overhead_bytes(predictor, &cold, &division->budget);
     result = band_for_pins(predictor, question, division, error);
     if (!result)
-        result = simulate_later(predictor, question, division, &steady, &prediction->pinned_bytes,
-                                error);
+        result = simulate_later(predictor, question, division, &passes, &steady,
+                                &prediction->pinned_bytes, error);
     if (result)
         return result;
-    prediction->steady_ns = usual_pass_ns(&steady, predictor->count);
-    prediction->steady_read_bytes = (steady.bytes_read - cold.bytes_read) / (PREDICT_PASSES - 1);
+    prediction->steady_ns = steady_pass_ns(&steady, &passes, predictor->count);
+    prediction->steady_read_bytes =
+        (steady.bytes_read - cold.bytes_read) / (uint64_t)(passes.count - 1);
     const uint64_t peak_bytes =
         steady.peak_bytes + overhead_bytes(predictor, &steady, &division->budget);
     if (peak_bytes > prediction->peak_bytes)
         prediction->peak_bytes = peak_bytes;
     prediction->slot_bytes = steady.peak_bytes;
     return 0;
+}
+
+/* Whoever passes a throttle that lets slices through at once would pass one that does not, that
+ * much later: a strict throttle's bound less that time holds, and so does that of the device alone.
+ */
+static int bound_first(struct sl_predictor *predictor, struct sl_bound_of of,
+                       struct sl_prediction *prediction, struct sl_error *error)
+{
+    const uint64_t burst_ns = PREDICT_BURST_SLICES * SL_THROTTLE_SLICE_NS;
+    uint64_t throttled_ns = 0;
+    int result = 0;
+    if (sl_throttle_slice_bytes(&predictor->device))
+        result = sl_workload_bound(&predictor->workload, &of, &throttled_ns,
+                                   &prediction->compute_ns, error);
+    of.bytes_per_s = (double)predictor->device.bytes_per_s;
+    if (!result)
+        result = sl_workload_bound(&predictor->workload, &of, &prediction->bound_ns,
+                                   &prediction->compute_ns, error);
+    if (throttled_ns > burst_ns && throttled_ns - burst_ns > prediction->bound_ns)
+        prediction->bound_ns = throttled_ns - burst_ns;
+    return result;
 }
 
 static int find_bounds(struct sl_predictor *predictor, const struct question *question,
@@ -357,8 +409,7 @@ static int find_bounds(struct sl_predictor *predictor, const struct question *qu
                              .bytes_per_s = (double)sl_device_rate(&predictor->device),
                              .cold = true,
                              .executors = question->policy->executors};
-    int result = sl_workload_bound(&predictor->workload, &of, &prediction->bound_ns,
-                                   &prediction->compute_ns, error);
+    int result = bound_first(predictor, of, prediction, error);
     of.memory_bytes = later_bytes;
     of.cold = false;
     return result ? result

@@ -8,7 +8,6 @@
 #include "runtime/engine/kept_slots.h"
 #include "runtime/engine/pages.h"
 
-#define THROTTLE_SLICE_NS UINT64_C(100000000)
 /* A team that has nothing to do for so long sleeps; those of several executors wait for each unit.
  */
 #define WAIT_NS 50000
@@ -81,16 +80,16 @@ static uint64_t transfer_ns(const struct sl_device_model *device, uint64_t bytes
 static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uint64_t time_ns,
                               uint64_t bytes)
 {
-    const double slice_bytes = bytes_per_s * (double)THROTTLE_SLICE_NS / 1e9;
+    const double slice_bytes = bytes_per_s * (double)SL_THROTTLE_SLICE_NS / 1e9;
     /* Behind the reads that wait already. */
     if (time_ns < throttle->last_ns)
         time_ns = throttle->last_ns;
-    if (time_ns > throttle->last_ns + THROTTLE_SLICE_NS)
+    if (time_ns > throttle->last_ns + SL_THROTTLE_SLICE_NS)
         *throttle = (struct throttle){.begin_ns = time_ns};
-    uint64_t slices = (time_ns - throttle->begin_ns) / THROTTLE_SLICE_NS;
+    uint64_t slices = (time_ns - throttle->begin_ns) / SL_THROTTLE_SLICE_NS;
     if (slices >= 2) {
         double past_bytes = (double)(slices - 1) * slice_bytes;
-        throttle->begin_ns += (slices - 1) * THROTTLE_SLICE_NS;
+        throttle->begin_ns += (slices - 1) * SL_THROTTLE_SLICE_NS;
         throttle->spent_bytes =
             throttle->spent_bytes > past_bytes ? throttle->spent_bytes - past_bytes : 0;
         slices = 1;
@@ -98,7 +97,7 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
     throttle->spent_bytes += (double)bytes;
     double over_bytes = throttle->spent_bytes - (double)(slices + 1) * slice_bytes;
     if (over_bytes > 0)
-        time_ns = throttle->begin_ns + (slices + 1) * THROTTLE_SLICE_NS +
+        time_ns = throttle->begin_ns + (slices + 1) * SL_THROTTLE_SLICE_NS +
                   (uint64_t)(over_bytes * 1e9 / bytes_per_s);
     throttle->last_ns = time_ns;
     return time_ns;

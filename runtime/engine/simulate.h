@@ -27,6 +27,16 @@ static inline uint64_t sl_device_rate(const struct sl_device_model *device)
     return throttle && throttle < device->bytes_per_s ? throttle : device->bytes_per_s;
 }
 
+#define SL_THROTTLE_SLICE_NS UINT64_C(100000000)
+/* Bytes that a throttle allows in a slice; 0 when there is none that binds. */
+static inline uint64_t sl_throttle_slice_bytes(const struct sl_device_model *device)
+{
+    const uint64_t throttle = device->throttle_bytes_per_s;
+    return throttle && throttle < device->bytes_per_s
+               ? (uint64_t)((double)throttle * (double)SL_THROTTLE_SLICE_NS / 1e9)
+               : 0;
+}
+
 struct sl_simulation {
     uint64_t makespan_ns, bytes_read, peak_bytes; /* peak of resident + loading shards */
     uint64_t activation_peak_bytes;               /* of the requests active at once */

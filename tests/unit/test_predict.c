@@ -183,3 +183,30 @@ Test(predict, activations_of_all_that_are_active)
     cr_expect_geq(at_once, 3 * (one - one / 4));
     cr_expect_lt(chained, at_once);
 }
+
+/* A throttle lets what belongs to two slices of 100 ms through at once: one request of a small
+ * network does not wait for it, many do. */
+Test(predict, small_networks_behind_a_throttle)
+{
+    const struct sl_pass_times none = {0};
+    store(&none);
+    const double weight_ns = (double)pack->weight_bytes * 1e9;
+    const uint64_t rate = pack->weight_bytes * 20; /* two requests in a slice */
+    const struct sl_device_model device = {
+        .bytes_per_s = 1000000000, .latency_ns = 100000, .depth = 32, .throttle_bytes_per_s = rate};
+    const struct sl_pack *const packs[] = {pack};
+    struct sl_predictor *predictor;
+    struct sl_prediction prediction;
+    struct sl_error error = {0};
+    bool estimated;
+    cr_assert_eq(sl_predictor_create(packs, 1, 1, &device, &predictor, &estimated, &error), 0);
+    for (int p = 0; sl_policy_at(p); p++) {
+        const struct sl_policy *policy = sl_policy_at(p);
+        cr_assert_eq(sl_predict(predictor, policy, UINT64_MAX, 0, 0, &prediction, &error), 0);
+        cr_expect_leq(prediction.bound_ns, prediction.makespan_ns + 1000, "%s", policy->name);
+        cr_expect_lt((double)prediction.makespan_ns, weight_ns / (double)rate, "%s", policy->name);
+        if (!policy->planned) /* auto reads nothing in later requests */
+            expect_near(policy->name, prediction.steady_ns, (uint64_t)(weight_ns / (double)rate));
+    }
+    sl_predictor_free(predictor);
+}
