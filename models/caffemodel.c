@@ -159,9 +159,11 @@ static bool is_text(const unsigned char *bytes, size_t length)
 {
     if (length < LEAST_TEXT_BYTES)
         return false;
-    for (size_t i = 0; i < length; i++)
-        if ((bytes[i] < ' ' && !memchr("\t\n\r", bytes[i], 3)) || bytes[i] == 127)
+    for (size_t i = 0; i < length; i++) {
+        const bool blank = bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r';
+        if ((bytes[i] < ' ' && !blank) || bytes[i] == 127)
             return false;
+    }
     return true;
 }
 

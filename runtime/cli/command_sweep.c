@@ -245,10 +245,14 @@ static struct sweep_group *open_group(struct sweep_command *command, const char 
     return group;
 }
 
-static bool same_packs(const struct pack_set *one, const struct pack_set *two)
+/* Of open groups: by their names they are one, by their packs they are not. */
+static bool share_names(const struct sweep_group *one, const struct sweep_group *two)
 {
-    return one->count == two->count &&
-           !memcmp(one->identities, two->identities, (size_t)one->count * sizeof(*one->identities));
+    const struct pack_set *packs = &one->packs, *others = &two->packs;
+    return one->names && two->names && !strcmp(one->names, two->names) &&
+           (packs->count != others->count ||
+            memcmp(packs->identities, others->identities,
+                   (size_t)packs->count * sizeof(*packs->identities)) != 0);
 }
 
 static int add_paths(struct sweep_group *group)
@@ -266,17 +270,16 @@ static int add_paths(struct sweep_group *group)
 }
 
 /* Networks of the same name from other packs are named with these. */
-static int tell_packs_apart(struct sweep *sweep)
+static int tell_packs_apart(struct sweep *sweep, struct sl_error *error)
 {
     SL_AUTO_FREE bool *several = calloc((size_t)sweep->group_count + 1, sizeof(*several));
     int code = several ? 0 : -ENOMEM;
     for (int g = 0; code == 0 && g < sweep->group_count; g++)
         for (int h = 0; h < sweep->group_count; h++)
-            several[g] |= !strcmp(sweep->groups[g].names, sweep->groups[h].names) &&
-                          !same_packs(&sweep->groups[g].packs, &sweep->groups[h].packs);
+            several[g] |= share_names(&sweep->groups[g], &sweep->groups[h]);
     for (int g = 0; code == 0 && g < sweep->group_count; g++)
         code = several[g] ? add_paths(&sweep->groups[g]) : 0;
-    return code;
+    return code ? sl_error_set(error, code, "out of memory") : 0;
 }
 
 /* Opens every network of every job. */
@@ -296,8 +299,6 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
                 return command->jobs[j].networks[n].origin
                            ? sl_error_wrap(error, "%s", command->jobs[j].networks[n].origin)
                            : error->code;
-    if (tell_packs_apart(&command->sweep) < 0)
-        return sl_error_set(error, -ENOMEM, "out of memory");
     return 0;
 }
 
@@ -412,7 +413,7 @@ static int run(const struct cli_arguments *arguments)
         status = cli_usage(arguments->command, &error);
     else if (sl_results_check(command.results, command.mode, &error) < 0)
         status = cli_fail(CLI_USAGE, &error);
-    else if (read_networks(&command, &error) < 0)
+    else if (read_networks(&command, &error) < 0 || tell_packs_apart(&command.sweep, &error) < 0)
         status = cli_fail(CLI_FAILED, &error);
     else if (read_cells(&command, &error) < 0)
         status = cli_usage(arguments->command, &error);
