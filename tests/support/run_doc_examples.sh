@@ -61,6 +61,8 @@ while [ "$count" -gt 0 ]; do
     count=$((count - 1))
 done
 case $* in tune*--time-limit* | tune*--help*) ;; tune*) set -- "$@" --time-limit 1s ;; esac
+# Run times are measured of every shard size.
+case $* in tune*--shard* | tune*--help*) ;; tune*) set -- "$@" --shard none ;; esac
 "$SLUICE" "$@" 2>stderr
 status=$?
 echo "$status $*" >>"$LOG"
@@ -107,6 +109,9 @@ done
     cd stand-ins || exit 1
     make_pack() { "$SLUICE" synth "$@" -q >/dev/null || echo "no stand-in: $*"; }
     for name in facenet vgg16 net; do make_pack gendernet -o $name.sluice; done
+    # What plan and tune would measure again in every example.
+    "$SLUICE" plan net.sluice -q >/dev/null
+    for name in facenet vgg16; do cp net.sluice.times $name.sluice.times; done
     make_pack agenet -o age.sluice
     make_pack gendernet -o gender.sluice
     make_pack lenet -o a.sluice
