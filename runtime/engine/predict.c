@@ -336,16 +336,17 @@ static uint64_t steady_pass_ns(const struct sl_simulation *steady, const struct 
     return sum_ns / (PREDICT_PASSES - 3);
 }
 
-/* What of the process is not shards. Policies without a budget may have several requests active at
- * once. */
-static uint64_t overhead_bytes(const struct sl_predictor *predictor,
-                               const struct sl_simulation *simulation, struct sl_budget *budget)
+/* What the process holds at most. budget: as it was divided, for the activations of one network;
+ * they become those of the requests active at once, which are several under some policies without
+ * one. */
+static uint64_t peak_of(const struct sl_predictor *predictor,
+                        const struct sl_simulation *simulation, struct sl_budget *budget)
 {
     const uint64_t activation_bytes =
         sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS) + simulation->activation_peak_bytes;
     if (activation_bytes > budget->activation_bytes)
         budget->activation_bytes = activation_bytes;
-    return sl_budget_overhead(budget);
+    return simulation->peak_bytes + sl_budget_overhead(budget);
 }
 
 /* *division becomes that of later passes. */
@@ -362,7 +363,8 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
     prediction->read_bytes = cold.bytes_read;
     prediction->reads_bind =
         prediction->makespan_ns ? (double)cold.stall_ns / (double)prediction->makespan_ns : 0;
-    prediction->peak_bytes = cold.peak_bytes + overhead_bytes(predictor, &cold, &division->budget);
+    prediction->budget = division->budget;
+    prediction->peak_bytes = peak_of(predictor, &cold, &prediction->budget);
     result = band_for_pins(predictor, question, division, error);
     if (!result)
         result = simulate_later(predictor, question, division, &passes, &steady,
@@ -372,8 +374,8 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
     prediction->steady_ns = steady_pass_ns(&steady, &passes, predictor->count);
     prediction->steady_read_bytes =
         (steady.bytes_read - cold.bytes_read) / (uint64_t)(passes.count - 1);
-    const uint64_t peak_bytes =
-        steady.peak_bytes + overhead_bytes(predictor, &steady, &division->budget);
+    prediction->budget = division->budget;
+    const uint64_t peak_bytes = peak_of(predictor, &steady, &prediction->budget);
     if (peak_bytes > prediction->peak_bytes)
         prediction->peak_bytes = peak_bytes;
     prediction->slot_bytes = steady.peak_bytes;
@@ -430,6 +432,7 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
     const uint64_t first_bytes = division.budget.shard_bytes;
     made.least_limit_bytes = division.least_limit_bytes;
     made.fits = !policy->budgeted || first_bytes >= division.least_bytes;
+    made.budget = division.budget;
     made.peak_bytes = sl_budget_overhead(&division.budget);
     if (made.fits)
         result = simulate(predictor, &question, &division, &made, error);
@@ -447,7 +450,6 @@ int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, u
         made.fits = made.peak_bytes <= limit_bytes;
     }
     made.slot_bytes -= made.pinned_bytes < made.slot_bytes ? made.pinned_bytes : made.slot_bytes;
-    made.budget = division.budget;
     *prediction = made;
     return 0;
 }
