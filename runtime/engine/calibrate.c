@@ -32,6 +32,8 @@
 #define FIRST_SHARE_MORE 4
 #define FIRST_MORE_NS    UINT64_C(1000000)
 
+_Static_assert(OTHER_PASSES < AHEAD_PASSES && AHEAD_PASSES <= PASSES_MOST, "kinds of passes");
+
 enum pass_kind { FIRST, LATER, LAST }; /* of its engine; LAST: under auto and window */
 
 /* Passes under one policy. */
