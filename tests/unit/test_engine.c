@@ -309,6 +309,16 @@ Test(engine, times_of_layers_are_within_their_batch)
     sl_pack_close(pack);
 }
 
+Test(engine, no_checksum_can_match_what_has_no_data)
+{
+    const struct sl_engine_options options = {
+        .policy = "window", .loader = "sim", .threads = 1, .verify = true};
+    struct sl_engine *engine = NULL;
+    struct sl_error error = {0};
+    cr_assert_eq(sl_engine_create(&options, &engine, &error), -EINVAL);
+    cr_expect_not_null(strstr(error.text, "sim reads no data"), "%s", error.text);
+}
+
 /* Reads of a slow device bind; memory for half of the weights more saves about half of them. */
 Test(engine, advises_what_memory_would_save)
 {
