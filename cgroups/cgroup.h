@@ -43,9 +43,10 @@ struct sl_limits {
 struct sl_cgroup_usage {
     uint64_t memory_bytes, memory_peak_bytes; /* as charged, page cache included */
     uint64_t anonymous_bytes, file_bytes;
-    uint64_t swap_bytes;                     /* now in swap */
-    uint64_t major_faults, refaults;         /* refaults: workingset_refault_{anon,file} summed */
-    uint64_t anonymous_refaults;             /* pages that came back from swap, of refaults */
+    uint64_t swap_bytes;             /* now in swap */
+    uint64_t major_faults, refaults; /* refaults: workingset_refault_{anon,file} summed */
+    uint64_t anonymous_refaults;     /* pages that came back from swap, of refaults */
+    uint64_t swapped_in_pages, swapped_out_pages;
     uint64_t scanned_pages, reclaimed_pages; /* by reclaim; v1 does not tell */
     /* Some, or all, of its tasks waited for memory (PSI); v1 does not tell. */
     uint64_t pressure_some_ns, pressure_full_ns;

@@ -97,8 +97,12 @@ static void sample_group(struct sl_observer *observer, struct sl_memory_sample *
     sample->pressure_some_ns = known(usage.pressure_some_ns, sample->pressure_some_ns);
     sample->pressure_full_ns = known(usage.pressure_full_ns, sample->pressure_full_ns);
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (usage.anonymous_refaults < sample->swap_in_bytes / page_bytes)
+    if (usage.swapped_in_pages != SL_NO_LIMIT)
+        sample->swap_in_bytes = usage.swapped_in_pages * page_bytes;
+    else if (usage.anonymous_refaults < sample->swap_in_bytes / page_bytes)
         sample->swap_in_bytes = usage.anonymous_refaults * page_bytes;
+    if (usage.swapped_out_pages != SL_NO_LIMIT)
+        sample->swap_out_bytes = usage.swapped_out_pages * page_bytes;
 }
 
 /* The machine's counters since its boot. */

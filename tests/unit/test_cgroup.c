@@ -311,6 +311,7 @@ Test(cgroup, v1_usage)
     cr_expect_eq(usage.major_faults, 40);
     cr_expect_eq(usage.refaults, 110);
     cr_expect_eq(usage.anonymous_refaults, 50);
+    cr_expect_eq(usage.swapped_out_pages, SL_NO_LIMIT);
     cr_expect_eq(usage.oom_kills, 3);
     cr_expect_eq(usage.limit_hits, 77);
 }
@@ -320,7 +321,7 @@ Test(cgroup, v2_usage)
     const char *texts[SL_USAGE_FILES_MOST] = {
         "1000\n", NULL /* memory.peak came with 5.19 */,
         "anon 4096\nfile 8192\nkernel 1\nfile_mapped 5\nworkingset_refault_anon 11\n"
-        "workingset_refault_file 12\npgfault 99\npgmajfault 13\n",
+        "workingset_refault_file 12\npswpin 14\npswpout 15\npgfault 99\npgmajfault 13\n",
         "low 0\nhigh 0\nmax 21\noom 2\noom_kill 1\noom_group_kill 0\n", "12288\n"};
     struct sl_cgroup_usage usage;
     sl_cgroup_v2.parse_usage(texts, &usage);
@@ -332,6 +333,8 @@ Test(cgroup, v2_usage)
     cr_expect_eq(usage.major_faults, 13);
     cr_expect_eq(usage.refaults, 23);
     cr_expect_eq(usage.anonymous_refaults, 11);
+    cr_expect_eq(usage.swapped_in_pages, 14);
+    cr_expect_eq(usage.swapped_out_pages, 15);
     cr_expect_eq(usage.oom_kills, 1);
     cr_expect_eq(usage.limit_hits, 21);
 }
