@@ -309,6 +309,8 @@ static int end_run(struct sl_engine *engine, int executor, const struct sl_unit_
     time->end_ns = run->end_ns - state->arrival_ns;
     time->run_ns += run->end_ns - run->begin_ns;
     time->major_faults += run->faults.major;
+    if (run->shard >= 0)
+        state->shards_ran = run->shard + 1;
     state->result.run_ns += run->end_ns - run->begin_ns;
     engine->executors_busy--;
     if (!engine->executors_busy)

@@ -26,7 +26,7 @@ struct sl_engine_options {
 
 /* One row per layer of the last batch. */
 struct sl_layer_time {
-    uint64_t load_ns; /* first submit to last completion of its shards */
+    uint64_t load_ns; /* first submit to last completion of its shards, for this pass */
     uint64_t run_ns;
     uint64_t stall_ns; /* executor idle before it, waiting for its shards */
     uint64_t read_bytes;

@@ -180,6 +180,7 @@ void sl_network_state_finish(struct sl_network_state *state, struct sl_pool *poo
     if (state->reads_in_flight)
         state->result.load_ns += now_ns - state->reading_since_ns;
     state->reading_since_ns = now_ns;
+    state->shards_ran = state->pack->shard_count;
     if (!keep_arena)
         sl_network_state_give_arena(state, pool);
 }
@@ -202,13 +203,14 @@ void sl_network_state_begin(struct sl_network_state *state, uint64_t now_ns)
            (size_t)state->network->layer_count * sizeof(*state->load_begin_ns));
     state->result = (struct sl_network_result){.layers = state->times};
     state->arrival_ns = now_ns;
+    state->shards_ran = 0;
     state->reading_since_ns = now_ns; /* of reads in flight since the batch before */
 }
 
 void sl_network_state_read_begins(struct sl_network_state *state, int shard, uint64_t now_ns)
 {
     int layer = state->pack->shards[shard].layer;
-    if (!state->load_begin_ns[layer])
+    if (shard >= state->shards_ran && !state->load_begin_ns[layer])
         state->load_begin_ns[layer] = now_ns;
     if (state->reads_in_flight++ == 0)
         state->reading_since_ns = now_ns;
@@ -225,11 +227,13 @@ void sl_network_state_read_ends(struct sl_network_state *state, int shard, bool 
                                 uint64_t now_ns)
 {
     int layer = state->pack->shards[shard].layer;
-    /* A read begun in the batch before counts from the start of this one. */
-    uint64_t begin_ns =
-        state->load_begin_ns[layer] ? state->load_begin_ns[layer] : state->arrival_ns;
-    state->times[layer].load_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
-    state->times[layer].load_start_ns = begin_ns - state->arrival_ns;
+    if (shard >= state->shards_ran) {
+        /* A read begun in the batch before counts from the start of this one. */
+        uint64_t begin_ns =
+            state->load_begin_ns[layer] ? state->load_begin_ns[layer] : state->arrival_ns;
+        state->times[layer].load_ns = now_ns > begin_ns ? now_ns - begin_ns : 0;
+        state->times[layer].load_start_ns = begin_ns - state->arrival_ns;
+    }
     if (--state->reads_in_flight == 0 && now_ns > state->reading_since_ns)
         state->result.load_ns += now_ns - state->reading_since_ns;
     const uint64_t bytes = well ? sl_shard_memory(&state->pack->shards[shard]) : 0;

@@ -26,6 +26,7 @@ struct sl_network_state {
     struct sl_layer_time *times; /* [layer] */
     uint64_t *least_run_ns;      /* [layer]: of all batches without faults; UINT64_MAX: unknown */
     uint64_t *load_begin_ns;     /* [layer]: first submit of its shards, 0 = none yet */
+    int shards_ran;              /* that ran in this pass: a read of one is for the next pass */
     int reads_in_flight;
     uint64_t reading_since_ns; /* reads in flight count from here: they or the request began */
     struct sl_network_result result;

@@ -1,5 +1,6 @@
 #include "runtime/report/profile.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct sl_profile {
     int network_count;
     int *layer_counts;
     struct layer_sums **layers; /* [network][layer] */
+    int *shards_ran;            /* [network]: in this pass; a read of one is for the next pass */
     struct sl_profile_total sums;
     /* The batch under way: its runs and waits. */
     bool open, measured;
@@ -34,7 +36,8 @@ struct sl_profile *sl_profile_create(const int *layer_counts, int networks)
         return NULL;
     profile->layer_counts = calloc((size_t)networks + 1, sizeof(*profile->layer_counts));
     profile->layers = calloc((size_t)networks + 1, sizeof(*profile->layers));
-    bool failed = !profile->layer_counts || !profile->layers;
+    profile->shards_ran = calloc((size_t)networks + 1, sizeof(*profile->shards_ran));
+    bool failed = !profile->layer_counts || !profile->layers || !profile->shards_ran;
     for (int n = 0; !failed && n < networks; n++) {
         profile->network_count++;
         profile->layer_counts[n] = layer_counts[n];
@@ -56,6 +59,7 @@ void sl_profile_free(struct sl_profile *profile)
         free(profile->layers[n]);
     free(profile->layers);
     free(profile->layer_counts);
+    free(profile->shards_ran);
     free(profile->spans);
     free(profile);
 }
@@ -202,9 +206,11 @@ static void begin_batch(struct sl_profile *profile, const struct sl_event *event
     profile->measured = event->bytes == 0;
     profile->begin_ns = profile->result_ns = event->begin_ns;
     profile->count = 0;
-    for (int n = 0; n < profile->network_count; n++)
+    for (int n = 0; n < profile->network_count; n++) {
+        profile->shards_ran[n] = 0;
         for (int l = 0; l < profile->layer_counts[n]; l++)
             profile->layers[n][l].load_begin_ns = profile->layers[n][l].load_end_ns = 0;
+    }
 }
 
 static void end_batch(struct sl_profile *profile)
@@ -234,13 +240,20 @@ static void end_batch(struct sl_profile *profile)
 static void add_read(struct sl_profile *profile, const struct sl_event *event)
 {
     struct layer_sums *layer = layer_of(profile, event->network, event->layer);
-    if (!layer || !profile->open)
+    if (!layer || !profile->open || event->shard < profile->shards_ran[event->network])
         return;
     uint64_t begin_ns = event->begin_ns > profile->begin_ns ? event->begin_ns : profile->begin_ns;
     if (!layer->load_begin_ns || begin_ns < layer->load_begin_ns)
         layer->load_begin_ns = begin_ns;
     if (event->end_ns > layer->load_end_ns)
         layer->load_end_ns = event->end_ns;
+}
+
+/* The network's shards before this one will not be needed in this pass. */
+static void note_ran(struct sl_profile *profile, int network, int shard)
+{
+    if (network < profile->network_count && shard > profile->shards_ran[network])
+        profile->shards_ran[network] = shard;
 }
 
 void sl_profile_events(struct sl_profile *profile, const struct sl_event *events, size_t count)
@@ -257,12 +270,14 @@ void sl_profile_events(struct sl_profile *profile, const struct sl_event *events
         case SL_EVENT_RESULT:
             if (event->end_ns > profile->result_ns)
                 profile->result_ns = event->end_ns;
+            note_ran(profile, event->network, INT_MAX);
             break;
         case SL_EVENT_READ:
             add_read(profile, event);
             break;
         case SL_EVENT_RUN:
         case SL_EVENT_SERVE:
+            note_ran(profile, event->network, event->shard + 1);
             profile->sums.all_swap_in_bytes += event->bytes;
             keep_span(profile, event);
             break;

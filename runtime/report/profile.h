@@ -22,7 +22,7 @@ void sl_profile_events(struct sl_profile *profile, const struct sl_event *events
 /* Means over the measured requests that ended. At every moment of a request one thing is the case,
  * so that the times add up to request_ns. */
 struct sl_profile_layer {
-    double load_ns; /* first submission to last completion of its reads */
+    double load_ns; /* first submission to last completion of its reads for this request */
     double run_ns;
     /* Its share of the request: no executor ran, and the loop slept until it could run; its units
      * blocked in page faults; its units computed. Of several executors that run at once each gets

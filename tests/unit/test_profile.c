@@ -11,8 +11,11 @@ static const int two_layers[] = {2};
 
 static struct sl_event event(enum sl_event_kind kind, int layer, uint64_t begin_ns, uint64_t end_ns)
 {
-    return (struct sl_event){
-        .kind = (uint8_t)kind, .layer = layer, .begin_ns = begin_ns, .end_ns = end_ns};
+    return (struct sl_event){.kind = (uint8_t)kind,
+                             .layer = layer,
+                             .shard = layer, /* one each */
+                             .begin_ns = begin_ns,
+                             .end_ns = end_ns};
 }
 
 static struct sl_profile_layer layer_of(const struct sl_profile *profile, int network, int layer)
@@ -35,6 +38,7 @@ Test(profile, every_moment_is_one_thing)
         event(SL_EVENT_RUN, 0, 1300, 1400),     event(SL_EVENT_WAIT, -1, 1400, 1600),
         event(SL_EVENT_READ, 1, 1060, 1500),    event(SL_EVENT_WAIT, -1, 1700, 1900),
         event(SL_EVENT_READ, 1, 1100, 1890),    event(SL_EVENT_RUN, 1, 1900, 2000),
+        event(SL_EVENT_READ, 0, 1500, 1950), /* for the next request */
         event(SL_EVENT_RESULT, -1, 1000, 2000), event(SL_EVENT_END, -1, 1000, 2100),
     };
     events[9].major_faults = 3;
