@@ -252,7 +252,7 @@ SL_API int sl_session_top(const struct sl_session *session, int network, int out
 
 /* One row per layer of the last run. */
 struct sl_layer_result {
-    uint64_t load_ns; /* first submit to last completion of its shards */
+    uint64_t load_ns; /* first submit to last completion of its shards, for this request */
     uint64_t run_ns, stall_ns, read_bytes;
     uint64_t major_faults;  /* while it ran */
     uint64_t start_ns;      /* of its first run, since the batch's start */
