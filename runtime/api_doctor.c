@@ -17,8 +17,9 @@
 #include "runtime/base/units.h"
 #include "runtime/sluice.h"
 
-#define DIRECT_BLOCK 4096
-#define DAMON        "/sys/kernel/mm/damon/admin/kdamonds"
+#define DIRECT_BLOCK      4096
+#define BALLOON_REPORTING 5 /* VIRTIO_BALLOON_F_REPORTING, a character of `features` each */
+#define DAMON             "/sys/kernel/mm/damon/admin/kdamonds"
 
 static void check_tables(const char *directory, struct sl_check *check)
 {
@@ -292,6 +293,34 @@ static void check_idle_memory(const char *directory, struct sl_check *check)
              "while measuring: echo off > " DAMON "/0/state (or DAMON_RECLAIM off)");
 }
 
+/* virtio-balloon with free page reporting: the host has what is free within seconds, and makes it
+ * anew, two or three milliseconds for each huge page, when it is touched. */
+static void check_host(const char *directory, struct sl_check *check)
+{
+    (void)directory;
+    check->name = "host";
+    glob_t found = {0};
+    bool reports = false;
+    if (glob("/sys/bus/virtio/drivers/virtio_balloon/virtio*/features", 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && !reports; i++) {
+            char features[BALLOON_REPORTING + 2] = "";
+            sl_file_read_text(found.gl_pathv[i], features, sizeof(features));
+            reports = features[BALLOON_REPORTING] == '1';
+        }
+    }
+    globfree(&found);
+    if (!reports) {
+        snprintf(check->detail, sizeof(check->detail), "no host takes free memory back");
+        return;
+    }
+    check->status = SL_CHECK_WARNING;
+    snprintf(check->detail, sizeof(check->detail),
+             "takes free memory back within seconds (virtio-balloon): what runs after a pause "
+             "waits for it");
+    snprintf(check->cure, sizeof(check->cure),
+             "give the virtual machine no free-page-reporting, or run once before measuring");
+}
+
 static void check_blas(const char *directory, struct sl_check *check)
 {
     (void)directory;
@@ -333,7 +362,7 @@ int sl_doctor(const char *directory, struct sl_check checks[SL_CHECKS_MOST])
     static void (*const all[])(const char *, struct sl_check *) = {
         check_tables,   check_cpus,        check_uring,     check_storage, check_cgroup,
         check_swap,     check_zram,        check_own_limit, check_memlock, check_pages,
-        check_pressure, check_idle_memory, check_blas,      check_clock,
+        check_pressure, check_idle_memory, check_host,      check_blas,    check_clock,
     };
     int count = sizeof(all) / sizeof(all[0]);
     for (int i = 0; i < count; i++) {
