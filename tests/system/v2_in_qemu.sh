@@ -59,6 +59,13 @@ copy_with_libraries() {
 }
 copy_with_libraries "$build/system_tests" "$root/test/system_tests"
 copy_with_libraries "$build/sluice" "$root/test/sluice"
+# Libraries that it opens when they are needed; without OpenBLAS, which is large.
+names=$(grep -aoE 'lib[a-z0-9_+-]+\.so\.[0-9]+' "$build/sluice" | grep -v openblas | sort -u)
+for name in $names; do
+    library=$(/sbin/ldconfig -p | sed -n "s/.*$name .*x86-64.* => //p" | head -n 1)
+    mkdir -p "$root$(dirname "$library")"
+    copy_with_libraries "$library" "$root$library"
+done
 copy_with_libraries "$build/tests/memory_hog" "$root/test/tests/memory_hog"
 copy_with_libraries "$(command -v setpriv)" "$root/bin/setpriv"
 
