@@ -12,14 +12,14 @@
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
 
+#define FIRST_IN_HELP(name, field, title, unit)    name " (default)"
+#define OTHER_IN_HELP(name, field, title, unit)    ", " name
+#define FIRST_OF_CHOICES(name, field, title, unit) name
+#define OTHER_OF_CHOICES(name, field, title, unit) " " name
+
 static const struct cli_option options[] = {
-    {"metric", 0, "M",
-     "what to compare: latency (default), makespan, load, run, stall, wall, peak_bytes, "
-     "read_bytes, "
-     "swap_in_bytes, swap_out_bytes, major_faults",
-     "latency makespan load run stall wall peak_bytes read_bytes swap_in_bytes swap_out_bytes "
-     "major_faults",
-     false},
+    {"metric", 0, "M", "what to compare: " SL_METRICS(FIRST_IN_HELP, OTHER_IN_HELP),
+     SL_METRICS(FIRST_OF_CHOICES, OTHER_OF_CHOICES), false},
     {"fail-above", 0, "PCT%",
      "exit with 4 when a cell is worse by more than this and its interval lies above 1, or failed",
      NULL, false},
@@ -56,7 +56,8 @@ static int read_metric(const struct cli_arguments *arguments, const struct sl_me
                        struct sl_error *error)
 {
     const char *name = cli_text(arguments, "metric");
-    int code = sl_metric_find(name ? name : "latency", metric, error);
+    *metric = sl_metric_at(0);
+    int code = name ? sl_metric_find(name, metric, error) : 0;
     return code < 0 ? cli_wrap(arguments, "metric", error) : 0;
 }
 

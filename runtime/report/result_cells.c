@@ -12,19 +12,8 @@
 #include "runtime/base/units.h"
 #include "runtime/report/record.h"
 
-static const struct sl_metric metrics[] = {
-    {"latency", "latency_ns", "latency", SL_UNIT_NS},
-    {"makespan", "makespan_ns", "makespan", SL_UNIT_NS},
-    {"load", "load_ns", "load", SL_UNIT_NS},
-    {"run", "run_ns", "run", SL_UNIT_NS},
-    {"stall", "stall_ns", "stall", SL_UNIT_NS},
-    {"wall", "wall_ns", "wall time of the worker", SL_UNIT_NS},
-    {"peak_bytes", "peak_bytes", "peak memory", SL_UNIT_BYTES},
-    {"read_bytes", "read_bytes", "bytes read", SL_UNIT_BYTES},
-    {"swap_in_bytes", "swap_in_bytes", "swapped in", SL_UNIT_BYTES},
-    {"swap_out_bytes", "swap_out_bytes", "swapped out", SL_UNIT_BYTES},
-    {"major_faults", "major_faults", "major faults", SL_UNIT_COUNT},
-};
+#define SL_METRIC_ROW(name, field, title, unit) {name, field, title, unit},
+static const struct sl_metric metrics[] = {SL_METRICS(SL_METRIC_ROW, SL_METRIC_ROW)};
 
 /* Settings of a cell. `told`: by the worker, so that one that died early may lack it. */
 static const struct setting {

@@ -16,7 +16,22 @@ struct sl_metric {
     enum sl_metric_unit { SL_UNIT_NS, SL_UNIT_BYTES, SL_UNIT_COUNT } unit;
 };
 
-/* Metric by index from 0; NULL behind the last. */
+/* Every metric, once: name, field, title, unit. FIRST is what cells are compared by when nothing
+ * else is asked for. */
+#define SL_METRICS(FIRST, OTHER)                                                                   \
+    FIRST("latency", "latency_ns", "latency", SL_UNIT_NS)                                          \
+    OTHER("makespan", "makespan_ns", "makespan", SL_UNIT_NS)                                       \
+    OTHER("load", "load_ns", "load", SL_UNIT_NS)                                                   \
+    OTHER("run", "run_ns", "run", SL_UNIT_NS)                                                      \
+    OTHER("stall", "stall_ns", "stall", SL_UNIT_NS)                                                \
+    OTHER("wall", "wall_ns", "wall time of the worker", SL_UNIT_NS)                                \
+    OTHER("peak_bytes", "peak_bytes", "peak memory", SL_UNIT_BYTES)                                \
+    OTHER("read_bytes", "read_bytes", "bytes read", SL_UNIT_BYTES)                                 \
+    OTHER("swap_in_bytes", "swap_in_bytes", "swapped in", SL_UNIT_BYTES)                           \
+    OTHER("swap_out_bytes", "swap_out_bytes", "swapped out", SL_UNIT_BYTES)                        \
+    OTHER("major_faults", "major_faults", "major faults", SL_UNIT_COUNT)
+
+/* Metric by index from 0, the first one at 0; NULL behind the last. */
 const struct sl_metric *sl_metric_at(int index);
 /* By name. -EINVAL with the nearest known one. */
 int sl_metric_find(const char *name, const struct sl_metric **metric, struct sl_error *error);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/text.h"
+#include "runtime/cli/command.h"
 #include "runtime/report/comparison.h"
 #include "runtime/report/figure_axis.h"
 #include "runtime/report/figures.h"
@@ -182,6 +184,24 @@ static enum sl_verdict verdict_of(const char *before, const char *after, double 
     json_decref(one);
     json_decref(two);
     return verdict;
+}
+
+/* What the help and the completions of --metric name is what there is. */
+Test(comparison, offers_every_metric)
+{
+    SL_AUTO(sl_text_free) struct sl_text choices = {0}, help = {0};
+    const struct cli_option *option = cli_option_find(command_compare.options, "metric", 6);
+    const struct sl_metric *metric, *found;
+    sl_text_add(&help, "what to compare: ");
+    for (int i = 0; (metric = sl_metric_at(i)); i++) {
+        sl_text_add(&choices, "%s%s", i ? " " : "", metric->name);
+        sl_text_add(&help, "%s%s%s", i ? ", " : "", metric->name, i ? "" : " (default)");
+        cr_expect_eq(sl_metric_find(metric->name, &found, NULL), 0);
+        cr_expect_eq(found, metric);
+    }
+    cr_assert_not_null(option);
+    cr_expect_str_eq(option->choices, choices.bytes);
+    cr_expect_str_eq(option->help, help.bytes);
 }
 
 Test(comparison, verdicts)
