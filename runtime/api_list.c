@@ -40,7 +40,8 @@ bool sl_list(enum sl_kind kind, int index, struct sl_entry *entry)
         if (policy)
             *entry = (struct sl_entry){.name = policy->name,
                                        .description = policy->description,
-                                       .heeds_depth = policy->budgeted};
+                                       .heeds_depth = policy->budgeted,
+                                       .keeps_budget = policy->budgeted};
         return policy;
     }
     case SL_KIND_LOADER: {

@@ -457,6 +457,7 @@ enum sl_kind { SL_KIND_POLICY, SL_KIND_KERNEL, SL_KIND_LOADER, SL_KIND_TOPOLOGY 
 struct sl_entry {
     const char *name, *description; /* static */
     bool heeds_depth;               /* a policy that reads ahead by a depth; others ignore it */
+    bool keeps_budget;              /* a policy that never holds more shards than its budget */
     bool for_tests;                 /* not one of "all" */
 };
 /* Entry by index from 0; false behind the last. */

@@ -159,13 +159,14 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
     return code;
 }
 
-static bool heeds_depth(const char *policy)
+static struct sl_entry policy_entry(const char *name)
 {
-    struct sl_entry entry;
-    for (int i = 0; sl_list(SL_KIND_POLICY, i, &entry); i++)
-        if (!strcmp(entry.name, policy))
-            return entry.heeds_depth;
-    return true;
+    struct sl_entry entry = {0};
+    int i = 0;
+    while (sl_list(SL_KIND_POLICY, i, &entry) && strcmp(entry.name, name))
+        i++;
+    assert(entry.name && !strcmp(entry.name, name));
+    return entry;
 }
 
 int cell_option_index(const char *name)
@@ -180,7 +181,7 @@ int cell_option_index(const char *name)
 void cell_settle(struct cell_point *point)
 {
     struct cell_request *request = &point->request;
-    if (!heeds_depth(request->cell.policy)) {
+    if (!policy_entry(request->cell.policy).heeds_depth) {
         request->cell.depth = request->cell.depth_bytes = 0;
         point->texts[cell_option_index("depth")] = NULL;
     }
@@ -191,6 +192,20 @@ void cell_settle(struct cell_point *point)
         point->texts[cell_option_index("swap")] = NULL;
         point->texts[cell_option_index("swap-place")] = NULL;
     }
+}
+
+/* A budget is not settled away under policies that do not keep it: masa admits networks by it, and
+ * the bound is told for it. */
+static void note_unkept_budget(const struct cell_set *set)
+{
+    bool given = false, kept = false;
+    for (int p = 0; p < set->count; p++) {
+        const struct cell *cell = &set->points[p].request.cell;
+        given |= cell->budget_bytes > 0;
+        kept |= cell->budget_bytes > 0 && policy_entry(cell->policy).keeps_budget;
+    }
+    if (given && !kept)
+        fprintf(stderr, "sluice: note: --budget is not kept: no policy here has one\n");
 }
 
 void cell_set_note_unused(const struct cell_set *set)
@@ -215,6 +230,7 @@ void cell_set_note_unused(const struct cell_set *set)
             fprintf(stderr, "sluice: note: --%s changes nothing: %s\n", options[i].name,
                     options[i].why);
     }
+    note_unkept_budget(set);
 }
 
 int cell_set_collapse(struct cell_set *set)

@@ -35,7 +35,8 @@ void cell_set_free(struct cell_set *set);
 /* Takes away what changes nothing: the depth of a policy without one, swap without a limit of
  * memory. */
 void cell_settle(struct cell_point *point);
-/* Says on stderr which of the options given change nothing in any cell. */
+/* Says on stderr which of the options given change nothing in any cell, and of a budget that no
+ * cell's policy keeps. */
 void cell_set_note_unused(const struct cell_set *set);
 /* Index of an option in cell_options; the name must be one. */
 int cell_option_index(const char *name);

@@ -349,6 +349,8 @@ static int read_cells(struct sweep_command *command, struct sl_error *error)
 static int prepare(struct sweep_command *command, struct sl_error *error)
 {
     struct sweep *sweep = &command->sweep;
+    if (!sweep->plan.quiet)
+        cell_set_note_unused(&sweep->set);
     cell_set_respect_rights(&sweep->set);
     for (int i = 0; i < sweep->set.count; i++) {
         struct cell_request *request = &sweep->set.points[i].request;

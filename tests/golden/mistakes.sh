@@ -38,3 +38,12 @@ for flag in --depth=3 --swap=0; do
     { "$SLUICE" run lenet.sluice --policy bulk $flag >/dev/null; } 2>&1
 done
 { "$SLUICE" run lenet.sluice --policy bulk,window --depth 3 >/dev/null; } 2>&1
+{ "$SLUICE" run lenet.sluice --policy bulk,masa --budget 64M >/dev/null; } 2>&1
+for given in 'auto,masa 64M' 'linear auto' 'linear 64M -q'; do
+    # shellcheck disable=SC2086
+    set -- $given
+    { "$SLUICE" run lenet.sluice --policy "$1" --budget "$2" ${3:+"$3"} >/dev/null; } 2>&1
+done
+"$SLUICE" sweep lenet.sluice --policy linear,partial --budget 64M,auto --runs 1 2>&1 | grep note
+"$SLUICE" sweep lenet.sluice --policy linear,window --budget 64M --runs 1 --overwrite 2>&1 | grep note ||
+    echo 'no note: window keeps it'
