@@ -69,7 +69,7 @@ struct sl_outcome {
 /* Creates swap and group as needed, starts the worker so that all its memory is charged to the
  * group, samples, reaps, says how it ended, removes everything. The worker's death by limit is an
  * outcome, not an error. Errors: the environment does not allow what was asked (-EPERM, -ENOSYS,
- * -ENOSPC) with the cure. Call from one thread; SIGCHLD must not be ignored. */
+ * -EOPNOTSUPP, -ENODEV) with the cure. Call from one thread; SIGCHLD must not be ignored. */
 SL_API int sl_supervise(const struct sl_cell *cell, struct sl_outcome *outcome,
                         struct sl_error *error);
 SL_API void sl_outcome_free(struct sl_outcome *outcome);

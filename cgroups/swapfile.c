@@ -174,6 +174,21 @@ void sl_swapfiles_clean(const char *directory)
         clean_directory(directory);
 }
 
+/* Whichever way the storage refuses, full, read-only or of the wrong kind, it means that this
+ * machine cannot hold the file. Lack of a right and of memory are not the storage's. */
+static int refusal(int code)
+{
+    switch (code) {
+    case -EPERM:
+    case -EACCES:
+        return -EPERM;
+    case -ENOMEM:
+        return -ENOMEM;
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
 /* Swap needs a file system that lets the kernel write to fixed blocks. */
 static int check_directory(const char *directory, uint64_t bytes, struct sl_error *error)
 {
@@ -181,7 +196,8 @@ static int check_directory(const char *directory, uint64_t bytes, struct sl_erro
     struct statvfs space;
     char wanted[SL_UNIT_TEXT_BYTES], available[SL_UNIT_TEXT_BYTES];
     if (statfs(directory, &status) || statvfs(directory, &space))
-        return sl_error_errno(error, "make a swap file in %s", directory);
+        return sl_error_set(error, refusal(-errno), "make a swap file in %s: %s", directory,
+                            strerror(errno));
     const char *kind = NULL;
     switch ((unsigned long)status.f_type) {
     case TMPFS_MAGIC:
@@ -202,7 +218,7 @@ static int check_directory(const char *directory, uint64_t bytes, struct sl_erro
                             directory, kind);
     if ((uint64_t)space.f_bavail * space.f_frsize < bytes)
         return sl_error_set(
-            error, -ENOSPC,
+            error, -EOPNOTSUPP,
             "%s has %s free, too little for a swap file of %s; free some, or choose "
             "another directory with TMPDIR",
             directory, sl_format_size((uint64_t)space.f_bavail * space.f_frsize, available),
@@ -283,15 +299,15 @@ static int enable(struct sl_swapfile *swapfile, uint64_t bytes, bool preferred,
     if (!code)
         code = sl_swap_format(swapfile->fd, bytes, "");
     if (code)
-        return sl_error_set(error, code, "write the swap file %s of %s: %s", swapfile->path,
-                            sl_format_size(bytes, size), strerror(-code));
+        return sl_error_set(error, refusal(code), "write the swap file %s of %s: %s",
+                            swapfile->path, sl_format_size(bytes, size), strerror(-code));
     if (!swapon(swapfile->path, flags))
         return 0;
     /* Some file systems give unwritten blocks that swap does not take: write them. */
     if (errno == EINVAL && !filled && !fill_with_zeros(swapfile->fd, bytes) &&
         !sl_swap_format(swapfile->fd, bytes, "") && !swapon(swapfile->path, flags))
         return 0;
-    return sl_error_set(error, -errno, "enable the swap file %s: %s; %s", swapfile->path,
+    return sl_error_set(error, refusal(-errno), "enable the swap file %s: %s; %s", swapfile->path,
                         strerror(errno),
                         errno == EPERM ? "run as root, enable swap yourself, or use --swap 0"
                                        : "choose a directory on ext4 or xfs, or use --swap 0");
@@ -313,7 +329,7 @@ static int create_in(const char *directory, uint64_t bytes, bool preferred,
              __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED));
     swapfile->fd = open(swapfile->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (swapfile->fd < 0) {
-        code = sl_error_set(error, -errno,
+        code = sl_error_set(error, refusal(-errno),
                             "make the swap file %s: %s; choose a directory that you may write to "
                             "with TMPDIR, or use --swap 0",
                             swapfile->path, strerror(errno));

@@ -13,10 +13,12 @@ struct sl_swapfile;
 uint64_t sl_swap_free_bytes(void);
 
 /* Makes (real blocks, no holes), formats and enables a swap file of `bytes` in directory (NULL:
- * the first of $TMPDIR, /var/tmp that can hold one; tmpfs, btrfs without nocow and full disks are
- * refused with a reason). Needs CAP_SYS_ADMIN (-EPERM). The file is named
- * sluice-swap-<pid>-<serial>. Disable and remove with sl_swapfile_remove; sl_swapfiles_clean
- * removes what a crashed sluice left. preferred: the kernel fills it before all other swap. */
+ * the first of $TMPDIR, /var/tmp that can hold one). -EOPNOTSUPP with the reason where the storage
+ * holds none: tmpfs, btrfs without nocow, a full or read-only disk, a directory that is not there.
+ * -EPERM without CAP_SYS_ADMIN or the right to write there. -EINVAL: no swap file has that size.
+ * The file is named sluice-swap-<pid>-<serial>. Disable and remove with sl_swapfile_remove;
+ * sl_swapfiles_clean removes what a crashed sluice left. preferred: the kernel fills it before all
+ * other swap. */
 int sl_swapfile_create(const char *directory, uint64_t bytes, bool preferred,
                        struct sl_swapfile **swapfile, struct sl_error *error);
 

@@ -57,7 +57,7 @@ json_t *cell_failed_record(const struct cell *cell, int network, const char *sta
 
 /* Runs the cell in a worker under limits. *records as above, status and usage filled in; when the
  * worker died, one record per network without results but with how it ended. Fails (-EPERM,
- * -ENOSYS, -ENOSPC) only when the limits cannot be set up. */
+ * -ENOSYS, -EOPNOTSUPP, -ENODEV) only when the limits cannot be set up. */
 int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool make_swapfile,
                    uint64_t timeout_ns, json_t **records, struct sl_error *error);
 

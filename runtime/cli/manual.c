@@ -183,7 +183,8 @@ static const struct entry exit_statuses[] = {
      "tune: nothing runs at some limit"},
     {"4", "compare --fail-above found a regression"},
     {"5", "the environment is unfit: a --device cannot be emulated here, the storage takes no swap "
-          "file, a given loader is not allowed. A right that is missing for --memory, a rate, "
+          "file or has no room for it, a given loader is not allowed. A right that is missing for "
+          "--memory, a rate, "
           "--cpus or --cores alone is a warning, and the run goes on without that limit"},
     {"130", "interrupted; results so far were printed"},
     {NULL, NULL},

@@ -22,6 +22,11 @@ run net.sluice --read-rate 1M --timeout 1s -o json >record
 echo "-> $?"
 field status
 run net.sluice --policy linear,bulk --memory none,24M --swap 0
+# No storage here has room for that: it is the machine that is unfit, whichever command finds out.
+run net.sluice --policy bulk --memory 64M --swap 8T 2>&1
+echo "-> $?"
+"$SLUICE" sweep net.sluice --policy bulk --memory 64M --swap 8T --runs 1 -q 2>&1
+echo "-> $?"
 # Groups are named sluice-<pid>-<serial>.
 while read -r pid; do
     find /sys/fs/cgroup -maxdepth 3 -name "sluice-$pid-*" 2>/dev/null

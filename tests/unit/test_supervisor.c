@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -254,16 +255,31 @@ Test(swapfile, places_and_sizes_that_cannot_work)
 {
     struct sl_swapfile *swapfile = NULL;
     struct sl_error error;
-    cr_expect_eq(sl_swapfile_create("/nowhere", SL_MIB, false, &swapfile, &error), -ENOENT);
+    cr_expect_eq(sl_swapfile_create("/nowhere", SL_MIB, false, &swapfile, &error), -EOPNOTSUPP);
+    cr_expect(strstr(error.text, "/nowhere: No such"), "%s", error.text);
     cr_expect_eq(sl_swapfile_create("/dev/shm", SL_MIB, false, &swapfile, &error), -EOPNOTSUPP);
     cr_expect(strstr(error.text, "/dev/shm") && strstr(error.text, "ext4"), "%s", error.text);
     cr_expect_eq(sl_swapfile_create("/var/tmp", 0, false, &swapfile, &error), -EINVAL);
     cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_MAX, false, &swapfile, &error), -EINVAL);
     cr_expect_eq(sl_swapfile_create("/var/tmp", UINT64_C(1) << 43, false, &swapfile, &error),
-                 -ENOSPC);
+                 -EOPNOTSUPP);
     cr_expect(strstr(error.text, "free"), "%s", error.text);
     cr_expect_null(swapfile);
     sl_swapfile_remove(NULL);
+}
+
+/* What shows only when the blocks are asked for. */
+Test(swapfile, storage_that_gives_no_blocks)
+{
+    struct sl_swapfile *swapfile = NULL;
+    struct sl_error error;
+    struct rlimit limit = {SL_MIB, SL_MIB};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_expect_eq(sl_swapfile_create("/var/tmp", 2 * SL_MIB, false, &swapfile, &error), -EOPNOTSUPP,
+                 "%s", error.text);
+    cr_expect(strstr(error.text, "write the swap file"), "%s", error.text);
+    cr_expect_null(swapfile);
 }
 
 /* The worker itself reports that it could not enter its group, and runs nothing. */
