@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "iouring/loader.h"
@@ -511,6 +512,42 @@ Test(engine, a_loader_that_cannot_be_replaced_is_an_error)
         cr_assert(strstr(error.text, "cannot be opened again") != NULL, "%s", error.text);
     }
     sl_engine_facts(engine, &facts);
+    sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
+/* The user may have no more threads, then one more at each run: neither of deepeye's executors can
+ * be made, then the first alone. Each run says so and the next one goes on from there. */
+Test(engine, executors_that_could_not_be_made_are_made_later)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "deepeye", .loader = "pread", .threads = 1, .budget_bytes = UINT64_MAX};
+    uint64_t digest = run_digest(&options, pack, 2, 1);
+    /* The loader's threads are there before the limit. */
+    struct sl_engine *engine = make_engine(&options, pack, 2);
+    const bool root = geteuid() == 0;
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
+    /* The limit does not hold for root, who comes back to remove the files. */
+    if (root && setresuid(65534, 65534, 0))
+        cr_skip_test("skipped: root may not become an ordinary user here");
+    struct sl_network_result results[2];
+    uint64_t makespan_ns;
+    struct sl_error error = {0};
+    int code = -EAGAIN, refused = 0;
+    for (limit.rlim_cur = 0; code && limit.rlim_cur < limit.rlim_max; limit.rlim_cur++) {
+        cr_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+        code = sl_engine_run(engine, 0, results, &makespan_ns, &error);
+        cr_assert(code == 0 || code == -EAGAIN, "%d %s", code, error.text);
+        cr_assert(code == 0 || strstr(error.text, "executor thread"), "%s", error.text);
+        refused += code != 0;
+    }
+    if (root)
+        cr_assert_eq(setresuid(0, 0, 0), 0);
+    cr_assert_eq(code, 0, "%s", error.text);
+    cr_assert_gt(refused, 0);
+    cr_assert(results[0].digest == digest && results[1].digest == digest);
     sl_engine_free(engine);
     sl_pack_close(pack);
 }
