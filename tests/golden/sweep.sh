@@ -31,7 +31,8 @@ sweep lenet.sluice --policy window --depth 1,2 --runs 1 --results mixed.jsonl --
 tail -c 1 mixed.jsonl | od -An -c
 echo '# stops when it is precise enough'
 "$SLUICE" sweep -q lenet.sluice --precision 100% --results precise.jsonl >/dev/null
-count precise.jsonl
+runs=$(grep -c . precise.jsonl)
+[ "$runs" -ge 3 ] && [ "$runs" -lt 30 ] && echo "after 3 runs, before 30"
 echo '# warm-ups leave no record'
 "$SLUICE" sweep -q lenet.sluice --warmup 2 --runs 1 --requests 3 --overwrite >/dev/null
 sed 's/.*"latency_ns":\[\([^]]*\)\].*/\1/' results.jsonl | tr ',' '\n' | grep -c .
