@@ -224,7 +224,8 @@ Test(system_limits, row_bands_run_where_whole_blobs_do_not_fit)
 static json_t *plan(const char *policy, const char *limit)
 {
     struct command command;
-    command_run(&command, "plan %s --policy %s --memory %s -q -o json", pack, policy, limit);
+    command_run(&command, "plan %s --estimate --policy %s --memory %s -q -o json", pack, policy,
+                limit);
     json_t *records = command_records(&command), *record = json_incref(json_array_get(records, 0));
     json_decref(records);
     cr_assert_not_null(record, "%s", command.errors);
@@ -257,7 +258,8 @@ static bool run_at_least_limit(const char *topology, const char *policy, const c
     const bool banded =
         record_number(record, "activation_bytes") < record_number(free_run, "activation_bytes");
     struct command command;
-    command_run(&command, "plan %s --policy %s --memory %s -q --dot -", pack, policy, limit);
+    command_run(&command, "plan %s --estimate --policy %s --memory %s -q --dot -", pack, policy,
+                limit);
     cr_expect_eq(command.exit_code, 0, "%s in %s: %s", topology, limit, command.errors);
     command_free(&command);
     json_decref(tight);
