@@ -22,7 +22,7 @@ static void set_up(void)
     cr_assert_not_null(mkdtemp(directory));
     snprintf(pack, sizeof(pack), "%s/net.sluice", directory);
     snprintf(times, sizeof(times), "%s.times", pack);
-    command_run(&command, "synth gendernet -o %s", pack);
+    command_run(&command, "synth mobilenet -o %s", pack);
     cr_assert_eq(command.exit_code, 0, "%s", command.errors);
     command_free(&command);
 }
@@ -64,7 +64,7 @@ Test(system_tune, what_is_measured_fits)
     command_run(&command,
                 "tune %s --policy bulk,linear,window,auto --memory %dM,%dM,none --swap 0 "
                 "--depth 8 --queue-depth 8 --shard 256K -q -o json",
-                pack, 16 + SANITIZER_MIB, 32 + SANITIZER_MIB);
+                pack, 16 + SANITIZER_MIB, 22 + SANITIZER_MIB);
     cr_assert_eq(command.exit_code, 0, "%d: %s", command.exit_code, command.errors);
     cr_expect_str_empty(command_left_behind(&command));
     cr_expect_eq(count_others(), 0, "something is left in %s", directory);
