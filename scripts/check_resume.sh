@@ -4,12 +4,15 @@
 # none twice, none torn; and no group, swap file or process of a killed one may be left.
 # usage: check_resume.sh BUILD_DIRECTORY [RUNS [SEED]]   (default 5 runs; full size takes minutes)
 # SLUICE_CHECK_SWAP=SIZE: swap of the cells (default 64M: a swap file each; needs root)
+# SLUICE_CHECK_POLICY=P[,P...], SLUICE_CHECK_DEPTH=N[,N...]: theirs (default all, and 1,4,16)
 set -eu
 
 sluice=$(cd "$1" && pwd)/sluice
 runs=${2:-5}
 seed=${3:-$(date +%s)}
 swap=${SLUICE_CHECK_SWAP:-64M}
+policy=${SLUICE_CHECK_POLICY:-all}
+depth=${SLUICE_CHECK_DEPTH:-1,4,16}
 work=$(mktemp -d /var/tmp/sluice-resume.XXXXXX)
 child=
 trap '[ -z "$child" ] || kill "$child" 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -23,8 +26,8 @@ done
 sweep() {
     results=$1
     shift
-    exec "$sluice" sweep lenet.sluice squeezenet.sluice mobilenet.sluice --policy all \
-        --memory none,64M,32M,16M --swap "$swap" --depth 1,4,16 --runs "$runs" \
+    exec "$sluice" sweep lenet.sluice squeezenet.sluice mobilenet.sluice --policy "$policy" \
+        --memory none,64M,32M,16M --swap "$swap" --depth "$depth" --runs "$runs" \
         --results "$results" "$@"
 }
 
