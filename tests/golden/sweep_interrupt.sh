@@ -1,6 +1,6 @@
 # The first Ctrl-C ends after the cell that runs, the second kills it; both keep what is finished. A
 # full disk does, too.
-"$SLUICE" synth alexnet -o net.sluice >/dev/null
+"$SLUICE" synth gendernet -o net.sluice >/dev/null
 sweep() { "$SLUICE" sweep net.sluice --policy window --depth 1,2 --runs 2 "$@" 2>errors >table; }
 wait_for() {
     for _ in $(seq 600); do
@@ -9,6 +9,8 @@ wait_for() {
     done
     echo "never: $*"
 }
+# Not of neighbours on this machine.
+messages() { grep '^sluice' errors | grep -v '^sluice: hint: other processes'; }
 has_records() { [ -f results.jsonl ] && [ "$(wc -l <results.jsonl)" -ge "$1" ]; }
 # exec: the signal is for sluice, not for a shell around it.
 (exec "$SLUICE" sweep net.sluice --policy window --depth 1,2 --requests 30 --runs 50 2>errors >table) &
@@ -41,7 +43,7 @@ wait_for has_records 1
 for _ in 1 2 3 4; do kill -HUP $pid 2>/dev/null; done
 wait $pid
 echo "hung up: $?"
-grep '^sluice' errors
+messages
 rm results.jsonl
 (trap '' HUP && exec "$SLUICE" sweep net.sluice --policy window -q 2>errors >table) &
 pid=$!
@@ -58,7 +60,7 @@ rm results.jsonl
     sweep
     echo "full: $?"
 )
-grep '^sluice' errors
+messages
 tail -c 1 results.jsonl | od -An -c
 sweep --resume -q
 echo "resumed: $?"
