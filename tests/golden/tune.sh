@@ -39,9 +39,8 @@ echo '# the time is up'
 tune lenet.sluice --policy linear,bulk --loader pread --queue-depth 8 --shard none --memory none \
     --time-limit 0.001ms -o csv
 echo '# Ctrl-C: the best so far, nothing left'
-"$SLUICE" synth squeezenet -o squeezenet.sluice >/dev/null
 : >err
-"$SLUICE" tune squeezenet.sluice --memory none --objective later --requests 200 --shard 64K >out 2>err &
+"$SLUICE" tune lenet.sluice --memory none --objective later --requests 3000 --shard 64K >out 2>err &
 pid=$!
 until grep -q 'run 2' err; do sleep 0.1; done
 kill -INT "$pid"
