@@ -45,12 +45,13 @@ while [ "$count" -gt 0 ]; do
     word=$1
     shift
     case $last:$word in
-    synth:facenet | synth:vgg16) word=gendernet ;;
+    synth:facenet | synth:vgg16) word=mobilenet ;;
     *:topology:squeezenet) word=topology:lenet ;;
     --runs:*) [ "$command" != sweep ] || word=1 ;;
     --depth:*) word=1,4 ;;
     --policy:all) word=bulk,auto ;;
-    --memory:25%*) word=40%${word#25%} ;;
+    --batch:4) word=2 ;;
+    --memory:*25%*) word=${word%25%*}70%${word#*25%} ;;
     --swap:1G) word=256M ;;
     doctor:/data) word=. ;;
     --time-limit:2m) word=1s ;;
@@ -108,9 +109,10 @@ done
 (
     cd stand-ins || exit 1
     make_pack() { "$SLUICE" synth "$@" -q >/dev/null || echo "no stand-in: $*"; }
-    for name in facenet vgg16 net; do make_pack gendernet -o $name.sluice; done
+    for name in facenet vgg16 net; do make_pack mobilenet -o $name.sluice; done
     # What plan and tune would measure again in every example.
     "$SLUICE" plan net.sluice -q >/dev/null
+    [ "$kind" = free ] || "$SLUICE" plan net.sluice --device pi4-sd -q >/dev/null
     for name in facenet vgg16; do cp net.sluice.times $name.sluice.times; done
     make_pack agenet -o age.sluice
     make_pack gendernet -o gender.sluice
@@ -164,7 +166,7 @@ for example in "$top"/examples/*; do
         file=profile.yaml
         case $text in *sweep*) file=job.yaml ;; esac
         rm -f $file results.jsonl
-        sed '1,2d; s/topology: [a-z0-9]*/topology: gendernet/; s/^runs: .*/runs: 1/
+        sed '1,2d; s/topology: [a-z0-9]*/topology: mobilenet/; s/^runs: .*/runs: 1/
              s/^policy: all/policy: bulk,auto/; s/read-rate: 45M/read-rate: 300M/' "$example" >$file
     fi
     unset SLUICE_RUNS
