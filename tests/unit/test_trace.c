@@ -53,8 +53,8 @@ Test(trace, runs_keep_the_rules)
         struct sl_model *models[] = {run.model, run.model};
         cr_assert_eq(sl_trace_cell(trace, policies[p], models, 2, &error), 0, "%s", error.text);
         /* In portions, as a watcher takes them. */
-        for (size_t i = 0; i < run.count; i += 100) {
-            size_t count = run.count - i < 100 ? run.count - i : 100;
+        for (size_t i = 0; i < run.count; i += 400) {
+            size_t count = run.count - i < 400 ? run.count - i : 400;
             sl_trace_events(trace, run.events + i, count);
             sl_trace_sample(trace, run.events[i + count - 1].end_ns,
                             &(struct sl_memory_sample){.memory_bytes = i});
