@@ -351,7 +351,7 @@ Test(system_limits, a_swap_file_that_does_not_fit)
     require_limits();
     struct command command;
     command_run(&command, "run %s --memory 64M --swap 10T", pack);
-    cr_expect_eq(command.exit_code, 1);
+    cr_expect_eq(command.exit_code, 5);
     cr_expect_not_null(strstr(command.errors, "free some"), "%s", command.errors);
     cr_expect_str_empty(command.out);
     cr_expect_str_empty(command_left_behind(&command));
