@@ -244,7 +244,7 @@ $(BUILD)/system_tests: $(SYSTEM_O) $(SKIPS_O) $(SUPPORT_O) $(BUILD)/libsluice.a 
 system: $(BUILD)/system_tests $(BUILD)/sluice ## tests of what the kernel enforces
 	@sh scripts/run_tests.sh $(BUILD) $(BUILD)/system_tests -j1 $(UNIT_FLAGS)
 
-# The same under cgroup v2, in an emulated machine (about 2 minutes).
+# The same under cgroup v2, in an emulated machine, which takes its time.
 system-v2: $(BUILD)/system_tests ## the same under cgroup v2, in an emulated machine
 	tests/system/v2_in_qemu.sh $(BUILD)
 
