@@ -236,11 +236,13 @@ static void end_batch(struct sl_profile *profile)
         }
 }
 
-/* A read that began in the batch before counts from this one's begin. */
+/* A read that began in the batch before counts from this one's begin; one that ended before it, and
+ * was found done only now, does not. */
 static void add_read(struct sl_profile *profile, const struct sl_event *event)
 {
     struct layer_sums *layer = layer_of(profile, event->network, event->layer);
-    if (!layer || !profile->open || event->shard < profile->shards_ran[event->network])
+    if (!layer || !profile->open || event->shard < profile->shards_ran[event->network] ||
+        event->end_ns <= profile->begin_ns)
         return;
     uint64_t begin_ns = event->begin_ns > profile->begin_ns ? event->begin_ns : profile->begin_ns;
     if (!layer->load_begin_ns || begin_ns < layer->load_begin_ns)

@@ -34,6 +34,7 @@ Test(profile, every_moment_is_one_thing)
     struct sl_profile *profile = sl_profile_create(two_layers, 1);
     struct sl_event events[] = {
         event(SL_EVENT_BEGIN, -1, 1000, 1000),  event(SL_EVENT_LOAD, 0, 1050, 1050),
+        event(SL_EVENT_READ, 1, 900, 990), /* found done late */
         event(SL_EVENT_WAIT, -1, 1100, 1300),   event(SL_EVENT_READ, 0, 1050, 1290),
         event(SL_EVENT_RUN, 0, 1300, 1400),     event(SL_EVENT_WAIT, -1, 1400, 1600),
         event(SL_EVENT_READ, 1, 1060, 1500),    event(SL_EVENT_WAIT, -1, 1700, 1900),
@@ -41,10 +42,11 @@ Test(profile, every_moment_is_one_thing)
         event(SL_EVENT_READ, 0, 1500, 1950), /* for the next request */
         event(SL_EVENT_RESULT, -1, 1000, 2000), event(SL_EVENT_END, -1, 1000, 2100),
     };
-    events[9].major_faults = 3;
-    events[9].minor_faults = 5;
-    events[9].faulting_ns = 75;
-    events[9].bytes = 12288;
+    struct sl_event *last_run = &events[10];
+    last_run->major_faults = 3;
+    last_run->minor_faults = 5;
+    last_run->faulting_ns = 75;
+    last_run->bytes = 12288;
     sl_profile_events(profile, events, sizeof(events) / sizeof(events[0]));
     struct sl_profile_total total;
     sl_profile_total(profile, &total);
