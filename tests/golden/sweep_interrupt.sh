@@ -37,7 +37,9 @@ echo "second: $?"
 pgrep -P $pid || echo 'no worker is left'
 echo '# a terminal that hangs up does as Ctrl-C does, and never kills; under nohup it does nothing'
 rm results.jsonl
-(exec "$SLUICE" sweep net.sluice --policy window --depth 1,2 --requests 30 --runs 50 2>errors >table) &
+# The tests themselves may run under nohup.
+(exec env --default-signal=HUP "$SLUICE" sweep net.sluice --policy window --depth 1,2 --requests 30 \
+    --runs 50 2>errors >table) &
 pid=$!
 wait_for has_records 1
 for _ in 1 2 3 4; do kill -HUP $pid 2>/dev/null; done

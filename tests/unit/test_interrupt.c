@@ -13,7 +13,13 @@ static void (*hangup_handler(void))(int)
     return action.sa_handler;
 }
 
-Test(interrupt, a_terminal_hangs_up_more_than_once)
+/* Else nothing comes where the tests run under nohup. */
+static void take_hangups(void)
+{
+    signal(SIGHUP, SIG_DFL);
+}
+
+Test(interrupt, a_terminal_hangs_up_more_than_once, .init = take_hangups)
 {
     interrupt_install();
     cr_expect_not(interrupt_came());
@@ -22,7 +28,7 @@ Test(interrupt, a_terminal_hangs_up_more_than_once)
     raise(SIGHUP); /* does not kill */
 }
 
-Test(interrupt, the_first_hangup_only_asks_a_patient_command)
+Test(interrupt, the_first_hangup_only_asks_a_patient_command, .init = take_hangups)
 {
     interrupt_install_patient();
     raise(SIGHUP);
