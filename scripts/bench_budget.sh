@@ -53,12 +53,6 @@ fresh_device() { # the device is measured anew: its rate drifts
     rm -rf "$XDG_CACHE_HOME/sluice"
 }
 
-# A virtual machine's host takes free memory back within seconds, and makes it anew at 0.5 GB/s:
-# what comes after a pause runs twice.
-warm_memory() { # warm_memory NAME LIMIT
-    "$sluice" run "$work/$1.sluice" --memory "$2" --swap 0 --top 0 -q >/dev/null
-}
-
 verdict() { # verdict VALUE TARGET: smaller is better
     awk -v v="$1" -v t="$2" 'BEGIN { print (v != "" && v <= t) ? "ok" : "MISSED" }'
 }
@@ -81,6 +75,12 @@ part_fits() {
 }
 
 bound_cells="facenet vgg16 resnet50 inception_v3"
+# A virtual machine's host takes free memory back within seconds, and makes it anew at 0.5 GB/s:
+# what comes after a pause runs twice.
+warm_memory() { # warm_memory NAME LIMIT
+    "$sluice" run "$work/$1.sluice" --memory "$2" --swap 0 --top 0 -q >/dev/null
+}
+
 part_bound() {
     echo "== auto at 25 % of W + 24 MB, cold, one request: makespan over bound (median of $rounds)"
     : >"$work/bound"
@@ -126,7 +126,6 @@ part_process() {
         "$sluice" plan "$work/vgg16.sluice" -p auto >/dev/null # measures the device
         for cell in $process_cells; do
             name=${cell%:*} percent=${cell#*:}
-            warm_memory "$name" none
             dd of="$work/$name.sluice" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
             limit=
             [ "$percent" = none ] ||
