@@ -175,7 +175,8 @@ void sl_swapfiles_clean(const char *directory)
 }
 
 /* Whichever way the storage refuses, full, read-only or of the wrong kind, it means that this
- * machine cannot hold the file. Lack of a right and of memory are not the storage's. */
+ * machine cannot hold the file. Lack of a right, of memory or descriptors, and a signal, are not
+ * the storage's. */
 static int refusal(int code)
 {
     switch (code) {
@@ -183,7 +184,10 @@ static int refusal(int code)
     case -EACCES:
         return -EPERM;
     case -ENOMEM:
-        return -ENOMEM;
+    case -EMFILE:
+    case -ENFILE:
+    case -EINTR:
+        return code;
     default:
         return -EOPNOTSUPP;
     }
