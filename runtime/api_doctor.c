@@ -294,7 +294,7 @@ static void check_idle_memory(const char *directory, struct sl_check *check)
 }
 
 /* virtio-balloon with free page reporting: the host has what is free within seconds, and makes it
- * anew, two or three milliseconds for each huge page, when it is touched. */
+ * anew, in milliseconds for each huge page, when it is touched. */
 static void check_host(const char *directory, struct sl_check *check)
 {
     (void)directory;

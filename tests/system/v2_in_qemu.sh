@@ -6,7 +6,7 @@
 set -eu
 
 build=${1:-build}
-# Without those that would take hours in an emulated machine, and that hold under v1 as well.
+# Without those that an emulated machine is too slow for, and that hold under v1 as well.
 filter=${2:-'!(system_digests/*|system_references/*|system_tune/*|system_limits/@(least_limits_hold|row_bands_run)_*)'}
 seconds=1200
 

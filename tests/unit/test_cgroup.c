@@ -311,6 +311,7 @@ Test(cgroup, v1_usage)
     cr_expect_eq(usage.major_faults, 40);
     cr_expect_eq(usage.refaults, 110);
     cr_expect_eq(usage.anonymous_refaults, 50);
+    cr_expect_eq(usage.swapped_in_pages, SL_NO_LIMIT);
     cr_expect_eq(usage.swapped_out_pages, SL_NO_LIMIT);
     cr_expect_eq(usage.oom_kills, 3);
     cr_expect_eq(usage.limit_hits, 77);
