@@ -238,7 +238,7 @@ $(BUILD)/tests/%: tests/system/%.c
 
 $(BUILD)/system_tests: $(SYSTEM_O) $(SKIPS_O) $(SUPPORT_O) $(BUILD)/libsluice.a $(SYSTEM_TOOLS)
 	$(SAY) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -o $@
+	$(Q)$(CC) $(LDFLAGS) $(filter-out $(SYSTEM_TOOLS),$^) $(LIBS) -lcriterion -lpng -o $@
 
 # One after the other: they measure memory, swap and time of the whole machine.
 system: $(BUILD)/system_tests $(BUILD)/sluice ## tests of what the kernel enforces

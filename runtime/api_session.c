@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,28 @@ int sl_session_input(struct sl_session *session, int network, int input, const f
                                     part_begin(session, network, count), values, count, error);
 }
 
+struct reading {
+    struct sl_engine *engine;
+    const char *path;
+};
+
+static int make_room(void *context, uint64_t bytes, uint64_t so_far, struct sl_error *error)
+{
+    const struct reading *reading = context;
+    int code = sl_engine_make_room(reading->engine, bytes, so_far, error);
+    if (code < 0)
+        sl_error_wrap(error, "%s: to decode it", reading->path);
+    return code;
+}
+
+/* The room that was made is for weights again. */
+static void give_heap_back(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 int sl_session_input_file(struct sl_session *session, int network, int input, const char *path,
                           struct sl_error *error)
 {
@@ -146,14 +169,18 @@ int sl_session_input_file(struct sl_session *session, int network, int input, co
     const struct sl_model *model = session->networks[network].model;
     struct sl_shape shape;
     sl_blob_shape(model, model->pack->network->inputs[input], &shape);
-    int64_t count = sl_shape_count(&shape);
-    SL_AUTO_FREE float *values = malloc((size_t)count * sizeof(*values));
-    if (!values)
-        return sl_error_set(error, -ENOMEM, "no memory for input %s", blob->name);
-    int code = sl_input_read(path, &model->pack->preprocessing, &shape, values, error);
+    const int64_t count = sl_shape_count(&shape);
+    float *values;
+    int code = sl_engine_input(session->engine, network, input, part_begin(session, network, count),
+                               count, &values, error);
     if (code < 0)
         return code;
-    return sl_session_input(session, network, input, values, count, error);
+    struct reading reading = {.engine = session->engine, .path = path};
+    struct sl_room room = {.make = make_room, .context = &reading};
+    code = sl_input_read(path, &model->pack->preprocessing, &shape, &room, values, error);
+    if (room.asked_bytes)
+        give_heap_back();
+    return code;
 }
 
 int sl_session_input_random(struct sl_session *session, int network, int input, uint64_t seed,

@@ -356,7 +356,9 @@ static int write_outputs(const struct execution *execution, int network, const c
 /* The memory that sluice allowed itself; null when nothing bounds it. */
 static json_t *json_budget(const struct cell *cell)
 {
-    uint64_t bytes = cell->budget_bytes ? (uint64_t)cell->budget_bytes : sl_cgroup_own_limit();
+    uint64_t given = (uint64_t)cell->budget_bytes, bytes = sl_cgroup_own_limit();
+    if (given && given < bytes)
+        bytes = given;
     return bytes == SL_NO_LIMIT ? json_null() : json_integer((json_int_t)bytes);
 }
 

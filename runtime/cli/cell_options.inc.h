@@ -51,7 +51,8 @@ CELL_OPTION("swap-place", 0, "file|zram", DEVICE, read_swap_place,
 CELL_OPTION("timeout", 0, "TIME", SINGLE, read_timeout, "end a cell after this long, e.g. 30s",
             NULL)
 CELL_OPTION("budget", 0, "SIZE|auto", SWEPT, read_budget,
-            "memory that policies with a budget allow themselves; auto: the limit (default auto)",
+            "memory that policies with a budget allow themselves, at most the limit; auto: the "
+            "limit (default auto)",
             "auto")
 CELL_OPTION("depth", 0, "N|SIZE", RANGED, read_depth,
             "shards to read ahead, or bytes, e.g. 16M" CELL_DEFAULT(": the policy's choice"), NULL)

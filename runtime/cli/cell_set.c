@@ -198,14 +198,19 @@ void cell_settle(struct cell_point *point)
  * the bound is told for it. */
 static void note_unkept_budget(const struct cell_set *set)
 {
-    bool given = false, kept = false;
+    bool given = false, kept = false, above = false;
     for (int p = 0; p < set->count; p++) {
-        const struct cell *cell = &set->points[p].request.cell;
-        given |= cell->budget_bytes > 0;
-        kept |= cell->budget_bytes > 0 && policy_entry(cell->policy).keeps_budget;
+        const struct cell_request *request = &set->points[p].request;
+        const uint64_t budget = (uint64_t)request->cell.budget_bytes;
+        const bool keeps = budget && policy_entry(request->cell.policy).keeps_budget;
+        given |= budget > 0;
+        kept |= keeps;
+        above |= keeps && budget > request->limits.memory_bytes;
     }
     if (given && !kept)
         fprintf(stderr, "sluice: note: --budget is not kept: no policy here has one\n");
+    if (above)
+        fprintf(stderr, "sluice: note: --budget is above --memory, which counts then\n");
 }
 
 void cell_set_note_unused(const struct cell_set *set)

@@ -80,6 +80,11 @@ static int resident_bytes(const char *key, uint64_t *bytes, struct sl_error *err
     return 0;
 }
 
+int sl_budget_resident(uint64_t *bytes, struct sl_error *error)
+{
+    return resident_bytes("\nVmRSS:", bytes, error);
+}
+
 int sl_budget_charged(uint64_t *bytes, struct sl_error *error)
 {
     int result = resident_bytes("\nRssAnon:", bytes, error);
@@ -97,7 +102,7 @@ int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t poo
      * other processes of the group are. */
     if (limited && free_bytes <= budget->total_bytes)
         budget->process_bytes = budget->total_bytes - free_bytes;
-    else if (resident_bytes("\nVmRSS:", &budget->process_bytes, error) < 0)
+    else if (sl_budget_resident(&budget->process_bytes, error) < 0)
         return -EIO;
     budget->process_bytes -=
         pool_bytes < budget->process_bytes ? pool_bytes : budget->process_bytes;

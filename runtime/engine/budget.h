@@ -24,6 +24,9 @@ struct sl_budget {
 int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t pool_bytes,
                      struct sl_error *error);
 
+/* What is resident of this process, and its page tables. -EIO when /proc cannot be read. */
+int sl_budget_resident(uint64_t *bytes, struct sl_error *error);
+
 /* What a process such as this one is charged in a group of its own: not the pages of the program
  * and its libraries, which others have brought in. -EIO when /proc cannot be read. */
 int sl_budget_charged(uint64_t *bytes, struct sl_error *error);

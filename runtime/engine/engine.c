@@ -96,7 +96,7 @@ int sl_engine_add(struct sl_engine *engine, const struct sl_pack *pack, struct s
     engine->networks = networks;
     sl_shard_reader_know(&engine->reader, networks, engine->network_count);
     struct sl_network_state *state;
-    int result = sl_network_state_create(pack, engine->pool, &state, error);
+    int result = sl_network_state_create(pack, &state, error);
     if (result)
         return result;
     result = sl_shard_reader_add(&engine->reader, state, error);
@@ -138,8 +138,17 @@ int sl_engine_set_input(struct sl_engine *engine, int network, int input, const 
                 : -EINVAL;
 }
 
-int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, int64_t first,
-                             const float *values, int64_t count, struct sl_error *error)
+/* Its inputs and outputs, when a policy with a budget could run with them. */
+static int take_blobs(struct sl_engine *engine, struct sl_network_state *state,
+                      struct sl_error *error)
+{
+    const uint64_t bytes = sl_network_state_missing_bytes(state);
+    int result = bytes ? sl_engine_check_room(engine, bytes, error) : 0;
+    return result ? result : sl_network_state_take_blobs(state, engine->pool, error);
+}
+
+int sl_engine_input(struct sl_engine *engine, int network, int input, int64_t first, int64_t count,
+                    float **values, struct sl_error *error)
 {
     const struct sl_blob *blob = find_input(engine, network, input, error);
     if (!blob)
@@ -150,8 +159,21 @@ int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, i
                             "values %" PRId64 " to %" PRId64 " are not in input %s, which has "
                             "%" PRId64,
                             first, first + count - 1, blob->name, all);
-    memcpy(engine->networks[network]->inputs[input] + first, values, (size_t)count * sizeof(float));
-    return 0;
+    struct sl_network_state *state = engine->networks[network];
+    int result = take_blobs(engine, state, error);
+    if (!result)
+        *values = state->inputs[input] + first;
+    return result;
+}
+
+int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, int64_t first,
+                             const float *values, int64_t count, struct sl_error *error)
+{
+    float *blob;
+    int result = sl_engine_input(engine, network, input, first, count, &blob, error);
+    if (!result)
+        memcpy(blob, values, (size_t)count * sizeof(float));
+    return result;
 }
 
 const float *sl_engine_output(const struct sl_engine *engine, int network, int output)
@@ -165,7 +187,9 @@ const float *sl_engine_output(const struct sl_engine *engine, int network, int o
 static int create_executors(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     int count = engine->policy->executors;
-    int result = sl_engine_size_scratch(engine, more, error);
+    int result = sl_engine_check_room(engine, sl_engine_executor_bytes(engine), error);
+    if (!result)
+        result = sl_engine_size_scratch(engine, more, error);
     if (result)
         return result;
     if (!engine->executors) /* else an earlier run could not make all of them */
@@ -451,8 +475,7 @@ static void wait_for_executors(struct sl_engine *engine)
     engine->executors_busy = 0;
 }
 
-/* After a failure: lets everything in flight end, and gives all memory of requests back. */
-static void drain(struct sl_engine *engine)
+void sl_engine_drain(struct sl_engine *engine)
 {
     wait_for_executors(engine);
     engine->postponed_count = 0;
@@ -504,11 +527,13 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     if (!engine->network_count)
         return sl_error_set(error, -EINVAL, "there is no network to run");
     int result = sl_shard_reader_ready(&engine->reader, error);
+    for (int n = 0; n < engine->network_count && !result; n++)
+        result = take_blobs(engine, engine->networks[n], error);
     if (!result && engine->executor_count < engine->policy->executors)
         result = create_executors(engine, more, error);
     if (!result && engine->schedule &&
         (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
-        drain(engine);
+        sl_engine_drain(engine);
     if (!result && !engine->schedule)
         result = sl_engine_plan(engine, more, error);
     if (result)
@@ -527,7 +552,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     }
     result = run_batch(engine, error);
     if (result) {
-        drain(engine);
+        sl_engine_drain(engine);
         engine->interrupted = 0;
         return result;
     }

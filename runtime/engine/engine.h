@@ -12,12 +12,12 @@
 #include "runtime/engine/events.h"
 
 struct sl_engine_options {
-    const char *policy;    /* NULL: "auto" */
-    const char *loader;    /* NULL: by itself */
-    int threads;           /* of each kernel; 0: the CPUs this process may use */
-    int depth;             /* shards ahead; 0: the policy's choice */
-    uint64_t ahead_bytes;  /* the same in bytes */
-    uint64_t budget_bytes; /* all that this process may hold; UINT64_MAX: its cgroup's limit */
+    const char *policy;          /* NULL: "auto" */
+    const char *loader;          /* NULL: by itself */
+    int threads;                 /* of each kernel; 0: the CPUs this process may use */
+    int depth;                   /* shards ahead; 0: the policy's choice */
+    uint64_t ahead_bytes;        /* the same in bytes */
+    uint64_t budget_bytes;       /* all that this process may hold; at most its cgroup's limit */
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool verify; /* checksum every shard after its read, or before its run where reads are lazy */
     struct sl_loader_options reading; /* of the loader; depth 0: 32 */
@@ -64,6 +64,19 @@ int sl_engine_set_input(struct sl_engine *engine, int network, int input, const 
 /* The same for a part of the blob: count values from element `first` on. */
 int sl_engine_set_input_part(struct sl_engine *engine, int network, int input, int64_t first,
                              const float *values, int64_t count, struct sl_error *error);
+
+/* Where count values of the blob lie, from element `first` on, to be set in place. -ENOBUFS, here
+ * and above, when the policy keeps to a budget and could not run with what inputs and outputs take.
+ */
+int sl_engine_input(struct sl_engine *engine, int network, int input, int64_t first, int64_t count,
+                    float **values, struct sl_error *error);
+
+/* Between batches: makes sure that so many bytes more may be taken for a while, until the next one
+ * begins, say to decode an input. Under a policy with a budget, weights that were kept are given up
+ * where it leaves less. so_far_bytes: all that are taken meanwhile; once weights had to go, later
+ * plans leave as much, where the policy can spare it. -ENOBUFS when there is too little even so. */
+int sl_engine_make_room(struct sl_engine *engine, uint64_t bytes, uint64_t so_far_bytes,
+                        struct sl_error *error);
 
 /* One request of every network, all arriving now; blocks until all ended. more: batches that will
  * follow, UINT64_MAX when unknown (policies that keep weights across requests use it). results: one

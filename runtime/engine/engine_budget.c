@@ -10,6 +10,10 @@
 #define WHOLE_PAGES_SHARE 8
 /* What threads, tables and plans may take until the budget is divided for the last time. */
 #define STILL_TO_COME_BYTES SL_MIB
+/* A thread's stacks, the kernel's and its own, and its tables. */
+#define THREAD_BYTES (32 * SL_KIB)
+/* Beside what was asked for, so that it can be had again: the heap does not give all of it back. */
+#define ROOM_MORE_BYTES (SL_MIB / 2)
 
 /* As it was set, by whatever thread. */
 static uint64_t given_bytes(const struct sl_engine *engine)
@@ -19,8 +23,8 @@ static uint64_t given_bytes(const struct sl_engine *engine)
 
 uint64_t sl_engine_total_bytes(const struct sl_engine *engine)
 {
-    uint64_t given = given_bytes(engine);
-    return given == UINT64_MAX ? sl_cgroup_own_limit() : given;
+    uint64_t given = given_bytes(engine), limit = sl_cgroup_own_limit();
+    return given < limit ? given : limit;
 }
 
 bool sl_engine_budget_changed(const struct sl_engine *engine)
@@ -37,7 +41,20 @@ static uint64_t activation_bytes(const struct sl_engine *engine)
 {
     const uint64_t arena = arena_bytes(engine);
     return sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+           sl_missing_blob_bytes(engine->networks, engine->network_count) +
            (engine->whole_pages ? sl_pool_whole_bytes(arena) : arena);
+}
+
+/* The limit of this process's group, not a budget that was given. */
+static bool limit_binds(const struct sl_engine *engine)
+{
+    return given_bytes(engine) > engine->budget.total_bytes;
+}
+
+static uint64_t threads_to_come(const struct sl_engine *engine)
+{
+    return (uint64_t)(engine->policy->executors - engine->executor_count) *
+           (uint64_t)engine->threads;
 }
 
 /* What slots may take of the budget, or of the limit that this process runs under; scratch_bytes:
@@ -47,12 +64,14 @@ static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_er
     engine->budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
                                         .scratch_bytes = scratch_bytes,
                                         .activation_bytes = activation_bytes(engine)};
-    const bool group =
-        given_bytes(engine) == UINT64_MAX && engine->budget.total_bytes != UINT64_MAX;
-    return sl_budget_divide(&engine->budget, group ? sl_cgroup_own_free() : UINT64_MAX,
-                            sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
-                                sl_pool_used(engine->pool, SL_POOL_SCRATCH),
-                            error);
+    int result =
+        sl_budget_divide(&engine->budget, limit_binds(engine) ? sl_cgroup_own_free() : UINT64_MAX,
+                         sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+                             sl_pool_used(engine->pool, SL_POOL_SCRATCH),
+                         error);
+    engine->budget.process_bytes += threads_to_come(engine) * THREAD_BYTES;
+    sl_budget_rest(&engine->budget);
+    return result;
 }
 
 /* Lays the activations out in at most that many bytes, where row bands can. */
@@ -185,12 +204,90 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
         "%s of %s is too small for policy %s: it needs at least %" PRIu64
         " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
         "M",
-        given_bytes(engine) == UINT64_MAX ? "the memory limit" : "a budget",
+        limit_binds(engine) ? "the memory limit" : "a budget",
         sl_format_size(budget->total_bytes, given), engine->policy->name, all,
         sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
         sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]),
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
+}
+
+/* What may be taken beside all that is held. */
+static int free_bytes(const struct sl_engine *engine, uint64_t *bytes, struct sl_error *error)
+{
+    const uint64_t given = given_bytes(engine);
+    uint64_t held;
+    *bytes = sl_cgroup_own_free();
+    if (given == UINT64_MAX)
+        return 0;
+    int result = sl_budget_resident(&held, error);
+    if (!result && (held > given || given - held < *bytes))
+        *bytes = held > given ? 0 : given - held;
+    return result;
+}
+
+uint64_t sl_engine_executor_bytes(const struct sl_engine *engine)
+{
+    return (uint64_t)engine->policy->executors * kernel_scratch(engine) -
+           sl_pool_used(engine->pool, SL_POOL_SCRATCH) + threads_to_come(engine) * THREAD_BYTES;
+}
+
+int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_error *error)
+{
+    uint64_t left;
+    if (!engine->policy->budgeted)
+        return 0;
+    int result = free_bytes(engine, &left, error);
+    if (result || left == UINT64_MAX || left >= bytes + STILL_TO_COME_BYTES)
+        return result;
+    const uint64_t executors = (uint64_t)engine->policy->executors;
+    result = choose_pages(engine, 0, executors * kernel_scratch(engine), 0, error);
+    if (!result)
+        result = bound_activations(engine, 0, error);
+    return result ? result : sl_engine_refuse_budget(engine, error);
+}
+
+int sl_engine_make_room(struct sl_engine *engine, uint64_t bytes, uint64_t so_far_bytes,
+                        struct sl_error *error)
+{
+    uint64_t left;
+    if (!engine->policy->budgeted)
+        return 0;
+    int result = free_bytes(engine, &left, error);
+    const bool gives = !result && engine->schedule && left < bytes + ROOM_MORE_BYTES;
+    if (gives) {
+        sl_engine_drain(engine);
+        result = free_bytes(engine, &left, error);
+    }
+    if (result)
+        return result;
+    if (left >= bytes + ROOM_MORE_BYTES) {
+        if ((gives || engine->room_bytes) && engine->room_bytes < so_far_bytes)
+            engine->room_bytes = so_far_bytes;
+        return 0;
+    }
+    char texts[3][SL_UNIT_TEXT_BYTES];
+    const uint64_t total = sl_engine_total_bytes(engine);
+    return sl_error_set(error, -ENOBUFS,
+                        "%s more are needed for a while, but of %s of %s only %s are free",
+                        sl_format_size(bytes + ROOM_MORE_BYTES, texts[0]),
+                        given_bytes(engine) > total ? "the memory limit" : "a budget",
+                        sl_format_size(total, texts[1]), sl_format_size(left, texts[2]));
+}
+
+/* What was taken between batches can be taken again without giving weights up. */
+static int keep_room(struct sl_engine *engine, struct sl_error *error)
+{
+    struct sl_budget *budget = &engine->budget;
+    uint64_t least = 0;
+    if (!engine->room_bytes || budget->shard_bytes == UINT64_MAX)
+        return 0;
+    int result = least_bytes(engine, &least, error);
+    const uint64_t spare = budget->shard_bytes > least ? budget->shard_bytes - least : 0;
+    const uint64_t wanted = engine->room_bytes + ROOM_MORE_BYTES;
+    budget->reserve_bytes += wanted < spare ? wanted : spare;
+    sl_budget_rest(budget);
+    return result;
 }
 
 void sl_engine_take_single_pages(struct sl_engine *engine)
@@ -212,5 +309,7 @@ int sl_engine_divide_budget(struct sl_engine *engine, uint64_t more, struct sl_e
     int result = choose_pages(engine, more, sl_pool_used(engine->pool, SL_POOL_SCRATCH), 0, error);
     if (!result && !engine->whole_pages)
         sl_engine_take_single_pages(engine);
-    return result ? result : bound_activations(engine, more, error);
+    if (!result)
+        result = bound_activations(engine, more, error);
+    return result ? result : keep_room(engine, error);
 }

@@ -45,6 +45,7 @@ struct sl_engine {
     volatile int limit_asked;    /* sl_engine_reread_limit */
     uint64_t limit_read_ns;      /* when the limit was last read during a batch */
     uint64_t pace_bytes;         /* in flight at once while the compute waits */
+    uint64_t room_bytes;         /* weights had to go for so much between batches; 0: none had to */
     bool shrunk;                 /* the budget shrank during a batch: plan again before the next */
     bool planned_once;           /* for a batch after which none was to come */
     uint64_t last_run_end_ns;    /* when the executors last became all idle */
@@ -54,6 +55,16 @@ struct sl_engine {
     uint64_t run_major_faults;      /* of runs in the loop's thread */
     uint64_t loop_seen_ns;          /* when they were seen */
 };
+
+/* Lets everything in flight end, and gives all memory of requests back. */
+void sl_engine_drain(struct sl_engine *engine);
+
+/* Before so many bytes are taken for good: -ENOBUFS as sl_engine_refuse_budget has it when the
+ * policy keeps to a budget and that leaves less. No executor is there yet. */
+int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_error *error);
+
+/* What the executors that are still to be made will take. */
+uint64_t sl_engine_executor_bytes(const struct sl_engine *engine);
 
 /* Makes the workload and sets scratch_bytes, before the executors are made. */
 int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_error *error);
@@ -76,7 +87,8 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
  * they took. */
 uint64_t sl_engine_slot_bytes(const struct sl_engine *engine);
 
-/* The memory budget as it was set, or the limit of this process's group; UINT64_MAX: none. */
+/* The memory budget as it was set, or the limit of this process's group where that is lower;
+ * UINT64_MAX: none. */
 uint64_t sl_engine_total_bytes(const struct sl_engine *engine);
 
 /* The budget in force is not the one that the schedule was made for: another was set, or the limit

@@ -9,6 +9,7 @@
 #include "models/pack_format.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/network_state.h"
+#include "runtime/engine/pages.h"
 
 static uint64_t blob_bytes(const struct sl_network *network, int blob)
 {
@@ -47,15 +48,44 @@ static int allocate_tables(struct sl_network_state *state)
                : -ENOMEM;
 }
 
+static uint64_t missing_bytes(const struct sl_network *network, const int *blobs, int count,
+                              float *const *memory)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += memory[i] ? 0 : sl_align_up(blob_bytes(network, blobs[i]), SL_PAGE_BYTES);
+    return bytes;
+}
+
+uint64_t sl_network_state_missing_bytes(const struct sl_network_state *state)
+{
+    const struct sl_network *network = state->network;
+    return missing_bytes(network, network->inputs, network->input_count, state->inputs) +
+           missing_bytes(network, network->outputs, network->output_count, state->outputs);
+}
+
 static int take_blobs(const struct sl_network *network, const int *blobs, int count, float **memory,
                       struct sl_pool *pool, struct sl_error *error)
 {
     for (int i = 0; i < count; i++) {
-        memory[i] = sl_pool_take(pool, SL_POOL_ACTIVATIONS, blob_bytes(network, blobs[i]), error);
+        if (!memory[i])
+            memory[i] =
+                sl_pool_take(pool, SL_POOL_ACTIVATIONS, blob_bytes(network, blobs[i]), error);
         if (!memory[i])
             return -ENOMEM;
     }
     return 0;
+}
+
+int sl_network_state_take_blobs(struct sl_network_state *state, struct sl_pool *pool,
+                                struct sl_error *error)
+{
+    const struct sl_network *network = state->network;
+    int result =
+        take_blobs(network, network->inputs, network->input_count, state->inputs, pool, error);
+    return result ? result
+                  : take_blobs(network, network->outputs, network->output_count, state->outputs,
+                               pool, error);
 }
 
 static void give_blobs(const struct sl_network *network, const int *blobs, int count,
@@ -65,8 +95,8 @@ static void give_blobs(const struct sl_network *network, const int *blobs, int c
         sl_pool_give(pool, SL_POOL_ACTIVATIONS, memory[i], blob_bytes(network, blobs[i]));
 }
 
-int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
-                            struct sl_network_state **created, struct sl_error *error)
+int sl_network_state_create(const struct sl_pack *pack, struct sl_network_state **created,
+                            struct sl_error *error)
 {
     struct sl_network_state *state = calloc(1, sizeof(*state));
     if (!state)
@@ -79,14 +109,8 @@ int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
         sl_error_set(error, result, "no memory for network %s", network->name);
     if (!result)
         result = sl_activation_plan_create(network, &state->plan, error);
-    if (!result)
-        result =
-            take_blobs(network, network->inputs, network->input_count, state->inputs, pool, error);
-    if (!result)
-        result = take_blobs(network, network->outputs, network->output_count, state->outputs, pool,
-                            error);
     if (result) {
-        sl_network_state_free(state, pool);
+        sl_network_state_free(state, NULL);
         return result;
     }
     for (int l = 0; l < network->layer_count; l++)

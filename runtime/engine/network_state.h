@@ -19,8 +19,8 @@ struct sl_network_state {
     int file;                    /* in the loader */
     float *arena;                /* activations while a request is active */
     uint64_t arena_bytes;        /* taken from the pool, at least plan.bytes */
-    float **inputs;              /* [input] */
-    float **outputs;             /* [output]: copies that outlive the request */
+    float **inputs;              /* [input]: NULL until it is set, or the first batch begins */
+    float **outputs;             /* [output]: copies that outlive the request; likewise */
     void **slots;                /* [shard]: memory of shards that are not absent */
     bool *unverified;            /* [shard]: not compared with its checksum since it was read */
     struct sl_layer_time *times; /* [layer] */
@@ -33,10 +33,17 @@ struct sl_network_state {
     uint64_t arrival_ns;
 };
 
-/* Plans the network; takes memory for inputs (zeroed) and outputs. */
-int sl_network_state_create(const struct sl_pack *pack, struct sl_pool *pool,
-                            struct sl_network_state **state, struct sl_error *error);
+/* Plans the network. */
+int sl_network_state_create(const struct sl_pack *pack, struct sl_network_state **state,
+                            struct sl_error *error);
+/* pool: the one that memory was taken from, NULL when none was. */
 void sl_network_state_free(struct sl_network_state *state, struct sl_pool *pool);
+
+/* Takes memory for inputs (zeroed) and outputs, as far as they have none. */
+int sl_network_state_take_blobs(struct sl_network_state *state, struct sl_pool *pool,
+                                struct sl_error *error);
+/* What that would take. */
+uint64_t sl_network_state_missing_bytes(const struct sl_network_state *state);
 
 /* Plans the activations anew, in row bands where they would take more than most_bytes (UINT64_MAX:
  * whole blobs). No request is active and the arena was given back. */

@@ -24,7 +24,6 @@
 #define PREDICT_ROOM_BYTES (UINT64_C(1) << 30)
 
 struct sl_predictor {
-    struct sl_pool *pool;
     struct sl_network_state **states;
     int count, threads;
     struct sl_workload workload;
@@ -38,11 +37,10 @@ void sl_predictor_free(struct sl_predictor *predictor)
     if (!predictor)
         return;
     for (int n = 0; predictor->states && n < predictor->count; n++)
-        sl_network_state_free(predictor->states[n], predictor->pool);
+        sl_network_state_free(predictor->states[n], NULL);
     free(predictor->states);
     free(predictor->handling);
     sl_workload_free(&predictor->workload);
-    sl_pool_free(predictor->pool);
     free(predictor);
 }
 
@@ -81,9 +79,9 @@ int sl_predictor_create(const struct sl_pack *const *packs, int count, int threa
     predictor->handling = calloc((size_t)count + 1, sizeof(*predictor->handling));
     if (!predictor->states || !predictor->handling)
         return sl_error_set(error, -ENOMEM, "no memory to predict");
-    int result = sl_pool_create(&predictor->pool, error);
+    int result = 0;
     for (int n = 0; n < count && !result; n++) {
-        result = sl_network_state_create(packs[n], predictor->pool, &predictor->states[n], error);
+        result = sl_network_state_create(packs[n], &predictor->states[n], error);
         predictor->count += !result;
     }
     if (!result)
@@ -145,7 +143,6 @@ struct division {
 static int divide(const struct sl_predictor *predictor, const struct question *question,
                   struct sl_budget *budget, struct sl_error *error)
 {
-    const uint64_t held_bytes = sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS);
     uint64_t charged;
     int result = sl_budget_charged(&charged, error);
     if (result)
@@ -155,15 +152,15 @@ static int divide(const struct sl_predictor *predictor, const struct question *q
         .scratch_bytes =
             (uint64_t)question->policy->executors *
             sl_largest_scratch(predictor->states, predictor->count, predictor->threads),
-        .activation_bytes = held_bytes + sl_largest_arena(predictor->states, predictor->count)};
+        .activation_bytes = sl_missing_blob_bytes(predictor->states, predictor->count) +
+                            sl_largest_arena(predictor->states, predictor->count)};
     const uint64_t process =
         predictor->process_bytes > charged ? predictor->process_bytes : charged;
     if (question->limit_bytes == UINT64_MAX)
         budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
                               budget->scratch_bytes + process + PREDICT_ROOM_BYTES;
-    result =
-        sl_budget_divide(budget, budget->total_bytes > charged ? budget->total_bytes - charged : 0,
-                         held_bytes, error);
+    result = sl_budget_divide(
+        budget, budget->total_bytes > charged ? budget->total_bytes - charged : 0, 0, error);
     if (!result && predictor->process_bytes) {
         budget->process_bytes = predictor->process_bytes;
         sl_budget_rest(budget);
@@ -342,8 +339,8 @@ static uint64_t steady_pass_ns(const struct sl_simulation *steady, const struct 
 static uint64_t peak_of(const struct sl_predictor *predictor,
                         const struct sl_simulation *simulation, struct sl_budget *budget)
 {
-    const uint64_t activation_bytes =
-        sl_pool_used(predictor->pool, SL_POOL_ACTIVATIONS) + simulation->activation_peak_bytes;
+    const uint64_t activation_bytes = sl_missing_blob_bytes(predictor->states, predictor->count) +
+                                      simulation->activation_peak_bytes;
     if (activation_bytes > budget->activation_bytes)
         budget->activation_bytes = activation_bytes;
     return simulation->peak_bytes + sl_budget_overhead(budget);

@@ -139,6 +139,14 @@ bool sl_workload_bands_pay(const struct sl_workload *workload,
     return saved_ns > 2 * sl_workload_estimate_ns(flops, threads);
 }
 
+uint64_t sl_missing_blob_bytes(struct sl_network_state *const *states, int count)
+{
+    uint64_t bytes = 0;
+    for (int n = 0; n < count; n++)
+        bytes += sl_network_state_missing_bytes(states[n]);
+    return bytes;
+}
+
 uint64_t sl_largest_arena(struct sl_network_state *const *states, int count)
 {
     uint64_t most = 0;

@@ -44,7 +44,9 @@ bool sl_workload_bands_pay(const struct sl_workload *workload,
                            struct sl_network_state *const *states, int threads,
                            uint64_t whole_bytes, uint64_t banded_bytes, double bytes_per_s);
 
-/* Bytes of the largest arena, and of the largest scratch of one executor. */
+/* Bytes that inputs and outputs of all will still take; of the largest arena; of the largest
+ * scratch of one executor. */
+uint64_t sl_missing_blob_bytes(struct sl_network_state *const *states, int count);
 uint64_t sl_largest_arena(struct sl_network_state *const *states, int count);
 uint64_t sl_largest_scratch(struct sl_network_state *const *states, int count, int threads);
 

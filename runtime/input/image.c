@@ -4,10 +4,23 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+int sl_image_allocate(const char *name, struct sl_image *image, uint64_t beside_bytes,
+                      struct sl_error *error)
+{
+    const size_t bytes = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+    int code = sl_room_ask(image->room, bytes + beside_bytes, error);
+    if (code < 0)
+        return code;
+    image->pixels = malloc(bytes);
+    return image->pixels ? 0
+                         : sl_error_set(error, -ENOMEM, "%s: out of memory for %dx%d pixels", name,
+                                        image->width, image->height);
+}
+
 void sl_image_free(struct sl_image *image)
 {
     free(image->pixels);
-    *image = (struct sl_image){0};
+    *image = (struct sl_image){.room = image->room};
 }
 
 int sl_image_check_size(const char *name, uint64_t width, uint64_t height, struct sl_error *error)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/base/error.h"
+#include "runtime/input/room.h"
 
 /* Caps against hostile headers: sides and pixels before anything is allocated. */
 #define SL_IMAGE_MOST_SIDE   32768
@@ -15,7 +16,12 @@
 struct sl_image {
     int width, height, channels; /* channels: 1 (gray) or 3 (red, green, blue) */
     uint8_t *pixels;             /* height x width x channels, malloc'd */
+    struct sl_room *room;        /* asked for pixels, and for what making them takes; may be NULL */
 };
+/* Takes memory for the pixels of width x height x channels; beside_bytes: what making them will
+ * take meanwhile. */
+int sl_image_allocate(const char *name, struct sl_image *image, uint64_t beside_bytes,
+                      struct sl_error *error);
 /* Frees the pixels and leaves an empty image behind. */
 void sl_image_free(struct sl_image *image);
 
@@ -29,7 +35,7 @@ bool sl_png_is(const uint8_t *bytes, size_t length);
 /* Decode a whole file in memory; gray gives one channel, everything else three (alpha is put on
  * black). The libraries are loaded on first use, so that runs without images do not pay for them:
  * -ENOTSUP when they are not installed. -EBADMSG: damaged, cut off or not that format. EXIF
- * orientation is applied to JPEG as OpenCV does. */
+ * orientation is applied to JPEG as OpenCV does. image: empty but for its room. */
 int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
                    struct sl_error *error);
 int sl_png_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
@@ -44,7 +50,7 @@ enum sl_interpolation { SL_INTERPOLATION_LINEAR, SL_INTERPOLATION_AREA };
 
 /* Resamples a region to width x height (channels as the source) with the arithmetic of OpenCV's
  * INTER_LINEAR (half-pixel centres) or INTER_AREA (averages areas when shrinking in both
- * directions, else linear) on 8 bits. destination->pixels is malloc'd. */
+ * directions, else linear) on 8 bits. destination->pixels is malloc'd, within the source's room. */
 int sl_image_resize(const struct sl_image *source, const struct sl_region *region, int width,
                     int height, enum sl_interpolation interpolation, struct sl_image *destination,
                     struct sl_error *error);

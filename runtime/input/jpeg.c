@@ -13,6 +13,9 @@
 
 #include "runtime/base/dynamic_library.h"
 
+#define LIBRARY_BYTES            (128u << 10)
+#define LIBRARY_BYTES_PER_COLUMN 256u
+
 /* The part of libjpeg that is used, resolved on first use. */
 struct jpeg_library {
     void *handle;
@@ -118,6 +121,22 @@ static int exif_orientation(const uint8_t *data, size_t length)
     return 1;
 }
 
+/* What libjpeg takes besides: rows in several stages and, when not every scan has all of the image,
+ * the coefficients of all blocks. */
+static uint64_t library_bytes(const struct jpeg_decompress_struct *state)
+{
+    uint64_t bytes = LIBRARY_BYTES + (uint64_t)state->image_width * LIBRARY_BYTES_PER_COLUMN;
+    if (!state->progressive_mode && state->comps_in_scan == state->num_components)
+        return bytes;
+    for (int c = 0; c < state->num_components; c++) {
+        const jpeg_component_info *component = &state->comp_info[c];
+        const uint64_t across = component->width_in_blocks + (unsigned)component->h_samp_factor;
+        const uint64_t down = component->height_in_blocks + (unsigned)component->v_samp_factor;
+        bytes += across * down * DCTSIZE2 * sizeof(JCOEF);
+    }
+    return bytes;
+}
+
 /* Runs between create and destroy; leaves by longjmp on errors, so it owns nothing locally. */
 static int decode_rows(const struct jpeg_library *library, struct decoder *decoder,
                        const char *name, struct sl_error *error)
@@ -138,15 +157,15 @@ static int decode_rows(const struct jpeg_library *library, struct decoder *decod
                             "%s: a CMYK image; convert it to RGB first (for example with "
                             "`convert in.jpg -colorspace sRGB out.jpg`)",
                             name);
-    library->start(state);
     struct sl_image *image = &decoder->image;
-    image->width = (int)state->output_width;
-    image->height = (int)state->output_height;
-    image->channels = state->output_components;
+    image->width = (int)state->image_width;
+    image->height = (int)state->image_height;
+    image->channels = state->out_color_space == JCS_GRAYSCALE ? 1 : 3;
+    code = sl_image_allocate(name, image, library_bytes(state), error);
+    if (code < 0)
+        return code;
+    library->start(state);
     size_t row_bytes = (size_t)image->width * (size_t)image->channels;
-    image->pixels = malloc(row_bytes * (size_t)image->height);
-    if (!image->pixels)
-        return sl_error_set(error, -ENOMEM, "%s: out of memory", name);
     while (state->output_scanline < state->output_height) {
         JSAMPROW row = image->pixels + row_bytes * state->output_scanline;
         library->read_scanlines(state, &row, 1);
@@ -156,7 +175,8 @@ static int decode_rows(const struct jpeg_library *library, struct decoder *decod
 }
 
 /* Turns the image upright: EXIF orientations 2 to 8 are mirrorings and, from 5 on, transposed. */
-static int apply_orientation(struct sl_image *image, int orientation)
+static int apply_orientation(const char *name, struct sl_image *image, int orientation,
+                             struct sl_error *error)
 {
     if (orientation == 1)
         return 0;
@@ -165,11 +185,12 @@ static int apply_orientation(struct sl_image *image, int orientation)
     bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
     struct sl_image upright = {.width = transposed ? image->height : image->width,
                                .height = transposed ? image->width : image->height,
-                               .channels = image->channels};
+                               .channels = image->channels,
+                               .room = image->room};
     size_t channels = (size_t)image->channels;
-    upright.pixels = malloc((size_t)upright.width * (size_t)upright.height * channels);
-    if (!upright.pixels)
-        return -ENOMEM;
+    int code = sl_image_allocate(name, &upright, 0, error);
+    if (code < 0)
+        return code;
     for (int y = 0; y < upright.height; y++) {
         for (int x = 0; x < upright.width; x++) {
             int u = mirror_x ? upright.width - 1 - x : x;
@@ -200,9 +221,7 @@ static int decode(const struct jpeg_library *library, struct decoder *decoder, c
     library->memory_source(&decoder->state, bytes, length);
     int code = decode_rows(library, decoder, name, error);
     library->destroy(&decoder->state);
-    if (code == 0 && apply_orientation(&decoder->image, decoder->orientation) < 0)
-        code = sl_error_set(error, -ENOMEM, "%s: out of memory", name);
-    return code;
+    return code ? code : apply_orientation(name, &decoder->image, decoder->orientation, error);
 }
 
 int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
@@ -213,6 +232,8 @@ int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct
     if (code < 0)
         return code;
     struct decoder *decoder = calloc(1, sizeof(*decoder));
+    if (decoder)
+        decoder->image.room = image->room;
     if (decoder)
         code = decode(&library, decoder, name, bytes, length, error);
     else

@@ -62,7 +62,7 @@ static int parse_shape(const char *name, const char *text, struct sl_shape *shap
     return 0;
 }
 
-static int check_size(const char *name, const struct sl_shape *shape, size_t data_bytes,
+static int check_size(const char *name, const struct sl_shape *shape, uint64_t data_bytes,
                       struct sl_error *error)
 {
     size_t count = 1;
@@ -76,14 +76,14 @@ static int check_size(const char *name, const struct sl_shape *shape, size_t dat
         char text[SL_SHAPE_TEXT_BYTES];
         return sl_error_set(error, -EBADMSG,
                             "%s: shape %s needs %zu bytes of data, the file has "
-                            "%zu",
+                            "%" PRIu64,
                             name, sl_shape_text(shape, text), needed, data_bytes);
     }
     return 0;
 }
 
-int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
-                 struct sl_shape *shape, const unsigned char **values, struct sl_error *error)
+int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length, uint64_t file_bytes,
+                 struct sl_shape *shape, uint64_t *data, struct sl_error *error)
 {
     if (!sl_npy_is(bytes, length) || length < 12)
         return sl_error_set(error, -EBADMSG, "%s: not a .npy file", name);
@@ -95,7 +95,7 @@ int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
     size_t header_bytes = bytes[8] | (size_t)bytes[9] << 8;
     if (version > 1)
         header_bytes |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-    if (header_bytes > length - start || header_bytes > (1u << 20))
+    if (header_bytes > length - start || header_bytes > SL_NPY_HEADER_MOST_BYTES)
         return sl_error_set(error, -EBADMSG, "%s: .npy header is cut off", name);
     SL_AUTO_FREE char *header = strndup((const char *)bytes + start, header_bytes);
     if (!header)
@@ -121,12 +121,11 @@ int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
     int code = parse_shape(name, dimensions, &found, error);
     if (code < 0)
         return code;
-    size_t data = start + header_bytes;
-    code = check_size(name, &found, length - data, error);
+    code = check_size(name, &found, file_bytes - (start + header_bytes), error);
     if (code < 0)
         return code;
     *shape = found;
-    *values = bytes + data;
+    *data = start + header_bytes;
     return 0;
 }
 

@@ -11,11 +11,15 @@
 /* Whether bytes begin as a .npy file does. */
 bool sl_npy_is(const unsigned char *bytes, size_t length);
 
-/* Finds shape and data inside the bytes of a .npy file; *values points into them (not aligned to
- * float). -EBADMSG for what is no whole .npy file, -EINVAL for another element type, order or more
- * than SL_MAX_AXES axes; both say which. name is for messages. */
-int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length,
-                 struct sl_shape *shape, const unsigned char **values, struct sl_error *error);
+/* A header that is longer is none of an array of float32. */
+#define SL_NPY_HEADER_MOST_BYTES ((size_t)64 << 10)
+
+/* Finds shape and place of the data from the first `length` bytes of a .npy file, of file_bytes in
+ * all: the header must be among them. *data: where the values begin. -EBADMSG for what is no whole
+ * .npy file, -EINVAL for another element type, order or more than SL_MAX_AXES axes; both say which.
+ * name is for messages. */
+int sl_npy_parse(const char *name, const unsigned char *bytes, size_t length, uint64_t file_bytes,
+                 struct sl_shape *shape, uint64_t *data, struct sl_error *error);
 
 /* Writes a file (version 1.0) through struct sl_output_file: none is left on failure. Blocks. */
 int sl_npy_write(const char *path, const struct sl_shape *shape, const float *values,

@@ -8,6 +8,10 @@
 
 #include "runtime/base/dynamic_library.h"
 
+/* What libpng takes: the window of zlib, and some rows of up to 16 bits a channel, with alpha. */
+#define PNG_LIBRARY_BYTES (128u << 10)
+#define ROWS              16u
+
 /* The part of libpng that is used, resolved on first use. */
 struct png_library {
     void *handle;
@@ -47,12 +51,15 @@ static int decode(const struct png_library *library, const char *name, const uin
     }
     bool color = png.format & PNG_FORMAT_FLAG_COLOR;
     png.format = color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    struct sl_image decoded = {
-        .width = (int)png.width, .height = (int)png.height, .channels = color ? 3 : 1};
-    decoded.pixels = malloc(PNG_IMAGE_SIZE(png));
-    if (!decoded.pixels) {
+    struct sl_image decoded = {.width = (int)png.width,
+                               .height = (int)png.height,
+                               .channels = color ? 3 : 1,
+                               .room = image->room};
+    code = sl_image_allocate(name, &decoded, PNG_LIBRARY_BYTES + ROWS * PNG_IMAGE_ROW_STRIDE(png),
+                             error);
+    if (code < 0) {
         library->free(&png);
-        return sl_error_set(error, -ENOMEM, "%s: out of memory", name);
+        return code;
     }
     png_color black = {0, 0, 0};
     if (!library->finish(&png, &black, decoded.pixels, 0, NULL)) {

@@ -182,14 +182,24 @@ static void resize_blocks(const uint8_t *source, size_t stride, int block_x, int
     }
 }
 
+/* Of the taps and rows above, whichever of them will be used. */
+static uint64_t table_bytes(const struct sl_region *region, const struct sl_image *destination)
+{
+    const uint64_t taps = 2 * ((uint64_t)region->width + (uint64_t)region->height + 2) +
+                          (uint64_t)destination->width + (uint64_t)destination->height;
+    const uint64_t row = (uint64_t)destination->width * (uint64_t)destination->channels;
+    return taps * sizeof(struct linear_tap) + 2 * row * sizeof(int);
+}
+
 int sl_image_resize(const struct sl_image *source, const struct sl_region *region, int width,
                     int height, enum sl_interpolation interpolation, struct sl_image *destination,
                     struct sl_error *error)
 {
-    struct sl_image resized = {.width = width, .height = height, .channels = source->channels};
-    resized.pixels = malloc((size_t)width * (size_t)height * (size_t)source->channels);
-    if (!resized.pixels)
-        return sl_error_set(error, -ENOMEM, "out of memory for an image of %dx%d", width, height);
+    struct sl_image resized = {
+        .width = width, .height = height, .channels = source->channels, .room = source->room};
+    int code = sl_image_allocate("resizing", &resized, table_bytes(region, &resized), error);
+    if (code < 0)
+        return code;
     size_t stride = (size_t)source->width * (size_t)source->channels;
     const uint8_t *origin =
         source->pixels + (size_t)region->y * stride + (size_t)region->x * (size_t)source->channels;
@@ -197,7 +207,6 @@ int sl_image_resize(const struct sl_image *source, const struct sl_region *regio
     bool whole = block_x * width == region->width && block_y * height == region->height;
     bool halved = whole && block_x == 2 && block_y == 2;
     bool shrinks = region->width >= width && region->height >= height;
-    int code = 0;
     if (halved || (interpolation == SL_INTERPOLATION_AREA && whole))
         resize_blocks(origin, stride, block_x, block_y, &resized);
     else if (interpolation == SL_INTERPOLATION_AREA && shrinks)

@@ -95,7 +95,8 @@ static void bench_open(struct bench *bench, const char *path, int64_t batch)
     cr_assert_eq(sl_pack_open(path, &options, &bench->pack, &error), 0, "%s", error.text);
     cr_assert_eq(sl_pool_create(&bench->pool, &error), 0);
     cr_assert_eq(sl_threads_create(2, &bench->threads, &error), 0);
-    cr_assert_eq(sl_network_state_create(bench->pack, bench->pool, &bench->state, &error), 0);
+    cr_assert_eq(sl_network_state_create(bench->pack, &bench->state, &error), 0);
+    cr_assert_eq(sl_network_state_take_blobs(bench->state, bench->pool, &error), 0);
     bench->scratch = aligned_alloc(64, SCRATCH_BYTES);
     bench->file = read_file(path, &length);
     int64_t count = sl_shape_count(&bench->pack->network->blobs[0].shape);

@@ -167,8 +167,9 @@ Test(engine, one_digest_whatever_the_way)
 /* The least budget as the refusal of a far smaller one names it. */
 static uint64_t least_budget(const struct sl_pack *pack, const char *policy)
 {
-    struct sl_engine_options options = {.policy = policy, .threads = 1, .budget_bytes = 4096};
+    struct sl_engine_options options = {.policy = policy, .threads = 1, .budget_bytes = UINT64_MAX};
     struct sl_engine *engine = make_engine(&options, pack, 2);
+    sl_engine_set_budget(engine, 4096);
     struct sl_network_result results[2];
     uint64_t makespan_ns;
     struct sl_error error = {0};
@@ -223,6 +224,35 @@ Test(engine, takes_another_budget_between_batches)
                       pack->weight_bytes + 4096u * (size_t)pack->shard_count);
     }
     sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
+/* Weights go where there is no room otherwise, and the next batch reads them again. */
+Test(engine, makes_room_between_batches)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {
+        .policy = "auto", .threads = 1, .verify = true, .budget_bytes = UINT64_MAX};
+    const uint64_t digest = run_digest(&options, pack, 1, 1), too_much = UINT64_C(1) << 40;
+    options.budget_bytes = least_budget(pack, "auto") + GROWTH_BYTES + 2 * pack->weight_bytes;
+    struct sl_engine *engine = make_engine(&options, pack, 1);
+    uint64_t read_bytes[4];
+    for (int b = 0; b < 4; b++) {
+        struct sl_network_result result;
+        uint64_t makespan_ns;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_engine_run(engine, 5, &result, &makespan_ns, &error), 0, "%s", error.text);
+        cr_assert_eq(result.digest, digest);
+        read_bytes[b] = result.read_bytes;
+        cr_expect_eq(sl_engine_make_room(engine, 1, 1, &error), 0, "%s", error.text);
+        if (b == 1)
+            cr_expect_eq(sl_engine_make_room(engine, too_much, too_much, &error), -ENOBUFS);
+    }
+    sl_engine_free(engine);
+    cr_expect_geq(read_bytes[0], pack->weight_bytes);
+    cr_expect_eq(read_bytes[1], 0);
+    cr_expect_eq(read_bytes[2], read_bytes[0]);
+    cr_expect_eq(read_bytes[3], 0);
     sl_pack_close(pack);
 }
 

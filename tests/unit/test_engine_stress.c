@@ -120,8 +120,9 @@ static void workload_free(struct workload *workload)
 
 static uint64_t least_budget(struct sl_engine_options options, const struct workload *workload)
 {
-    options.budget_bytes = 4096;
+    options.budget_bytes = UINT64_MAX;
     struct sl_engine *engine = make_engine(&options, workload);
+    sl_engine_set_budget(engine, 4096);
     struct sl_network_result results[NETWORKS_MOST];
     struct sl_error error;
     cr_assert_eq(run(engine, 0, workload, results, &error), -ENOBUFS);
