@@ -167,11 +167,15 @@ SL_API int sl_session_add(struct sl_session *session, const struct sl_model *mod
                           struct sl_error *error);
 
 /* Inputs of the next runs, kept until set again; all zero at first. values: count floats in the
- * blob's shape, copied. */
+ * blob's shape, copied. -ENOBUFS as below. */
 SL_API int sl_session_input(struct sl_session *session, int network, int input, const float *values,
                             int64_t count, struct sl_error *error);
 /* From a file: a JPEG or PNG image (goes through the model's preprocessing), .npy (float32, C
- * order), or anything else as raw little-endian float32 in the blob's shape. Blocks on I/O. */
+ * order), or anything else as raw little-endian float32 in the blob's shape. Under a policy with a
+ * budget an image is decoded within it, for which weights that were kept are given up where there
+ * is too little room: -ENOBUFS when there is none even so, or when inputs alone leave the policy
+ * too little to run. The input is undefined when the file could not be read to its end. Blocks on
+ * I/O. */
 SL_API int sl_session_input_file(struct sl_session *session, int network, int input,
                                  const char *path, struct sl_error *error);
 /* Fixed pseudo-random values in [-1, 1), the same for a seed on every machine. */
