@@ -28,7 +28,7 @@ static inline struct sl_division sl_division_of(const struct sl_budget *budget, 
         .scratch_bytes = budget->scratch_bytes,
         .slot_bytes = slot_bytes,
         .pinned_bytes = pinned_bytes,
-        .reserve_bytes = budget->reserve_bytes,
+        .reserve_bytes = budget->reserve_bytes + budget->room_bytes,
     };
 }
 

@@ -275,7 +275,7 @@ struct sl_division {
     uint64_t scratch_bytes;    /* of kernels */
     uint64_t slot_bytes;    /* for weights on their way through; without a budget: most at once */
     uint64_t pinned_bytes;  /* weights that stay across requests */
-    uint64_t reserve_bytes; /* for what the kernel charges besides */
+    uint64_t reserve_bytes; /* for what the kernel charges besides, and for the next image */
 };
 
 /* What the session settled on. Strings live as long as the session. */

@@ -34,7 +34,7 @@ static bool read_kib(const char *status, const char *key, uint64_t *kib)
 uint64_t sl_budget_overhead(const struct sl_budget *budget)
 {
     return budget->process_bytes + budget->activation_bytes + budget->scratch_bytes +
-           budget->reserve_bytes;
+           budget->reserve_bytes + budget->room_bytes;
 }
 
 uint64_t sl_budget_least(const struct sl_budget *budget, uint64_t shard_bytes)

@@ -51,10 +51,14 @@ static bool limit_binds(const struct sl_engine *engine)
     return given_bytes(engine) > engine->budget.total_bytes;
 }
 
-static uint64_t threads_to_come(const struct sl_engine *engine)
+static uint64_t executors_to_come(const struct sl_engine *engine)
 {
-    return (uint64_t)(engine->policy->executors - engine->executor_count) *
-           (uint64_t)engine->threads;
+    return (uint64_t)(engine->policy->executors - engine->executor_count);
+}
+
+static uint64_t thread_bytes(const struct sl_engine *engine)
+{
+    return (uint64_t)engine->threads * THREAD_BYTES;
 }
 
 /* What slots may take of the budget, or of the limit that this process runs under; scratch_bytes:
@@ -69,7 +73,7 @@ static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_er
                          sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
                              sl_pool_used(engine->pool, SL_POOL_SCRATCH),
                          error);
-    engine->budget.process_bytes += threads_to_come(engine) * THREAD_BYTES;
+    engine->budget.process_bytes += executors_to_come(engine) * thread_bytes(engine);
     sl_budget_rest(&engine->budget);
     return result;
 }
@@ -228,8 +232,7 @@ static int free_bytes(const struct sl_engine *engine, uint64_t *bytes, struct sl
 
 uint64_t sl_engine_executor_bytes(const struct sl_engine *engine)
 {
-    return (uint64_t)engine->policy->executors * kernel_scratch(engine) -
-           sl_pool_used(engine->pool, SL_POOL_SCRATCH) + threads_to_come(engine) * THREAD_BYTES;
+    return executors_to_come(engine) * (kernel_scratch(engine) + thread_bytes(engine));
 }
 
 int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_error *error)
@@ -240,8 +243,9 @@ int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_err
     int result = free_bytes(engine, &left, error);
     if (result || left == UINT64_MAX || left >= bytes + STILL_TO_COME_BYTES)
         return result;
-    const uint64_t executors = (uint64_t)engine->policy->executors;
-    result = choose_pages(engine, 0, executors * kernel_scratch(engine), 0, error);
+    const uint64_t scratch = sl_pool_used(engine->pool, SL_POOL_SCRATCH) +
+                             executors_to_come(engine) * kernel_scratch(engine);
+    result = choose_pages(engine, 0, scratch, 0, error);
     if (!result)
         result = bound_activations(engine, 0, error);
     return result ? result : sl_engine_refuse_budget(engine, error);
@@ -285,7 +289,7 @@ static int keep_room(struct sl_engine *engine, struct sl_error *error)
     int result = least_bytes(engine, &least, error);
     const uint64_t spare = budget->shard_bytes > least ? budget->shard_bytes - least : 0;
     const uint64_t wanted = engine->room_bytes + ROOM_MORE_BYTES;
-    budget->reserve_bytes += wanted < spare ? wanted : spare;
+    budget->room_bytes = wanted < spare ? wanted : spare;
     sl_budget_rest(budget);
     return result;
 }

@@ -65,6 +65,7 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     if (!sl_shard_reader_drain(&engine->reader))
         return sl_error_set(error, -EIO, "the loader broke while its reads were cancelled");
     budget->total_bytes = total;
+    budget->room_bytes = 0;
     sl_budget_rest(budget);
     if (engine->whole_pages && budget->shard_bytes < engine->workload.weight_bytes)
         sl_engine_take_single_pages(engine);
