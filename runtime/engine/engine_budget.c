@@ -251,6 +251,18 @@ int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_err
     return result ? result : sl_engine_refuse_budget(engine, error);
 }
 
+/* What the plan in force leaves. The kernel calls mapped shards free that it would take from them.
+ */
+static uint64_t planned_free(const struct sl_engine *engine)
+{
+    const struct sl_budget *budget = &engine->budget;
+    const uint64_t held = budget->process_bytes + budget->reserve_bytes +
+                          sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+                          sl_pool_used(engine->pool, SL_POOL_SCRATCH) +
+                          sl_pool_used(engine->pool, SL_POOL_SLOTS);
+    return budget->total_bytes > held ? budget->total_bytes - held : 0;
+}
+
 int sl_engine_make_room(struct sl_engine *engine, uint64_t bytes, uint64_t so_far_bytes,
                         struct sl_error *error)
 {
@@ -258,6 +270,11 @@ int sl_engine_make_room(struct sl_engine *engine, uint64_t bytes, uint64_t so_fa
     if (!engine->policy->budgeted)
         return 0;
     int result = free_bytes(engine, &left, error);
+    if (engine->schedule && engine->reader.maps) {
+        const uint64_t planned = planned_free(engine), taken = so_far_bytes - bytes;
+        const uint64_t rest = planned > taken ? planned - taken : 0;
+        left = rest < left ? rest : left;
+    }
     const bool gives = !result && engine->schedule && left < bytes + ROOM_MORE_BYTES;
     if (gives) {
         sl_engine_drain(engine);
