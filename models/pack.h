@@ -61,8 +61,8 @@ struct sl_preprocessing {
 
 struct sl_pack {
     const char *path;
-    struct sl_network *network;
-    int64_t batch; /* that it was opened with; 0: the network's own */
+    struct sl_network *network; /* one without a name has the file's, without its extension */
+    int64_t batch;              /* that it was opened with; 0: the network's own */
     int shard_count;
     const struct sl_shard *shards;
     const int *layer_first_shard; /* layer_count + 1 entries: shards of layer l are [l], [l + 1) */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,20 @@ static int take_encodings(const Sluice__PackIndex *index, uint32_t version,
     return 0;
 }
 
+/* Networks without a name are called after their pack, so that results tell them apart. */
+static int name_after_file(const char *path, struct sl_network *network, struct sl_error *error)
+{
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    const char *dot = strrchr(file, '.');
+    size_t length = dot && dot > file ? (size_t)(dot - file) : strlen(file);
+    char *name = sl_arena_alloc(network->arena, length + 1, 1);
+    if (!name)
+        return sl_error_set(error, ENOMEM, "no memory for the name of the network");
+    snprintf(name, length + 1, "%.*s", (int)length, file);
+    network->name = name;
+    return 0;
+}
+
 /* What has been laid out so far while shards are checked one after another. */
 struct shard_walk {
     int layer;
@@ -378,9 +393,10 @@ static int take_index(const unsigned char *bytes, const struct sl_pack_header *h
     pack->folded = index->folded;
     pack->batch = options ? options->batch : 0;
     int result = build_network(index, options, pack, error);
-    if (result)
-        return result;
-    result = take_encodings(index, header->version, pack, error);
+    if (!result && !*pack->network->name)
+        result = name_after_file(pack->path, pack->network, error);
+    if (!result)
+        result = take_encodings(index, header->version, pack, error);
     if (!result)
         result = take_shards(index, header, pack, error);
     if (result)

@@ -133,6 +133,37 @@ Test(pack, shards_are_even_and_start_at_quanta)
     }
 }
 
+/* The pack in the scratch directory, opened as `file` of it. */
+static void expect_name(const struct scratch *scratch, const char *file, const char *wanted)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", scratch->directory, file);
+    cr_assert_eq(link(scratch->pack, path), 0);
+    struct sl_pack *pack = open_pack(path);
+    cr_expect_str_eq(pack->network->name, wanted, "%s", file);
+    sl_pack_close(pack);
+}
+
+Test(pack, network_without_a_name_has_that_of_the_file)
+{
+    static const char nameless[] =
+        "input: 'x' input_dim: 1 input_dim: 10 input_dim: 1 input_dim: 1 "
+        "layer { name: 'fc' type: 'InnerProduct' bottom: 'x' top: 'fc'"
+        "  inner_product_param { num_output: 3 } }";
+    struct scratch scratch;
+    scratch_begin(&scratch);
+    write_pack(&scratch, nameless, false, SL_MIB);
+    expect_name(&scratch, "mine.sluice", "mine");
+    expect_name(&scratch, "mine.v2.sluice", "mine.v2");
+    expect_name(&scratch, "mine", "mine");
+    expect_name(&scratch, ".hidden", ".hidden");
+    scratch_end(&scratch);
+    scratch_begin(&scratch);
+    write_pack(&scratch, wide_text, false, SL_MIB);
+    expect_name(&scratch, "mine.sluice", "Wide");
+    scratch_end(&scratch);
+}
+
 Test(pack, is_the_same_file_every_time)
 {
     struct scratch scratch;
