@@ -54,6 +54,8 @@ int cell_execute(const struct cell *cell, json_t **records, struct sl_error *err
 
 /* The record of a network that has no results. */
 json_t *cell_failed_record(const struct cell *cell, int network, const char *status);
+/* An array of them, one for each network, all with that error (NULL: none). */
+json_t *cell_failed_records(const struct cell *cell, const char *status, const char *error);
 
 /* Runs the cell in a worker under limits. *records as above, status and usage filled in; when the
  * worker died, one record per network without results but with how it ended. Fails (-EPERM,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/cell.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/interrupt.h"
@@ -44,6 +45,21 @@ json_t *cell_failed_record(const struct cell *cell, int network, const char *sta
     return record;
 }
 
+json_t *cell_failed_records(const struct cell *cell, const char *status, const char *error)
+{
+    json_t *records = json_array();
+    /* A message that was too long may end amid a character. */
+    SL_AUTO(sl_text_free) struct sl_text line = {0};
+    sl_text_add_escaped(&line, error ? error : "");
+    for (int n = 0; n < cell->pack_count; n++) {
+        json_t *record = cell_failed_record(cell, n, status);
+        if (error)
+            json_object_set_new(record, "error", json_string(line.failed ? "" : line.bytes));
+        json_array_append_new(records, record);
+    }
+    return records;
+}
+
 /* Records of a worker that did not get to print its own. */
 static json_t *empty_records(const struct cell *cell, const struct sl_outcome *outcome)
 {
@@ -54,14 +70,8 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
     else if (!line[0])
         snprintf(line, sizeof(line), "the worker ended with code %d and said nothing",
                  outcome->exit_code);
-    json_t *records = json_array();
-    for (int n = 0; n < cell->pack_count; n++) {
-        json_t *record = cell_failed_record(cell, n, sl_ending_name(outcome->ending));
-        if (outcome->ending == SL_ENDED_ERROR)
-            json_object_set_new(record, "error", json_string(line));
-        json_array_append_new(records, record);
-    }
-    return records;
+    return cell_failed_records(cell, sl_ending_name(outcome->ending),
+                               outcome->ending == SL_ENDED_ERROR ? line : NULL);
 }
 
 static json_t *read_records(const struct cell *cell, const struct sl_outcome *outcome)

@@ -85,6 +85,13 @@ static int run_cell(const struct cell_request *request, bool apart, json_t **rec
     struct sl_conditions before;
     sl_conditions_read(&before);
     int code = cell_execute(&request->cell, records, error);
+    /* As of a worker that could not run it. */
+    if (code < 0 && !*records) {
+        json_t *record;
+        size_t i;
+        *records = cell_failed_records(&request->cell, "error", error->text);
+        json_array_foreach(*records, i, record) sl_record_add_own_usage(record);
+    }
     if (*records)
         sl_conditions_add(*records, &before);
     return code;
@@ -164,7 +171,7 @@ static int run_cells(const struct run_request *request, json_t *cells, json_t *c
         if (interrupt_came())
             return CLI_INTERRUPTED;
         if (code < 0)
-            return cli_fail(cli_exit_of(code), &error);
+            return records ? (int)cli_exit_of(code) : cli_fail(cli_exit_of(code), &error);
     }
     return status;
 }
@@ -173,7 +180,9 @@ static int print_results(const struct run_request *request, int status, const js
 {
     if (json_array_size(cells) == 0 || request->format == SL_FORMAT_JSON)
         return 0;
-    if (status == CLI_FAILED && request->format == SL_FORMAT_TABLE)
+    /* Nothing but errors, which have lines of their own. */
+    bool failed = status == CLI_FAILED || (status == CLI_UNFIT && request->set.count == 1);
+    if (failed && request->format == SL_FORMAT_TABLE)
         return 0;
     int code = 0;
     if (request->format != SL_FORMAT_TABLE || request->set.count > 1)
