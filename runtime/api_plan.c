@@ -219,7 +219,9 @@ int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result
     *result = (struct sl_plan_result){
         .fits = made.fits,
         .estimated = estimated,
-        .least_limit_bytes = made.least_limit_bytes,
+        .least_limit_bytes = made.least_limit_bytes > SL_LEAST_PROCESS_BYTES
+                                 ? made.least_limit_bytes
+                                 : SL_LEAST_PROCESS_BYTES,
         .peak_bytes = made.peak_bytes,
         .latency_ns = made.makespan_ns,
         .read_bytes = made.read_bytes,

@@ -341,7 +341,7 @@ struct sl_plan_request {
 struct sl_plan_result {
     bool fits;                       /* runs within the limit without swap */
     bool estimated;                  /* no run times are kept for some model: FLOPs were used */
-    uint64_t least_limit_bytes;      /* that the policy runs in without swap */
+    uint64_t least_limit_bytes;      /* that a worker starts in, and runs without swap */
     uint64_t peak_bytes;             /* memory it will hold at most (as if it fitted) */
     uint64_t latency_ns, read_bytes; /* of a first, cold request of every model */
     uint64_t steady_latency_ns, steady_read_bytes; /* of a later one, when they follow each other */

@@ -11,9 +11,6 @@
 #include "runtime/cli/value_list.h"
 #include "runtime/report/record.h"
 
-/* A worker that starts in less is killed before it can say why. */
-#define LEAST_LIMIT_BYTES (UINT64_C(4) << 20)
-
 int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
                       struct sl_error *error)
 {
@@ -31,10 +28,10 @@ int cell_parse_memory(const char *text, uint64_t weight_bytes, uint64_t *bytes,
     }
     if (code < 0)
         return code;
-    if (limit < LEAST_LIMIT_BYTES)
+    if (limit < SL_LEAST_PROCESS_BYTES)
         return sl_error_set(error, -EINVAL,
                             "%s is less than a process needs to start; give at least %llu MiB",
-                            text, (unsigned long long)(LEAST_LIMIT_BYTES >> 20));
+                            text, (unsigned long long)(SL_LEAST_PROCESS_BYTES >> 20));
     *bytes = limit;
     return 0;
 }

@@ -163,8 +163,6 @@ static int find_limits(struct tune *tune, struct sl_text *memory, struct sl_erro
         if (code < 0)
             return code;
     }
-    /* No process starts in less than cell_parse_memory takes. */
-    least = least < 4 * SL_MIB ? 4 * SL_MIB : least;
     most = most < tune->options.most_memory ? most : tune->options.most_memory;
     int count = tune_spread_limits(least, most, TUNE_LIMITS_AUTO, limits);
     for (int i = 0; i < count; i++) {

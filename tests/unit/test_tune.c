@@ -135,6 +135,24 @@ Test(tune, what_a_worker_holds_is_part_of_the_least_limit)
     end(&made);
 }
 
+Test(tune, the_least_limit_is_one_that_run_takes)
+{
+    char *words[] = {WORD("--policy"), WORD("window"), WORD("x.sluice")};
+    struct made made;
+    make(&made, 3, words, "64K");
+    const struct tune_candidate *candidate = &made.tune.candidates[0];
+    struct cell_ground ground = tune_ground(&made.tune, candidate->variant);
+    struct sl_plan_result plan;
+    char size[SL_UNIT_TEXT_BYTES];
+    uint64_t taken;
+    ground.process_bytes = SL_MIB;
+    cr_assert_eq(cell_plan(&candidate->point->request, &ground, &plan, NULL), 0);
+    cr_expect_eq(plan.least_limit_bytes, SL_LEAST_PROCESS_BYTES);
+    snprintf(size, sizeof(size), "%" PRIu64, plan.least_limit_bytes);
+    cr_expect_eq(cell_parse_memory(size, 0, &taken, NULL), 0);
+    end(&made);
+}
+
 Test(tune, lists_of_devices_are_refused)
 {
     static const char *const wrong[][2] = {
