@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
@@ -23,6 +24,39 @@ int sl_file_open_regular(const char *path, uint64_t *bytes, struct sl_error *err
     int opened = fd;
     fd = -1;
     return opened;
+}
+
+/* A descriptor that was opened without waiting: what is read or written waits. */
+static int make_blocking(int *fd, int flags, struct sl_error *error)
+{
+    if (fcntl(*fd, F_SETFL, flags))
+        return sl_error_set(error, -errno, "%s", strerror(errno));
+    int opened = *fd;
+    *fd = -1;
+    return opened;
+}
+
+int sl_file_open_finite(const char *path, struct sl_error *error)
+{
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return sl_error_set(error, -errno, "%s", strerror(errno));
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+        return sl_error_set(error, -EINVAL, "this is a device, not a file");
+    return make_blocking(&fd, O_RDONLY, error);
+}
+
+int sl_file_create(const char *path, struct sl_error *error)
+{
+    SL_AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    int code = fd < 0 ? -errno : 0;
+    struct stat status;
+    if (code == -ENXIO && stat(path, &status) == 0 && S_ISFIFO(status.st_mode))
+        return sl_error_set(error, code, "nobody reads this FIFO; start its reader first");
+    if (code < 0)
+        return sl_error_set(error, code, "%s", strerror(-code));
+    return make_blocking(&fd, O_WRONLY, error);
 }
 
 int sl_fd_read_exactly(int fd, void *bytes, size_t length, uint64_t offset, struct sl_error *error)

@@ -12,6 +12,17 @@
  * it, or -errno. Messages begin with the path. Any thread. */
 int sl_file_open_regular(const char *path, uint64_t *bytes, struct sl_error *error);
 
+/* Opens for reading what ends by itself: a regular file, or a pipe, of which one that nobody writes
+ * into has ended already. A directory is left to the first read. Returns the descriptor, owned by
+ * the caller; -EINVAL for a device, or -errno. Messages say why, not of which file: the caller puts
+ * that before them. Any thread; reading a pipe blocks. */
+int sl_file_open_finite(const char *path, struct sl_error *error);
+
+/* Creates a file, or empties the one that is there, to be written as it is: also a device or a
+ * pipe. Returns the descriptor, owned by the caller; -ENXIO for a FIFO that nobody reads, without
+ * waiting for a reader, or -errno. Messages as above. Any thread. */
+int sl_file_create(const char *path, struct sl_error *error);
+
 /* Reads length bytes at the offset, all of them: -EBADMSG when the file ends before, or -errno. The
  * message says at which byte, not of which file: the caller puts that before it. Any thread;
  * blocks. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/units.h"
 
 /* More nodes than that are no picture any more. */
@@ -169,9 +170,15 @@ int plan_write_dot(const struct sl_plan_request *request, const char *path, stru
         (void)write_graph(request, &graph, stdout);
         return 0;
     }
-    SL_AUTO_FILE FILE *file = fopen(path, "we");
+    SL_AUTO_FD int fd = sl_file_create(path, error);
+    if (fd < 0) {
+        sl_error_wrap(error, "cannot write %s", path);
+        return fd;
+    }
+    SL_AUTO_FILE FILE *file = fdopen(fd, "w");
     if (!file)
         return sl_error_errno(error, "cannot write %s", path);
+    fd = -1;
     if (write_graph(request, &graph, file) < 0)
         return sl_error_errno(error, "cannot write %s", path);
     return 0;

@@ -9,6 +9,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/dynamic_library.h"
+#include "runtime/base/file.h"
 
 #define FILE_MOST_BYTES (1 << 20)
 #define KEYS_MOST       1000
@@ -155,9 +156,15 @@ int yaml_read_text(const char *name, const char *text, struct yaml_file *file,
 int yaml_read_file(const char *path, struct yaml_file *file, struct sl_error *error)
 {
     struct stat status;
-    SL_AUTO_FILE FILE *stream = fopen(path, "re");
-    if (!stream || fstat(fileno(stream), &status))
+    SL_AUTO_FD int fd = sl_file_open_finite(path, error);
+    if (fd < 0) {
+        sl_error_wrap(error, "cannot read %s", path);
+        return fd;
+    }
+    SL_AUTO_FILE FILE *stream = fdopen(fd, "r");
+    if (!stream || fstat(fd, &status))
         return sl_error_errno(error, "cannot read %s", path);
+    fd = -1;
     if (S_ISDIR(status.st_mode))
         return sl_error_set(error, -EISDIR, "cannot read %s: it is a directory", path);
     SL_AUTO_FREE char *text = malloc(FILE_MOST_BYTES + 1);

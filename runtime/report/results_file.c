@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/text.h"
 
 #define LOCK_TRIES 50
@@ -70,9 +71,15 @@ static int take_line(const struct sl_results_reader *reader, const char *path, c
 int sl_results_each(const char *path, const struct sl_results_reader *reader,
                     struct sl_error *error)
 {
-    SL_AUTO_FILE FILE *stream = fopen(path, "re");
+    SL_AUTO_FD int fd = sl_file_open_finite(path, error);
+    if (fd < 0) {
+        sl_error_wrap(error, "cannot open results file %s", path);
+        return fd;
+    }
+    SL_AUTO_FILE FILE *stream = fdopen(fd, "r");
     if (!stream)
         return sl_error_errno(error, "cannot open results file %s", path);
+    fd = -1;
     SL_AUTO_FREE char *text = NULL;
     size_t capacity = 0;
     ssize_t length;

@@ -1,13 +1,13 @@
 #include "runtime/report/trace_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/file.h"
 #include "runtime/base/text.h"
 
 #define OPENING "["
@@ -40,20 +40,30 @@ static int write_all(int fd, const char *bytes, size_t length, off_t offset)
     return 0;
 }
 
+/* The end is written over again and again, which a pipe and a terminal cannot have. */
+static int begin(const struct sl_trace_file *file, struct sl_error *error)
+{
+    if (!file->path)
+        return sl_error_set(error, -ENOMEM, "no memory");
+    if (lseek(file->fd, 0, SEEK_CUR) < 0)
+        return sl_error_set(error, -errno, "a trace needs a file, not a pipe or a terminal");
+    int code = write_all(file->fd, OPENING CLOSING, sizeof(OPENING CLOSING) - 1, 0);
+    return code ? sl_error_set(error, code, "%s", strerror(-code)) : 0;
+}
+
 int sl_trace_file_create(const char *path, struct sl_trace_file **created, struct sl_error *error)
 {
     struct sl_trace_file *file = calloc(1, sizeof(*file));
     if (!file)
         return sl_error_set(error, -ENOMEM, "no memory for %s", path);
     file->path = strdup(path);
-    file->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    file->fd = sl_file_create(path, error);
     file->end = sizeof(OPENING) - 1;
-    int code = !file->path ? -ENOMEM : file->fd < 0 ? -errno : 0;
-    if (!code)
-        code = write_all(file->fd, OPENING CLOSING, sizeof(OPENING CLOSING) - 1, 0);
+    int code = file->fd < 0 ? file->fd : begin(file, error);
     if (code) {
         sl_trace_file_close(file, NULL);
-        return sl_error_set(error, code, "cannot write %s: %s", path, strerror(-code));
+        sl_error_wrap(error, "cannot write %s", path);
+        return code;
     }
     *created = file;
     return 0;

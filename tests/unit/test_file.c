@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,4 +62,44 @@ Test(file, refuses_what_is_no_regular_file, .init = begin, .fini = end)
     alarm(10); /* a FIFO without a writer makes a plain open wait */
     cr_expect_eq(sl_file_open_regular(scratch.pack, &bytes, &error), -EINVAL);
     alarm(0);
+}
+
+Test(file, what_ends_is_read_and_devices_are_not, .init = begin, .fini = end)
+{
+    struct sl_error error = {0};
+    char text[8] = "";
+    cr_assert_eq(mkfifo(scratch.pack, 0600), 0);
+    SL_AUTO_FD int nobody = sl_file_open_finite(scratch.pack, &error);
+    cr_assert_geq(nobody, 0, "%s", error.text);
+    cr_expect_eq(read(nobody, text, 1), 0);
+    SL_AUTO_FD int writer = open(scratch.pack, O_WRONLY | O_NONBLOCK);
+    SL_AUTO_FD int fd = sl_file_open_finite(scratch.pack, &error);
+    cr_assert_geq(fd, 0, "%s", error.text);
+    cr_expect_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    cr_expect_eq(write(writer, "said", 4), 4);
+    cr_expect_eq(read(fd, text, 4), 4);
+    cr_expect_str_eq(text, "said");
+    cr_expect_eq(sl_file_open_finite("/dev/zero", &error), -EINVAL);
+    cr_expect_str_eq(error.text, "this is a device, not a file");
+    cr_expect_eq(sl_file_open_finite("/nowhere/file", &error), -ENOENT);
+}
+
+Test(file, is_created_and_does_not_wait_for_a_reader, .init = begin, .fini = end)
+{
+    struct sl_error error = {0};
+    char text[8] = "";
+    write_file(scratch.pack, "content", 7);
+    SL_AUTO_FD int created = sl_file_create(scratch.pack, &error);
+    cr_assert_geq(created, 0, "%s", error.text);
+    cr_expect_eq(lseek(created, 0, SEEK_END), 0);
+    cr_assert_eq(unlink(scratch.pack), 0);
+    cr_assert_eq(mkfifo(scratch.pack, 0600), 0);
+    cr_expect_eq(sl_file_create(scratch.pack, &error), -ENXIO);
+    cr_expect_str_eq(error.text, "nobody reads this FIFO; start its reader first");
+    SL_AUTO_FD int reader = open(scratch.pack, O_RDONLY | O_NONBLOCK);
+    SL_AUTO_FD int fd = sl_file_create(scratch.pack, &error);
+    cr_assert_geq(fd, 0, "%s", error.text);
+    cr_expect_eq(write(fd, "said", 4), 4);
+    cr_expect_eq(read(reader, text, 4), 4);
+    cr_expect_eq(sl_file_create("/nowhere/file", &error), -ENOENT);
 }

@@ -1,11 +1,15 @@
 /* Traces of real runs keep the rules of the format; the file is valid after every write. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "pack_fixture.h"
+#include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/report/trace.h"
 #include "runtime/report/trace_file.h"
@@ -170,4 +174,20 @@ Test(trace, a_device_that_is_full)
     struct sl_error error = {0};
     struct sl_trace_file *file;
     cr_expect_eq(sl_trace_file_create("/dev/full", &file, &error), -ENOSPC, "%s", error.text);
+}
+
+/* Neither waits for a reader nor begins what cannot be gone on with. */
+Test(trace, a_fifo)
+{
+    struct sl_error error = {0};
+    struct sl_trace_file *file;
+    struct scratch scratch;
+    scratch_begin(&scratch);
+    cr_assert_eq(mkfifo(scratch.pack, 0600), 0);
+    cr_expect_eq(sl_trace_file_create(scratch.pack, &file, &error), -ENXIO);
+    cr_expect_not_null(strstr(error.text, "nobody reads this FIFO"), "%s", error.text);
+    SL_AUTO_FD int reader = open(scratch.pack, O_RDONLY | O_NONBLOCK);
+    cr_expect_eq(sl_trace_file_create(scratch.pack, &file, &error), -ESPIPE);
+    cr_expect_not_null(strstr(error.text, "not a pipe"), "%s", error.text);
+    scratch_end(&scratch);
 }
