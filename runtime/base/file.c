@@ -59,6 +59,14 @@ int sl_file_create(const char *path, struct sl_error *error)
     return make_blocking(&fd, O_WRONLY, error);
 }
 
+void sl_file_discard(int fd, const char *path)
+{
+    struct stat status, named;
+    if (fstat(fd, &status) == 0 && lstat(path, &named) == 0 && S_ISREG(named.st_mode) &&
+        named.st_ino == status.st_ino && named.st_dev == status.st_dev)
+        (void)unlink(path);
+}
+
 int sl_fd_read_exactly(int fd, void *bytes, size_t length, uint64_t offset, struct sl_error *error)
 {
     for (size_t done = 0; done < length;) {

@@ -23,6 +23,10 @@ int sl_file_open_finite(const char *path, struct sl_error *error);
  * waiting for a reader, or -errno. Messages as above. Any thread. */
 int sl_file_create(const char *path, struct sl_error *error);
 
+/* Removes what was created as above and could not be written: a regular file, and only when the
+ * path is its own name, not a link's. Any thread. */
+void sl_file_discard(int fd, const char *path);
+
 /* Reads length bytes at the offset, all of them: -EBADMSG when the file ends before, or -errno. The
  * message says at which byte, not of which file: the caller puts that before it. Any thread;
  * blocks. */

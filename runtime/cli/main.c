@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,6 +78,8 @@ static int flush_results(int status)
 
 int main(int count, char **words)
 {
+    /* Beyond the limit of a file's size writes fail, and what fails says so and cleans up. */
+    signal(SIGXFSZ, SIG_IGN);
     if (count < 2) {
         cli_help_overview(stderr);
         return CLI_USAGE;

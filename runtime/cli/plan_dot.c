@@ -179,7 +179,9 @@ int plan_write_dot(const struct sl_plan_request *request, const char *path, stru
     if (!file)
         return sl_error_errno(error, "cannot write %s", path);
     fd = -1;
-    if (write_graph(request, &graph, file) < 0)
-        return sl_error_errno(error, "cannot write %s", path);
-    return 0;
+    if (write_graph(request, &graph, file) < 0) {
+        code = sl_error_errno(error, "cannot write %s", path);
+        sl_file_discard(fileno(file), path);
+    }
+    return code;
 }

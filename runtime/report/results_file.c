@@ -260,14 +260,16 @@ int sl_results_open(struct sl_results_file *file, const char *path, enum sl_resu
     return code;
 }
 
-/* A write that a full disk or a signal made short fails: what it left is cut off by the caller. */
+/* A write that was made short says by its next part why. What a failed one left is cut off by the
+ * caller. */
 static int write_whole(int fd, const struct sl_text *lines)
 {
-    ssize_t written = write(fd, lines->bytes, lines->length);
-    if (written < 0)
-        return -errno;
-    if ((size_t)written < lines->length)
-        return -ENOSPC;
+    for (size_t done = 0; done < lines->length;) {
+        ssize_t written = write(fd, lines->bytes + done, lines->length - done);
+        if (written < 0)
+            return -errno;
+        done += (size_t)written;
+    }
     return fdatasync(fd) < 0 ? -errno : 0;
 }
 

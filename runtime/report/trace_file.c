@@ -61,6 +61,7 @@ int sl_trace_file_create(const char *path, struct sl_trace_file **created, struc
     file->end = sizeof(OPENING) - 1;
     int code = file->fd < 0 ? file->fd : begin(file, error);
     if (code) {
+        sl_file_discard(file->fd, path);
         sl_trace_file_close(file, NULL);
         sl_error_wrap(error, "cannot write %s", path);
         return code;

@@ -54,7 +54,7 @@ kill -HUP $pid
 wait $pid
 echo "nohup: $?"
 cat errors
-echo '# a full disk'
+echo '# a write that fails, as on a full disk'
 rm results.jsonl
 (
     trap '' XFSZ

@@ -84,6 +84,23 @@ Test(file, what_ends_is_read_and_devices_are_not, .init = begin, .fini = end)
     cr_expect_eq(sl_file_open_finite("/nowhere/file", &error), -ENOENT);
 }
 
+Test(file, is_discarded_by_its_own_name_alone, .init = begin, .fini = end)
+{
+    struct sl_error error = {0};
+    char link_path[512];
+    snprintf(link_path, sizeof(link_path), "%s/link", scratch.directory);
+    SL_AUTO_FD int fd = sl_file_create(scratch.pack, &error);
+    cr_assert_geq(fd, 0, "%s", error.text);
+    cr_assert_eq(symlink(scratch.pack, link_path), 0);
+    sl_file_discard(fd, link_path);
+    cr_expect_eq(access(link_path, F_OK), 0);
+    SL_AUTO_FD int null = sl_file_create("/dev/null", &error);
+    sl_file_discard(null, scratch.pack);
+    cr_expect_eq(access(scratch.pack, F_OK), 0);
+    sl_file_discard(fd, scratch.pack);
+    cr_expect_eq(access(scratch.pack, F_OK), -1);
+}
+
 Test(file, is_created_and_does_not_wait_for_a_reader, .init = begin, .fini = end)
 {
     struct sl_error error = {0};
