@@ -62,6 +62,13 @@ const struct sl_cgroup_version *sl_cgroup_version_here(void)
     return mount->unified ? &sl_cgroup_v2 : &sl_cgroup_v1;
 }
 
+/* What of the library's files could not be opened, it does not say. */
+static int unknown_code(void)
+{
+    SL_AUTO_FD int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd < 0 && errno == EMFILE ? -EMFILE : -EIO;
+}
+
 /* libcgroup's result as -errno; it keeps errno itself for some of them only. */
 static int library_code(int result)
 {
@@ -75,7 +82,7 @@ static int library_code(int result)
     case ECGROUPNOTEXIST:
         return -ENOENT;
     default:
-        return -EIO;
+        return unknown_code();
     }
 }
 
@@ -92,6 +99,8 @@ const char *sl_group_cure(int code)
                "parent group holds processes: move those into a child group first";
     case -ENOENT:
         return "this kernel or container does not offer it";
+    case -EMFILE:
+        return SL_OPEN_FILES_CURE;
     default:
         return "see sluice doctor";
     }
@@ -397,7 +406,9 @@ int sl_group_open_entries(const struct sl_cgroup *group, struct sl_entries *entr
         snprintf(path, sizeof(path), "%s/tasks", group->parts[i].directory);
         int file = open(path, O_WRONLY | O_CLOEXEC);
         if (file < 0) {
-            int code = sl_error_errno(error, "open %s; %s", path, sl_group_cure(-errno));
+            int code = -errno;
+            sl_error_set(error, code, "open %s: %s; %s", path, strerror(-code),
+                         sl_group_cure(code));
             sl_entries_close(entries);
             return code;
         }

@@ -29,7 +29,8 @@ int sl_error_errno(struct sl_error *error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    return sl_error_set(error, -saved, "%s: %s", text, strerror(saved));
+    return sl_error_set(error, -saved, "%s: %s%s", text, strerror(saved),
+                        saved == EMFILE ? "; " SL_OPEN_FILES_CURE : "");
 }
 
 int sl_error_wrap(struct sl_error *error, const char *format, ...)

@@ -9,6 +9,9 @@ SL_C_BEGIN
 
 #define SL_ERROR_TEXT_BYTES 1024
 
+/* What helps against EMFILE. */
+#define SL_OPEN_FILES_CURE "raise the limit of open files (ulimit -n)"
+
 /* code: 0 when no error is set, else -errno. text: one line, what failed on what, why, the cure. */
 struct sl_error {
     int code;
@@ -20,7 +23,8 @@ struct sl_error {
 SL_API int sl_error_set(struct sl_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As sl_error_set, with ": <strerror(errno)>" appended; code = -errno at entry. */
+/* As sl_error_set, with ": <strerror(errno)>" appended, of EMFILE also what helps; code = -errno at
+ * entry. */
 SL_API int sl_error_errno(struct sl_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
