@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +21,29 @@ static int temporary_name(const struct sl_output_file *file, int attempt, char *
     return asprintf(name, ".%.200s.sluice-tmp-%ld-%d", file->name, (long)getpid(), attempt);
 }
 
+/* The file that a link leads to is written, not the link replaced: that may be /dev/stdout. */
+static int follow_links(const char *path, char **target, struct sl_error *error)
+{
+    struct stat status;
+    const bool link = lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+    const bool file = link && (stat(path, &status) < 0 || S_ISREG(status.st_mode));
+    *target = file ? realpath(path, NULL) : strdup(path);
+    return *target ? 0 : sl_error_errno(error, "%s: cannot follow this link", path);
+}
+
 static int open_directory(struct sl_output_file *file, struct sl_error *error)
 {
-    const char *slash = strrchr(file->path, '/');
-    const char *name = slash ? slash + 1 : file->path;
+    SL_AUTO_FREE char *path = NULL;
+    int result = follow_links(file->path, &path, error);
+    if (result)
+        return result;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
     if (!*name)
         return sl_error_set(error, EISDIR, "%s: this is a directory; give the name of a file",
                             file->path);
     SL_AUTO_FREE char *directory =
-        slash ? strndup(file->path, slash == file->path ? 1 : (size_t)(slash - file->path))
-              : strdup(".");
+        slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     file->name = strdup(name);
     if (!directory || !file->name)
         return sl_error_set(error, ENOMEM, "%s: no memory", file->path);

@@ -13,7 +13,7 @@ struct sl_output_file {
     int fd;
     int directory;    /* descriptor of the directory the output lies in */
     const char *path; /* borrowed */
-    char *name;       /* last component of path */
+    char *name;       /* last component of path, or of what it links to */
     char *temporary;  /* name in the directory to remove on failure; NULL: there is none */
 };
 
@@ -25,9 +25,9 @@ struct sl_output_file {
 /* Starts the output of about `bytes` bytes at path (borrowed until close). file must be
  * SL_OUTPUT_FILE_NONE. Fails when the directory does not exist or cannot be written, when path is
  * something else than a regular file, and with -ENOSPC, naming the room needed, when the file
- * system has too little of it; the room is reserved where the file system can. A path
- * "/proc/self/fd/N" is the open file N: it is emptied, written in place, and keeps the name that it
- * has or has not. */
+ * system has too little of it; the room is reserved where the file system can. A link is
+ * followed to what it leads to. A path "/proc/self/fd/N" is the open file N: it is emptied, written
+ * in place, and keeps the name that it has or has not. */
 int sl_output_file_open(struct sl_output_file *file, const char *path, uint64_t bytes,
                         struct sl_error *error);
 

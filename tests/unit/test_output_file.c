@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pack_fixture.h"
@@ -61,6 +62,27 @@ Test(output_file, without_a_name_it_is_reached_by_its_descriptor, .init = begin,
     cr_expect_eq(sl_file_read_text(open_file, text, sizeof(text)), 5);
     cr_expect_str_eq(text, "whole");
     cr_expect_eq(scratch_count(&scratch), 0);
+}
+
+/* As a redirection of the shell does: /dev/stdout is a link. */
+Test(output_file, a_link_stays_one, .init = begin, .fini = end)
+{
+    struct sl_error error = {0};
+    struct stat status;
+    char link[sizeof(scratch.pack) + 8], text[16];
+    snprintf(link, sizeof(link), "%s.link", scratch.pack);
+    cr_assert_eq(symlink(scratch.pack, link), 0);
+    cr_expect_lt(sl_output_file_save(link, "nowhere", 7, &error), 0);
+    cr_expect(strstr(error.text, "cannot follow this link"), "%s", error.text);
+    cr_assert_eq(sl_output_file_save(scratch.pack, "old", 3, &error), 0, "%s", error.text);
+    cr_expect_eq(sl_output_file_save(link, "whole", 5, &error), 0, "%s", error.text);
+    cr_expect_eq(lstat(link, &status), 0);
+    cr_expect(S_ISLNK(status.st_mode));
+    cr_expect_eq(sl_file_read_text(scratch.pack, text, sizeof(text)), 5);
+    unlink(link);
+    cr_assert_eq(symlink("/dev/null", link), 0);
+    cr_expect_eq(sl_output_file_save(link, "whole", 5, &error), -EINVAL);
+    unlink(link);
 }
 
 Test(output_file, refuses_what_is_not_open)
