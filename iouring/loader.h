@@ -66,8 +66,8 @@ struct sl_loader_ops {
     /* The span is not needed before it is read again: its memory is given back. No read of it is
      * outstanding. */
     void (*release)(struct sl_loader *loader, void *memory, uint64_t length);
-    /* The span will be needed again and again: it is locked where that is allowed. Ends with its
-     * release. */
+    /* The span will be needed again and again: it is locked where that is allowed and locks nothing
+     * else. Ends with its release. */
     void (*keep)(struct sl_loader *loader, void *memory, uint64_t length);
     /* -EIO and the place when mapped memory could not be read since the last call, because the file
      * was cut or its device failed after the read was finished; what was read instead is zero. Else
@@ -100,6 +100,9 @@ struct sl_loader {
     bool direct;    /* every file so far is read with O_DIRECT */
     bool lazy;      /* what is finished may not be in memory yet: its use reads the device */
     char hints[80]; /* what it tells the kernel of its mapping; "" when it maps nothing */
+    /* The most of all files so far that the kernel may have on its way into memory besides what was
+     * asked for: its read-ahead, where a mapping leaves that on. */
+    uint64_t read_ahead_bytes;
 };
 
 /* By name; NULL name: uring, or pread when io_uring is denied (the reason goes to reason, e.g.
@@ -110,6 +113,10 @@ int sl_loader_open(const char *name, const struct sl_loader_options *options,
 /* Whether the loader of that name (NULL: the one chosen by itself) takes these hints; NULL is
  * always fine. -EINVAL with the reason, also for an unknown name. */
 int sl_loader_check_hints(const char *name, const char *hints, struct sl_error *error);
+/* What read_ahead_bytes of a loader of that name (NULL: the one chosen by itself), with these hints
+ * and files, will be. 0 or -errno. */
+int sl_loader_read_ahead(const char *name, const char *hints, const char *const *paths, int count,
+                         uint64_t *bytes, struct sl_error *error);
 /* Iterate with index from 0 until NULL. */
 const struct sl_loader_ops *sl_loader_at(int index);
 /* Checks the table's required hooks. */

@@ -98,6 +98,30 @@ int sl_loader_check_hints(const char *name, const char *hints, struct sl_error *
     return sl_hints_parse(hints, &set, error);
 }
 
+int sl_loader_read_ahead(const char *name, const char *hints, const char *const *paths, int count,
+                         uint64_t *bytes, struct sl_error *error)
+{
+    const struct sl_loader_options options = {.depth = 1, .hints = hints};
+    struct sl_loader *loader = NULL;
+
+    int rc = sl_loader_check_hints(name, hints, error);
+    if (rc < 0)
+        return rc;
+    *bytes = 0;
+    const struct sl_loader_ops *ops = name ? find(name, error) : NULL;
+    if (!ops || !ops->map)
+        return 0;
+    rc = ops->open(&options, &loader, error);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < count && rc >= 0; i++)
+        rc = ops->add_file(loader, paths[i], error);
+    if (rc >= 0)
+        *bytes = loader->read_ahead_bytes;
+    ops->close(loader);
+    return rc < 0 ? rc : 0;
+}
+
 int sl_loader_open(const char *name, const struct sl_loader_options *options,
                    struct sl_loader **loader, char reason[160], struct sl_error *error)
 {

@@ -17,6 +17,7 @@
 #include "iouring/fault_guard.h"
 #include "iouring/hints.h"
 #include "iouring/loaders.h"
+#include "iouring/read_ahead.h"
 #include "iouring/workers.h"
 #include "runtime/base/units.h"
 
@@ -43,6 +44,8 @@ struct mmap_loader {
     struct mapping *mappings; /* one per file */
     int mapping_count;
     unsigned hints;
+    uint64_t file_bytes;       /* of all mappings */
+    uint64_t window_bytes;     /* the largest of read-ahead that a file has */
     bool locked;               /* something was */
     _Atomic bool no_populate;  /* the kernel has none: pages are touched */
     _Atomic unsigned checksum; /* of touched bytes, so that touching is not optimised away */
@@ -180,6 +183,23 @@ static int map_file(const struct mmap_loader *self, int fd, const char *path,
     return 0;
 }
 
+/* A pack is touched in one place when that is where it is used, and in two when it is populated
+ * ahead: shards are read in the order of the file, and behind the last come the first of the next
+ * request. MADV_WILLNEED brings no more than it is told, but what the kernel took away again before
+ * its use is read as if nobody had asked for it. */
+static void count_read_ahead(struct mmap_loader *self, int fd, const struct mapping *mapping)
+{
+    if (self->hints & SL_HINT_RANDOM)
+        return;
+    const uint64_t window = sl_read_ahead_window_of(fd);
+    if (window > self->window_bytes)
+        self->window_bytes = window;
+    self->file_bytes += mapping->bytes;
+    const uint64_t places = self->loader.lazy ? 1 : 2;
+    const uint64_t most = places * sl_read_ahead_most(self->window_bytes);
+    self->loader.read_ahead_bytes = most < self->file_bytes ? most : self->file_bytes;
+}
+
 static int mmap_add_file(struct sl_loader *loader, const char *path, struct sl_error *error)
 {
     struct mmap_loader *self = mmap_of(loader);
@@ -197,7 +217,10 @@ static int mmap_add_file(struct sl_loader *loader, const char *path, struct sl_e
     file->mapped = true;
     self->mapping_count++;
     int rc = map_file(self, file->fd, path, &self->mappings[number], error);
-    return rc < 0 ? rc : number;
+    if (rc < 0)
+        return rc;
+    count_read_ahead(self, file->fd, &self->mappings[number]);
+    return number;
 }
 
 static void *mmap_map(struct sl_loader *loader, int file, uint64_t offset, uint64_t length,
@@ -301,6 +324,13 @@ static void mmap_keep(struct sl_loader *loader, void *memory, uint64_t length)
 
     if (!(self->hints & SL_HINT_LOCK))
         return;
+    /* The kernel takes back none of a large folio that is locked in part. Where read-ahead brings
+     * them, what is locked is more than what stays, by no bound but the file. */
+    if (self->loader.read_ahead_bytes) {
+        sl_loader_note(loader, "shards that stay are not locked: read-ahead, which hint random "
+                               "switches off, would be locked with them");
+        return;
+    }
     if (mlock2(memory, length, MLOCK_ONFAULT) == 0)
         self->locked = true;
     else

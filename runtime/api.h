@@ -29,6 +29,7 @@ static inline struct sl_division sl_division_of(const struct sl_budget *budget, 
         .slot_bytes = slot_bytes,
         .pinned_bytes = pinned_bytes,
         .reserve_bytes = budget->reserve_bytes + budget->room_bytes,
+        .read_ahead_bytes = budget->read_ahead_bytes,
     };
 }
 

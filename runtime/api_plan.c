@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cgroups/cgroup.h"
+#include "iouring/loader.h"
 #include "iouring/probe.h"
 #include "runtime/api.h"
 #include "runtime/base/cleanup.h"
@@ -117,6 +118,19 @@ static void cleanup_predictor(struct sl_predictor **predictor)
     sl_predictor_free(*predictor);
 }
 
+/* By the loader itself, which is what will be asked when they run. */
+static int find_read_ahead(const struct sl_plan_request *request, uint64_t *bytes,
+                           struct sl_error *error)
+{
+    SL_AUTO_FREE const char **paths = calloc((size_t)request->model_count, sizeof(*paths));
+    if (!paths)
+        return sl_error_set(error, -ENOMEM, "no memory to plan");
+    for (int n = 0; n < request->model_count; n++)
+        paths[n] = request->models[n]->pack->path;
+    return sl_loader_read_ahead(request->loader, request->hints, paths, request->model_count, bytes,
+                                error);
+}
+
 static int open_predictor(const struct sl_plan_request *request, const struct sl_policy **policy,
                           struct sl_predictor **predictor, bool *estimated, struct sl_error *error)
 {
@@ -131,6 +145,10 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
         return sl_error_set(error, -ENOMEM, "no memory to plan");
     for (int n = 0; n < request->model_count; n++)
         packs[n] = request->models[n]->pack;
+    uint64_t read_ahead_bytes;
+    int code = find_read_ahead(request, &read_ahead_bytes, error);
+    if (code < 0)
+        return code;
     struct sl_device_model device = {.bytes_per_s = request->device.bytes_per_s,
                                      .latency_ns = request->device.latency_ns,
                                      .depth = PLAN_QUEUE_DEPTH,
@@ -138,13 +156,15 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
                                      .throttle_begun_ns = PLAN_THROTTLE_BEGUN_NS};
     sl_host_measure(&device.host);
     device.host.threads = request->threads ? request->threads : sl_usable_cpus();
-    int code = sl_predictor_create(packs, request->model_count, request->threads, &device,
-                                   predictor, estimated, error);
+    code = sl_predictor_create(packs, request->model_count, request->threads, &device, predictor,
+                               estimated, error);
     double threads = request->threads ? request->threads : sl_usable_cpus();
     if (code == 0 && request->cpus > 0 && request->cpus < threads)
         sl_predictor_slow_down(*predictor, threads / request->cpus);
     if (code == 0 && request->process_bytes)
         sl_predictor_set_process(*predictor, request->process_bytes);
+    if (code == 0)
+        sl_predictor_set_read_ahead(*predictor, read_ahead_bytes);
     return code;
 }
 

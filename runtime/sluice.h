@@ -276,6 +276,7 @@ struct sl_division {
     uint64_t slot_bytes;    /* for weights on their way through; without a budget: most at once */
     uint64_t pinned_bytes;  /* weights that stay across requests */
     uint64_t reserve_bytes; /* for what the kernel charges besides, and for the next image */
+    uint64_t read_ahead_bytes; /* and reads besides: loader mmap with hints that lack random */
 };
 
 /* What the session settled on. Strings live as long as the session. */
@@ -336,6 +337,7 @@ struct sl_plan_request {
     /* Held by the process that will run them, besides networks: struct sl_division of a run tells;
      * 0: what one as this would be charged in a group of its own. */
     uint64_t process_bytes;
+    const char *loader, *hints; /* as in struct sl_session_options */
 };
 
 struct sl_plan_result {

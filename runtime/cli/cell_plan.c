@@ -22,6 +22,8 @@ int cell_plan(const struct cell_request *request, const struct cell_ground *grou
         .device = ground->device,
         .read_bytes_per_s = throttle == SL_NO_LIMIT ? 0 : throttle,
         .process_bytes = ground->process_bytes,
+        .loader = cell->loader,
+        .hints = cell->hints,
     };
     return sl_plan(&asked, plan, error);
 }

@@ -11,6 +11,7 @@
 #include "runtime/cli/device_cache.h"
 #include "runtime/cli/device_profile.h"
 #include "runtime/cli/plan_dot.h"
+#include "runtime/cli/value_list.h"
 #include "runtime/report/record.h"
 #include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
@@ -27,6 +28,14 @@ static const struct cli_option options[] = {
     {"device", 0, "NAME|FILE.yaml", DEVICE_HELP, "@devices", false},
     {"depth", 0, "N|SIZE",
      "shards to read ahead, or bytes, e.g. 16M (default: the policy's choice)", NULL, false},
+    {"loader", 0, "L",
+     "how weights will be read (default: the best that this system allows); only mmap makes a "
+     "difference, with --hints",
+     "@loaders", false},
+    {"hints", 0, "LIST",
+     "with --loader mmap, what the kernel will be told: without random what it reads ahead takes "
+     "memory, too",
+     "none random sequential willneed populate lock cold pageout dontneed", false},
     {"threads", 't', "N", "threads that compute (default: the processors at hand)", NULL, false},
     {"estimate", 0, NULL,
      "do not run the networks to learn their times; estimate from FLOPs what is not known yet",
@@ -98,6 +107,12 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
         code = cli_integer(arguments, "threads", 1, 64, &threads, error);
     if (code == 0)
         code = cli_depth(arguments, &depth, &depth_bytes, error);
+    plan->request.loader = cli_text(arguments, "loader");
+    plan->request.hints = cli_text(arguments, "hints");
+    if (code == 0 && plan->request.loader)
+        code = cli_check_name(SL_KIND_LOADER, "loader", plan->request.loader, error);
+    if (code == 0)
+        code = sl_check_hints(plan->request.loader, plan->request.hints, error);
     plan->request.cpus = plan->device_limits.cpus;
     plan->request.threads = threads ? (int)threads : plan->device_limits.cores;
     plan->request.depth = (int)depth;

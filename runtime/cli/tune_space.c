@@ -230,7 +230,8 @@ static bool are_planned_alike(const struct tune_candidate *a, const struct tune_
     const struct cell *one = &a->point->request.cell, *other = &b->point->request.cell;
     return a->variant == b->variant && !strcmp(one->policy, other->policy) &&
            one->depth == other->depth && one->depth_bytes == other->depth_bytes &&
-           one->threads == other->threads &&
+           one->threads == other->threads && same_text(one->loader, other->loader) &&
+           same_text(one->hints, other->hints) &&
            a->point->request.limits.memory_bytes == b->point->request.limits.memory_bytes;
 }
 

@@ -34,13 +34,13 @@ static bool read_kib(const char *status, const char *key, uint64_t *kib)
 uint64_t sl_budget_overhead(const struct sl_budget *budget)
 {
     return budget->process_bytes + budget->activation_bytes + budget->scratch_bytes +
-           budget->reserve_bytes + budget->room_bytes;
+           budget->reserve_bytes + budget->room_bytes + budget->read_ahead_bytes;
 }
 
 uint64_t sl_budget_least(const struct sl_budget *budget, uint64_t shard_bytes)
 {
     const uint64_t bytes = shard_bytes + budget->process_bytes + budget->activation_bytes +
-                           budget->scratch_bytes + BUDGET_RESERVE_BYTES;
+                           budget->scratch_bytes + budget->read_ahead_bytes + BUDGET_RESERVE_BYTES;
     return bytes + bytes / (BUDGET_BYTES_PER_PTE - 1) + 1;
 }
 

@@ -13,6 +13,7 @@ struct sl_budget {
     uint64_t activation_bytes; /* blobs of the requests that may be active at once */
     uint64_t scratch_bytes;    /* of all executors */
     uint64_t reserve_bytes;    /* for what the kernel charges besides */
+    uint64_t read_ahead_bytes; /* and for what it reads besides (sl_loader.read_ahead_bytes) */
     uint64_t room_bytes;       /* for inputs that are decoded between batches */
     uint64_t shard_bytes;      /* what is left; UINT64_MAX without a budget */
 };

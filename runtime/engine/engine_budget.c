@@ -1,6 +1,7 @@
 /* What of the memory is for shards: budget, activations, scratch. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "cgroups/cgroup.h"
 #include "runtime/base/units.h"
@@ -65,9 +66,11 @@ static uint64_t thread_bytes(const struct sl_engine *engine)
  * of all executors. The policies with a budget have one request active at a time. */
 static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_error *error)
 {
-    engine->budget = (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
-                                        .scratch_bytes = scratch_bytes,
-                                        .activation_bytes = activation_bytes(engine)};
+    engine->budget =
+        (struct sl_budget){.total_bytes = sl_engine_total_bytes(engine),
+                           .scratch_bytes = scratch_bytes,
+                           .activation_bytes = activation_bytes(engine),
+                           .read_ahead_bytes = sl_shard_reader_ahead_bytes(&engine->reader)};
     int result =
         sl_budget_divide(&engine->budget, limit_binds(engine) ? sl_cgroup_own_free() : UINT64_MAX,
                          sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
@@ -194,6 +197,7 @@ int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_er
 int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
 {
     char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
+    char ahead[SL_UNIT_TEXT_BYTES + 16] = "";
     const struct sl_budget *budget = &engine->budget;
     uint64_t shards = 0;
     int result = least_bytes(engine, &shards, error);
@@ -201,18 +205,21 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
         return result;
     /* The process itself takes some hundred KiB more or less from run to run. */
     const uint64_t all = sl_budget_least(budget, shards);
-    const uint64_t reserve =
-        all - shards - budget->activation_bytes - budget->scratch_bytes - budget->process_bytes;
+    const uint64_t reserve = all - shards - budget->activation_bytes - budget->scratch_bytes -
+                             budget->process_bytes - budget->read_ahead_bytes;
+    if (budget->read_ahead_bytes)
+        snprintf(ahead, sizeof(ahead), ", read-ahead %s",
+                 sl_format_size(budget->read_ahead_bytes, parts[0]));
     return sl_error_set(
         error, -ENOBUFS,
         "%s of %s is too small for policy %s: it needs at least %" PRIu64
-        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s); give %" PRIu64
-        "M",
+        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s%s); give "
+        "%" PRIu64 "M",
         limit_binds(engine) ? "the memory limit" : "a budget",
         sl_format_size(budget->total_bytes, given), engine->policy->name, all,
         sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
-        sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]),
+        sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]), ahead,
         sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
 }
 

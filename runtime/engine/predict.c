@@ -30,6 +30,7 @@ struct sl_predictor {
     struct sl_device_model device;
     struct sl_handling (*handling)[SL_POLICIES_MOST]; /* [network] */
     uint64_t process_bytes;                           /* 0: what one as this is charged */
+    uint64_t read_ahead_bytes;                        /* of the kernel, as in struct sl_budget */
 };
 
 void sl_predictor_free(struct sl_predictor *predictor)
@@ -122,6 +123,11 @@ void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes)
     predictor->process_bytes = bytes;
 }
 
+void sl_predictor_set_read_ahead(struct sl_predictor *predictor, uint64_t bytes)
+{
+    predictor->read_ahead_bytes = bytes;
+}
+
 /* What is asked. */
 struct question {
     const struct sl_policy *policy;
@@ -149,6 +155,7 @@ static int divide(const struct sl_predictor *predictor, const struct question *q
         return result;
     *budget = (struct sl_budget){
         .total_bytes = question->limit_bytes,
+        .read_ahead_bytes = predictor->read_ahead_bytes,
         .scratch_bytes =
             (uint64_t)question->policy->executors *
             sl_largest_scratch(predictor->states, predictor->count, predictor->threads),
@@ -158,7 +165,8 @@ static int divide(const struct sl_predictor *predictor, const struct question *q
         predictor->process_bytes > charged ? predictor->process_bytes : charged;
     if (question->limit_bytes == UINT64_MAX)
         budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
-                              budget->scratch_bytes + process + PREDICT_ROOM_BYTES;
+                              budget->scratch_bytes + budget->read_ahead_bytes + process +
+                              PREDICT_ROOM_BYTES;
     result = sl_budget_divide(
         budget, budget->total_bytes > charged ? budget->total_bytes - charged : 0, 0, error);
     if (!result && predictor->process_bytes) {

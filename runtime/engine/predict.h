@@ -33,6 +33,8 @@ void sl_predictor_free(struct sl_predictor *predictor);
 /* What the process that will run holds besides networks, in place of what one such as this would be
  * charged in a group of its own (sl_budget_charged). */
 void sl_predictor_set_process(struct sl_predictor *predictor, uint64_t bytes);
+/* What the loader that will be used has for read_ahead_bytes (struct sl_loader); 0 until then. */
+void sl_predictor_set_read_ahead(struct sl_predictor *predictor, uint64_t bytes);
 
 /* Every run, and handling, takes `factor` (>= 1) times as long: threads that share fewer
  * processors. */

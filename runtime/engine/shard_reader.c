@@ -72,6 +72,11 @@ int sl_shard_reader_add(struct sl_shard_reader *reader, struct sl_network_state 
     return 0;
 }
 
+uint64_t sl_shard_reader_ahead_bytes(const struct sl_shard_reader *reader)
+{
+    return reader->loader ? reader->loader->read_ahead_bytes : 0;
+}
+
 int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error)
 {
     if (reader->loader)

@@ -40,6 +40,8 @@ void sl_shard_reader_know(struct sl_shard_reader *reader, struct sl_network_stat
 /* Opens the network's pack; sets state->file. */
 int sl_shard_reader_add(struct sl_shard_reader *reader, struct sl_network_state *state,
                         struct sl_error *error);
+/* What the kernel may read besides shards (sl_loader.read_ahead_bytes). */
+uint64_t sl_shard_reader_ahead_bytes(const struct sl_shard_reader *reader);
 /* Opens the loader again when it broke: 0, or -errno and no batch can run. */
 int sl_shard_reader_ready(struct sl_shard_reader *reader, struct sl_error *error);
 

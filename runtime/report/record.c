@@ -125,11 +125,12 @@ static json_t *layer_rows(const struct sl_session *session, int network,
 json_t *sl_record_division(const struct sl_division *division)
 {
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I}", "process_bytes", (json_int_t)division->process_bytes,
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "process_bytes", (json_int_t)division->process_bytes,
         "activation_bytes", (json_int_t)division->activation_bytes, "scratch_bytes",
         (json_int_t)division->scratch_bytes, "slot_bytes", (json_int_t)division->slot_bytes,
         "pinned_bytes", (json_int_t)division->pinned_bytes, "reserve_bytes",
-        (json_int_t)division->reserve_bytes);
+        (json_int_t)division->reserve_bytes, "read_ahead_bytes",
+        (json_int_t)division->read_ahead_bytes);
 }
 
 void sl_record_print_division(const json_t *division, FILE *stream)
@@ -140,9 +141,12 @@ void sl_record_print_division(const json_t *division, FILE *stream)
                  {"scratch_bytes", "scratch"}, {"slot_bytes", "slots"},
                  {"pinned_bytes", "pins"},     {"reserve_bytes", "reserve"}};
     char text[SL_UNIT_TEXT_BYTES];
+    const double ahead = sl_record_number(division, "read_ahead_bytes", 0);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         fprintf(stream, "%s%s %s", i ? ", " : "", parts[i].name,
                 sl_format_size((uint64_t)sl_record_number(division, parts[i].field, 0), text));
+    if (ahead > 0)
+        fprintf(stream, ", read-ahead %s", sl_format_size((uint64_t)ahead, text));
     fputc('\n', stream);
 }
 

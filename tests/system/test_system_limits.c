@@ -295,6 +295,96 @@ Test(system_limits, least_limits_hold_for_every_network, .timeout = 300)
     cr_expect_geq(banded, 6, "only %d runs took row bands", banded);
 }
 
+#define READING_AHEAD 128 /* sets of hints that lack random */
+
+/* One of them: bit k for word k. */
+static void hints_text(unsigned set, char text[64])
+{
+    static const char *const words[] = {"sequential", "willneed", "populate", "lock",
+                                        "cold",       "pageout",  "dontneed"};
+    size_t used = 0;
+    snprintf(text, 64, "none");
+    for (size_t k = 0; k < sizeof(words) / sizeof(*words); k++)
+        if (set & 1u << k)
+            used += (size_t)snprintf(text + used, 64 - used, "%s%s", used ? "," : "", words[k]);
+}
+
+/* What `plan` says is least for the mapped pack, which a refusal says, too, but for what processes
+ * differ by. */
+static double least_mapped(const char *hints)
+{
+    char words[96];
+    struct command command;
+    snprintf(words, sizeof(words), "4M --loader mmap --hints %s", hints);
+    json_t *tight = plan("auto", words);
+    const double least = record_number(tight, "least_memory_bytes");
+    json_decref(tight);
+    command_run(&command, "run %s --loader mmap --hints %s --memory %.0f --swap 0 -q", pack, hints,
+                least - SL_MIB);
+    const char *named = strstr(command.errors, "needs at least ");
+    cr_assert(named, "hints %s: exit code %d, %s", hints, command.exit_code, command.errors);
+    cr_expect_float_eq(strtod(named + strlen("needs at least "), NULL), least, 0.75 * SL_MIB,
+                       "hints %s: planned %.0f, %s", hints, least, command.errors);
+    command_free(&command);
+    return least;
+}
+
+/* What the kernel reads ahead of a fault is charged to the group, and cannot be taken back while it
+ * is on its way: where nothing else is left to take, it kills. Every set that leaves read-ahead on
+ * is run, by one of the networks. */
+Test(system_limits, read_ahead_does_not_kill, .timeout = 300)
+{
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("skipped: sanitizer build, in which a process keeps what it freed");
+#endif
+    require_limits();
+    static const char *const topologies[] = {"gendernet", "squeezenet", "googlenet", "mobilenet"};
+    const unsigned count = sizeof(topologies) / sizeof(*topologies);
+    for (unsigned t = 0; t < count; t++) {
+        struct command command;
+        command_run(&command, "synth %s -o %s", topologies[t], pack);
+        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
+        command_free(&command);
+        json_t *free_run = run("--memory none --timeout 60s", "ok");
+        const double used = least_mapped("none"), populated = least_mapped("populate");
+        for (unsigned set = 0; set < READING_AHEAD; set++) {
+            char hints[64], words[128];
+            if (set % 5 % count != t) /* 5: each network meets every word */
+                continue;
+            hints_text(set, hints);
+            const double least = strstr(hints, "populate") ? populated : used;
+            snprintf(words, sizeof(words),
+                     "--loader mmap --hints %s --memory %dM --swap 0 --runs 2", hints,
+                     (int)(least / SL_MIB) + 1);
+            json_t *record = run(words, "ok");
+            cr_expect_eq(record_number(record, "oom_kills"), 0, "%s: %s", topologies[t], words);
+            cr_expect_str_eq(record_text(record, "digest"), record_text(free_run, "digest"),
+                             "%s: %s", topologies[t], words);
+            json_decref(record);
+        }
+        json_decref(free_run);
+    }
+}
+
+/* A large folio that is locked in part is not taken back: pins that are locked would keep what was
+ * read ahead beyond them. */
+Test(system_limits, pins_do_not_lock_what_was_read_ahead)
+{
+    require_limits();
+    static const char *const sets[] = {"populate,lock", "lock,dontneed"};
+    for (int times = 0; times < 2; times++) {
+        for (size_t s = 0; s < sizeof(sets) / sizeof(*sets); s++) {
+            char words[128];
+            snprintf(words, sizeof(words),
+                     "--loader mmap --hints %s --memory 150M --swap 0 --runs 4 --timeout 60s",
+                     sets[s]);
+            json_t *record = run(words, "ok");
+            cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
+            json_decref(record);
+        }
+    }
+}
+
 Test(system_limits, timeout_is_a_result)
 {
     require_limits();

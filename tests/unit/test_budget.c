@@ -23,7 +23,9 @@ Test(budget, the_least_total_leaves_what_was_asked_for_and_no_page_more)
 {
     static const uint64_t wanted[] = {0, 4096, 3 * SL_MIB + 1, 700 * SL_MIB};
     for (int w = 0; w < 4; w++) {
-        struct sl_budget budget = {.activation_bytes = 5 * SL_MIB, .scratch_bytes = 77777};
+        struct sl_budget budget = {.activation_bytes = 5 * SL_MIB,
+                                   .scratch_bytes = 77777,
+                                   .read_ahead_bytes = 20 * SL_MIB};
         left_of(1000 * SL_MIB, &budget);
         const uint64_t least = sl_budget_least(&budget, wanted[w]);
         cr_expect_geq(left_of(least, &budget), wanted[w]);

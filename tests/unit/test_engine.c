@@ -295,6 +295,7 @@ Test(engine, one_digest_over_mapped_packs)
     struct sl_engine_options options = {
         .policy = "window", .threads = 1, .budget_bytes = UINT64_MAX, .verify = true};
     uint64_t digest = run_digest(&options, pack, 1, 1);
+    const char *const paths[] = {pack->path, pack->path};
     options.loader = "mmap";
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         options.reading.hints = sets[i];
@@ -305,7 +306,9 @@ Test(engine, one_digest_over_mapped_packs)
                          options.policy, sets[i] ? sets[i] : "by itself");
         }
         options.policy = "auto";
-        for (uint64_t more = 0; more < pack->weight_bytes; more += 300000) {
+        uint64_t ahead = 0;
+        cr_assert_eq(sl_loader_read_ahead("mmap", sets[i], paths, 2, &ahead, NULL), 0);
+        for (uint64_t more = ahead; more < ahead + pack->weight_bytes; more += 300000) {
             options.budget_bytes = least_budget(pack, "auto") + PROCESS_GROWTH + more;
             cr_assert_eq(run_digest(&options, pack, 2, 4), digest);
         }

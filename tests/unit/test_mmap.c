@@ -10,11 +10,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "iouring/fault_guard.h"
 #include "iouring/hints.h"
 #include "iouring/loader.h"
+#include "iouring/read_ahead.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
@@ -155,6 +157,95 @@ Test(mmap_loader, without_hints_nothing_is_read_before_its_use)
     cr_assert_eq(sum(memory, FILE_BYTES), FILE_PAGES * 'x');
     loader->ops->release(loader, memory, FILE_BYTES);
     cr_assert_eq(cached_pages(), FILE_PAGES);
+}
+
+static uint64_t window_here(void)
+{
+    SL_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    return sl_read_ahead_window_of(fd);
+}
+
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+Test(mmap_loader, read_ahead_counts_where_it_is_left_on)
+{
+    const uint64_t most = sl_read_ahead_most(window_here());
+    static const struct {
+        const char *hints;
+        uint64_t places;
+    } sets[] = {{NULL, 0},
+                {"random", 0},
+                {"none", 1},
+                {"sequential,lock", 1},
+                {"willneed,dontneed", 1},
+                {"populate", 2},
+                {"sequential,willneed,populate", 2}};
+    const char *const paths[] = {path, path};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        struct sl_error error = {0};
+        const uint64_t wanted = sets[i].places * most;
+        uint64_t two = 1;
+        LOADER loader = open_loader(sets[i].hints);
+        cr_expect_eq(loader->read_ahead_bytes, least_of(wanted, FILE_BYTES), "%s", loader->hints);
+        cr_assert_eq(sl_loader_read_ahead("mmap", sets[i].hints, paths, 2, &two, &error), 0, "%s",
+                     error.text);
+        cr_expect_eq(two, least_of(wanted, 2 * FILE_BYTES), "%s", loader->hints);
+    }
+}
+
+Test(mmap_loader, nothing_else_reads_ahead)
+{
+    static const char *const names[] = {NULL, "pread", "uring"};
+    const char *const paths[] = {path};
+    const char *const missing[] = {"/nonexistent"};
+    struct sl_error error = {0};
+    uint64_t bytes = 1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        bytes = 1;
+        cr_assert_eq(sl_loader_read_ahead(names[i], NULL, paths, 1, &bytes, &error), 0);
+        cr_expect_eq(bytes, 0);
+    }
+    cr_expect_eq(sl_loader_read_ahead("pread", "none", paths, 1, &bytes, &error), -EINVAL);
+    cr_expect_eq(sl_loader_read_ahead("mmap", "none", missing, 1, &bytes, &error), -ENOENT);
+}
+
+Test(mmap_loader, a_fault_reads_no_more_than_the_window)
+{
+    require_page_cache();
+    static const char *const sets[] = {"none", "sequential"};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        LOADER loader = open_loader(sets[i]);
+        struct sl_error error = {0};
+        char *memory;
+        cr_assert_eq(load(loader, FILE_BYTES / 2, SPAN, &memory), 0);
+        cr_assert_eq(sum(memory, BLOCK), 'x');
+        cr_expect_leq(cached_pages(), 1 + window_here() / BLOCK, "%s", sets[i]);
+        cr_assert_eq(sl_file_drop_cache(path, &error), 0, "%s", error.text);
+    }
+}
+
+Test(mmap_loader, nothing_is_locked_where_it_is_read_ahead)
+{
+    static const char *const sets[] = {"lock", "willneed,populate,lock", "sequential,lock"};
+    if (!window_here())
+        cr_skip_test("skipped: the device has no read-ahead");
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        LOADER loader = open_loader(sets[i]);
+        char *memory;
+        cr_assert_eq(load(loader, SPAN, SPAN, &memory), 0);
+        cr_expect_str_eq(loader->notes, "");
+        loader->ops->keep(loader, memory, SPAN);
+        cr_expect(strstr(loader->notes, "not locked: read-ahead"), "'%s'", loader->notes);
+    }
+}
+
+Test(mmap_loader, the_window_of_an_unknown_device_is_that_of_any)
+{
+    cr_expect_geq(sl_read_ahead_window(makedev(0, 999999)), window_here());
 }
 
 Test(mmap_loader, pageout_frees_what_was_read)

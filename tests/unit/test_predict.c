@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "policies/policy.h"
+#include "runtime/base/units.h"
 #include "runtime/engine/predict.h"
 #include "runtime/engine/times.h"
 #include "tests/unit/pack_fixture.h"
@@ -182,6 +183,32 @@ Test(predict, activations_of_all_that_are_active)
     const uint64_t at_once = predict_many(&free_host, "partial", 3).budget.activation_bytes;
     cr_expect_geq(at_once, 3 * (one - one / 4));
     cr_expect_lt(chained, at_once);
+}
+
+Test(predict, read_ahead_is_part_of_the_least_limit)
+{
+    const struct sl_device_model device = {.bytes_per_s = 1000000000, .latency_ns = 1, .depth = 32};
+    const struct sl_pack *const packs[] = {pack};
+    struct sl_predictor *predictor;
+    struct sl_prediction with, without;
+    struct sl_error error = {0};
+    bool estimated;
+    cr_assert_eq(sl_predictor_create(packs, 1, 1, &device, &predictor, &estimated, &error), 0, "%s",
+                 error.text);
+    for (int p = 0; sl_policy_at(p); p++) {
+        const struct sl_policy *policy = sl_policy_at(p);
+        sl_predictor_set_read_ahead(predictor, 0);
+        cr_assert_eq(sl_predict(predictor, policy, UINT64_MAX, 0, 0, &without, &error), 0);
+        sl_predictor_set_read_ahead(predictor, 20 * SL_MIB);
+        cr_assert_eq(sl_predict(predictor, policy, UINT64_MAX, 0, 0, &with, &error), 0);
+        const uint64_t more = with.least_limit_bytes - without.least_limit_bytes;
+        /* Page tables are part of it, too, and the process grows. */
+        cr_expect(more >= 20 * SL_MIB && more < 21 * SL_MIB, "%s: %llu", policy->name,
+                  (unsigned long long)more);
+        cr_expect_eq(with.budget.read_ahead_bytes, 20 * SL_MIB);
+        cr_expect_eq(with.makespan_ns, without.makespan_ns, "%s", policy->name);
+    }
+    sl_predictor_free(predictor);
 }
 
 /* A throttle lets what belongs to two slices of 100 ms through at once: one request of a small
