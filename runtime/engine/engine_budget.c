@@ -263,10 +263,8 @@ int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_err
 static uint64_t planned_free(const struct sl_engine *engine)
 {
     const struct sl_budget *budget = &engine->budget;
-    const uint64_t held = budget->process_bytes + budget->reserve_bytes +
-                          sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
-                          sl_pool_used(engine->pool, SL_POOL_SCRATCH) +
-                          sl_pool_used(engine->pool, SL_POOL_SLOTS);
+    const uint64_t held =
+        sl_budget_overhead(budget) - budget->room_bytes + sl_pool_used(engine->pool, SL_POOL_SLOTS);
     return budget->total_bytes > held ? budget->total_bytes - held : 0;
 }
 
