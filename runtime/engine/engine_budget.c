@@ -11,6 +11,9 @@
 #define WHOLE_PAGES_SHARE 8
 /* What threads, tables and plans may take until the budget is divided for the last time. */
 #define STILL_TO_COME_BYTES SL_MIB
+/* What the process itself takes more or less from run to run: the kernel charges 64 pages at a time
+ * for each processor. */
+#define FROM_RUN_TO_RUN_BYTES (SL_MIB / 2)
 /* A thread's stacks, the kernel's and its own, and its tables. */
 #define THREAD_BYTES (32 * SL_KIB)
 /* Beside what was asked for, so that it can be had again: the heap does not give all of it back. */
@@ -203,8 +206,7 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
     int result = least_bytes(engine, &shards, error);
     if (result)
         return result;
-    /* The process itself takes some hundred KiB more or less from run to run. */
-    const uint64_t all = sl_budget_least(budget, shards);
+    const uint64_t all = sl_budget_least(budget, shards) + FROM_RUN_TO_RUN_BYTES;
     const uint64_t reserve = all - shards - budget->activation_bytes - budget->scratch_bytes -
                              budget->process_bytes - budget->read_ahead_bytes;
     if (budget->read_ahead_bytes)
@@ -220,7 +222,7 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
         sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
         sl_format_size(budget->scratch_bytes, parts[2]),
         sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]), ahead,
-        sl_align_up(all + SL_MIB / 2, SL_MIB) / SL_MIB);
+        sl_align_up(all, SL_MIB) / SL_MIB);
 }
 
 /* What may be taken beside all that is held. */
