@@ -385,6 +385,34 @@ Test(system_limits, pins_do_not_lock_what_was_read_ahead)
     }
 }
 
+/* Given exactly, whatever the kernel charges from run to run. */
+Test(system_limits, the_number_of_a_refusal_does)
+{
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("skipped: sanitizer build, in which a process keeps what it freed");
+#endif
+    require_limits();
+    static const char *const topologies[] = {"squeezenet", "mobilenet", "gendernet"};
+    static const char *const policies[] = {"window", "auto"};
+    for (int t = 0; t < 3; t++) {
+        struct command command;
+        command_run(&command, "synth %s -o %s", topologies[t], pack);
+        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
+        command_free(&command);
+        for (int p = 0; p < 2; p++) {
+            char words[128];
+            command_run(&command, "run %s --policy %s --memory 4M --swap 0", pack, policies[p]);
+            const char *number = strstr(command.errors, "at least ");
+            cr_assert_not_null(number, "%s: %s", topologies[t], command.errors);
+            snprintf(words, sizeof(words), "--policy %s --memory %llu --swap 0 --runs 2",
+                     policies[p], strtoull(number + strlen("at least "), NULL, 10));
+            command_free(&command);
+            for (int again = 0; again < 3; again++)
+                json_decref(run(words, "ok"));
+        }
+    }
+}
+
 Test(system_limits, timeout_is_a_result)
 {
     require_limits();
