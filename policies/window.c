@@ -61,6 +61,31 @@ static bool within_distance(const struct sl_policy_view *view, uint64_t bytes)
            view->unrun_bytes + bytes <= view->ahead_bytes;
 }
 
+/* The shard that the next unit waits for while nothing else is on its way; -1 = none. */
+static int missing_shard(const struct sl_policy_view *view, int current)
+{
+    if (current < 0 || view->reads_in_flight)
+        return -1;
+    const struct sl_policy_network *network = &view->networks[current];
+    if (!network->active || network->running)
+        return -1;
+    int shard = network->unit_shard[network->next_unit];
+    return shard >= 0 && network->residency[shard] == SL_SHARD_ABSENT ? shard : -1;
+}
+
+/* Of the shards that lie ahead of the run, one to give up. */
+static struct sl_step drop_ahead(const struct sl_policy_view *view)
+{
+    for (int n = view->network_count - 1; n >= 0; n--) {
+        const struct sl_policy_network *network = &view->networks[n];
+        for (int s = network->shard_count - 1; s >= 0; s--)
+            if (network->residency[s] == SL_SHARD_RESIDENT && !network->ran[s] &&
+                !network->pinned[s])
+                return sl_step_make(SL_STEP_DROP, n, s);
+    }
+    return SL_WAIT;
+}
+
 /* Filling a whole window takes the loop some milliseconds, while the first shards have arrived:
  * they run as soon as the device has enough to do. */
 static bool begins_early(const struct sl_policy_view *view, int current)
@@ -88,11 +113,18 @@ static struct sl_step window_next(void *state, const struct sl_policy_view *view
         return sl_step_make(SL_STEP_ADMIT, current, 0);
     if (begins_early(view, current))
         return sl_step_make(SL_STEP_RUN, current, view->networks[current].next_unit);
-    int network;
+    /* Other pins may leave what was read ahead for the old ones in the way: of what is missing now,
+     * nothing that lies further ahead. */
+    int network, missing = missing_shard(view, current);
+    const uint64_t room = view->budget_bytes - view->used_bytes;
+    if (missing >= 0)
+        return view->networks[current].shard_bytes[missing] <= room
+                   ? sl_step_make(SL_STEP_LOAD, current, missing)
+                   : drop_ahead(view);
     int shard = wanted_shard(view, current, &network);
     uint64_t bytes = shard >= 0 ? view->networks[network].shard_bytes[shard] : 0;
     if (shard >= 0 && view->reads_in_flight < view->reads_most && within_distance(view, bytes) &&
-        bytes <= view->budget_bytes - view->used_bytes)
+        bytes <= room)
         return sl_step_make(SL_STEP_LOAD, network, shard);
     if (admits)
         return sl_step_make(SL_STEP_ADMIT, current, 0);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "policies/policy.h"
 #include "runtime/engine/schedule.h"
 
 /* A policy that plays back steps from its state's owner. */
@@ -99,6 +100,53 @@ Test(schedule, runs_a_request_to_its_end)
     cr_assert_eq(view->networks[0].first_absent, 0);
     cr_assert_eq(view->networks[0].requests_left, 3);
     cr_assert_eq(view->executors_idle, 1);
+}
+
+/* Follows auto until it waits; every load ends at once. Returns what ended the last step. */
+static int follow(struct sl_schedule *followed, int *loads)
+{
+    struct sl_step step;
+    int code;
+    while ((code = sl_schedule_next(followed, 0, &step, &error)) == 0 &&
+           step.kind != SL_STEP_WAIT) {
+        *loads += step.kind == SL_STEP_LOAD;
+        if (step.kind == SL_STEP_LOAD)
+            sl_schedule_loaded(followed, 0, step.index, &error);
+        if (step.kind == SL_STEP_RUN)
+            sl_schedule_ran(followed, 0, step.index, &error);
+    }
+    return code;
+}
+
+/* What was read ahead for a pass with the pins that it had is in the way with others, by its number
+ * (depth) or by its bytes. */
+Test(schedule, other_pins_leave_nothing_in_the_way)
+{
+    static const struct sl_schedule_layer four[] = {{.shard_count = 4}};
+    static const uint64_t sizes[] = {8192, 4096, 4096, 8192};
+    static const uint8_t before[] = {1, 1, 0, 0}, after[] = {0, 0, 0, 1};
+    static const struct sl_schedule_options options[] = {{.budget_bytes = 40960, .depth = 1},
+                                                         {.budget_bytes = 16384}};
+    for (int o = 0; o < 2; o++) {
+        struct sl_schedule *pinned = NULL;
+        struct sl_schedule_network net = {
+            .name = "net", .layer_count = 1, .layers = four, .shard_bytes = sizes};
+        int loads = 0;
+        cr_assert_eq(
+            sl_schedule_create(&net, 1, sl_policy_find("auto"), &options[o], &pinned, &error), 0,
+            "%s", error.text);
+        sl_schedule_pin(pinned, 0, o ? (const uint8_t[]){0, 1, 0, 0} : before);
+        for (int pass = 0; pass < 3; pass++) {
+            sl_schedule_arrive(pinned, 0, 0, (uint64_t)(2 - pass));
+            cr_assert_eq(follow(pinned, &loads), 0, "case %d, pass %d: %s", o, pass, error.text);
+            cr_assert(sl_schedule_idle(pinned), "case %d, pass %d", o, pass);
+            sl_schedule_pin(pinned, 0, after);
+            while (sl_schedule_drop_unpinned(pinned, 0) >= 0)
+                ;
+        }
+        cr_expect_geq(loads, 4);
+        sl_schedule_free(pinned);
+    }
 }
 
 static uint64_t wants_a_megabyte(const struct sl_policy_view *view)
