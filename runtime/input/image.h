@@ -38,6 +38,9 @@ bool sl_png_is(const uint8_t *bytes, size_t length);
  * orientation is applied to JPEG as OpenCV does. image: empty but for its room. */
 int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
                    struct sl_error *error);
+/* Takes out of a PNG file in memory what no pixel depends on (texts, Exif, ...), of which libpng
+ * would keep copies, unpacked. Returns what is left of length. */
+size_t sl_png_strip(uint8_t *bytes, size_t length);
 int sl_png_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,
                   struct sl_error *error);
 

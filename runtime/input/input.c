@@ -37,8 +37,10 @@ static int read_image(const struct input_file *file, const struct sl_preprocessi
     if (code < 0)
         return code;
     SL_AUTO(sl_image_free) struct sl_image image = {.room = room};
-    code = sl_jpeg_is(bytes, length) ? sl_jpeg_decode(path, bytes, length, &image, error)
-                                     : sl_png_decode(path, bytes, length, &image, error);
+    if (sl_jpeg_is(bytes, length))
+        code = sl_jpeg_decode(path, bytes, length, &image, error);
+    else
+        code = sl_png_decode(path, bytes, sl_png_strip(bytes, length), &image, error);
     return code < 0 ? code : sl_preprocess(path, &image, preprocessing, shape, values, error);
 }
 

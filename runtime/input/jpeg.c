@@ -22,7 +22,6 @@ struct jpeg_library {
     struct jpeg_error_mgr *(*std_error)(struct jpeg_error_mgr *);
     void (*create)(j_decompress_ptr, int, size_t);
     void (*memory_source)(j_decompress_ptr, const unsigned char *, unsigned long);
-    void (*save_markers)(j_decompress_ptr, int, unsigned int);
     int (*read_header)(j_decompress_ptr, boolean);
     boolean (*start)(j_decompress_ptr);
     JDIMENSION (*read_scanlines)(j_decompress_ptr, JSAMPARRAY, JDIMENSION);
@@ -36,7 +35,6 @@ static int jpeg_library_open(struct jpeg_library *library, const char *name, str
         {"jpeg_std_error", &library->std_error},
         {"jpeg_CreateDecompress", &library->create},
         {"jpeg_mem_src", &library->memory_source},
-        {"jpeg_save_markers", &library->save_markers},
         {"jpeg_read_header", &library->read_header},
         {"jpeg_start_decompress", &library->start},
         {"jpeg_read_scanlines", &library->read_scanlines},
@@ -56,7 +54,6 @@ struct decoder {
     jmp_buf escape;
     char message[JMSG_LENGTH_MAX];
     struct sl_image image;
-    int orientation;
 };
 
 static void on_error(j_common_ptr state)
@@ -95,6 +92,8 @@ static uint32_t read_u32(const uint8_t *bytes, bool big_endian)
     return big_endian ? first << 16 | second : second << 16 | first;
 }
 
+#define MARKER_APP1      0xe1
+#define MARKER_SCAN      0xda
 #define EXIF_ORIENTATION 0x0112
 
 /* Orientation (1 to 8) in an APP1 marker, 1 when there is none. Layout: "Exif\0\0", a TIFF header
@@ -121,6 +120,26 @@ static int exif_orientation(const uint8_t *data, size_t length)
     return 1;
 }
 
+/* That of the first Exif marker before the image itself. libjpeg would keep a copy of them all. */
+static int find_orientation(const uint8_t *bytes, size_t length)
+{
+    size_t at = 2;
+    while (length >= 4 && at <= length - 4 && bytes[at + 1] != MARKER_SCAN) {
+        if (bytes[at] != 0xff || bytes[at + 1] == 0xff || !bytes[at + 1]) {
+            at++; /* stray bytes, fill bytes */
+            continue;
+        }
+        const size_t size = read_u16(bytes + at + 2, true);
+        if (size < 2 || size > length - at - 2)
+            break;
+        const uint8_t *data = bytes + at + 4;
+        if (bytes[at + 1] == MARKER_APP1 && size >= 8 && !memcmp(data, "Exif\0\0", 6))
+            return exif_orientation(data, size - 2);
+        at += 2 + size;
+    }
+    return 1;
+}
+
 /* What libjpeg takes besides: rows in several stages and, when not every scan has all of the image,
  * the coefficients of all blocks. */
 static uint64_t library_bytes(const struct jpeg_decompress_struct *state)
@@ -142,15 +161,10 @@ static int decode_rows(const struct jpeg_library *library, struct decoder *decod
                        const char *name, struct sl_error *error)
 {
     struct jpeg_decompress_struct *state = &decoder->state;
-    library->save_markers(state, JPEG_APP0 + 1, 0xffff);
     library->read_header(state, TRUE);
     int code = sl_image_check_size(name, state->image_width, state->image_height, error);
     if (code < 0)
         return code;
-    decoder->orientation = 1;
-    if (state->marker_list)
-        decoder->orientation =
-            exif_orientation(state->marker_list->data, state->marker_list->data_length);
     state->out_color_space = state->jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
     if (state->jpeg_color_space == JCS_CMYK || state->jpeg_color_space == JCS_YCCK)
         return sl_error_set(error, -EINVAL,
@@ -221,7 +235,8 @@ static int decode(const struct jpeg_library *library, struct decoder *decoder, c
     library->memory_source(&decoder->state, bytes, length);
     int code = decode_rows(library, decoder, name, error);
     library->destroy(&decoder->state);
-    return code ? code : apply_orientation(name, &decoder->image, decoder->orientation, error);
+    return code ? code
+                : apply_orientation(name, &decoder->image, find_orientation(bytes, length), error);
 }
 
 int sl_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, struct sl_image *image,

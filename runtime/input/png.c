@@ -38,6 +38,44 @@ bool sl_png_is(const uint8_t *bytes, size_t length)
     return length >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8);
 }
 
+#define SIGNATURE_BYTES 8
+#define CHUNK_BYTES     12 /* length, type and checksum around its data */
+/* Larger than any profile of sRGB, the only ones that change an image. */
+#define PROFILE_MOST_BYTES 8192
+
+/* Whether pixels depend on it; what libpng would only keep is not read. */
+static bool is_needed(const uint8_t *type, uint32_t length)
+{
+    static const char types[][5] = {"IHDR", "PLTE", "tRNS", "IDAT", "IEND",
+                                    "gAMA", "cHRM", "sRGB", "sBIT", "bKGD"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (!memcmp(type, types[i], 4))
+            return true;
+    const bool ancillary = type[0] & 0x20;
+    return !ancillary || (!memcmp(type, "iCCP", 4) && length <= PROFILE_MOST_BYTES);
+}
+
+size_t sl_png_strip(uint8_t *bytes, size_t length)
+{
+    size_t from = SIGNATURE_BYTES, to = SIGNATURE_BYTES;
+    while (length >= CHUNK_BYTES && from <= length - CHUNK_BYTES) {
+        const uint8_t *chunk = bytes + from;
+        const uint32_t data = (uint32_t)chunk[0] << 24 | (uint32_t)chunk[1] << 16 |
+                              (uint32_t)chunk[2] << 8 | chunk[3];
+        const size_t whole = (size_t)data + CHUNK_BYTES;
+        if (whole > length - from)
+            break;
+        if (is_needed(chunk + 4, data)) {
+            memmove(bytes + to, chunk, whole);
+            to += whole;
+        }
+        from += whole;
+    }
+    /* Of a damaged file the rest stays, for libpng to say what is wrong. */
+    memmove(bytes + to, bytes + from, length - from);
+    return to + length - from;
+}
+
 static int decode(const struct png_library *library, const char *name, const uint8_t *bytes,
                   size_t length, struct sl_image *image, struct sl_error *error)
 {

@@ -122,6 +122,60 @@ Test(image_formats, exif_orientation)
     }
 }
 
+/* Bytes with `count` more put in at a place; the caller's. */
+static uint8_t *insert(const uint8_t *bytes, size_t length, size_t at, const uint8_t *more,
+                       size_t count)
+{
+    uint8_t *longer = malloc(length + count);
+    cr_assert_not_null(longer);
+    memcpy(longer, bytes, at);
+    memcpy(longer + at, more, count);
+    memcpy(longer + at + count, bytes + at, length - at);
+    return longer;
+}
+
+/* Cameras write other markers of that number before it, of up to 64 KiB each, and stray bytes. */
+Test(image_formats, exif_is_found_behind_others)
+{
+    static uint8_t other[65537 + 3] = {0xff, 0xe1, 0xff, 0xff, 'h', 't', 't', 'p'};
+    memcpy(other + 65537, "abc", 3);
+    size_t length;
+    SL_AUTO_FREE uint8_t *bytes = make_jpeg(3, 6, &length);
+    SL_AUTO_FREE uint8_t *longer = insert(bytes, length, 2, other, sizeof(other));
+    SL_AUTO(sl_image_free) struct sl_image image = {0};
+    struct sl_error error = {0};
+    cr_assert_eq(sl_jpeg_decode("x", longer, length + sizeof(other), &image, &error), 0, "%s",
+                 error.text);
+    cr_expect_eq(image.width, HEIGHT);
+}
+
+/* What is left out of a PNG: a text and a profile too large to be one of sRGB, but not a small one
+ * nor what is critical. Cut off anywhere, nothing is read behind the end (under ASan). */
+Test(image_formats, png_is_stripped)
+{
+    static const char *const types[] = {"tEXt", "iCCP", "eXIf", "iCCP", "PLTE"};
+    static const size_t lengths[] = {3, 60000, 0, 100, 3};
+    size_t length;
+    SL_AUTO_FREE uint8_t *bytes = make_png(PNG_FORMAT_RGB, &length);
+    for (size_t t = 0; t < sizeof(types) / sizeof(*types); t++) {
+        const bool stays = t >= 3;
+        uint8_t chunk[60000 + 12] = {[2] = (uint8_t)(lengths[t] >> 8), (uint8_t)lengths[t]};
+        memcpy(chunk + 4, types[t], 4);
+        const size_t added = lengths[t] + 12;
+        SL_AUTO_FREE uint8_t *longer = insert(bytes, length, 33, chunk, added);
+        cr_expect_eq(sl_png_strip(longer, length + added), length + (stays ? added : 0), "%s",
+                     types[t]);
+        if (!stays)
+            cr_expect_arr_eq(longer, bytes, length);
+        SL_AUTO_FREE uint8_t *again = insert(bytes, length, 33, chunk, added);
+        for (size_t cut = 8; cut < 200; cut++) {
+            SL_AUTO_FREE uint8_t *part = malloc(cut);
+            memcpy(part, again, cut);
+            cr_expect_leq(sl_png_strip(part, cut), cut);
+        }
+    }
+}
+
 Test(image_formats, png_of_every_kind)
 {
     static const int formats[] = {PNG_FORMAT_GRAY, PNG_FORMAT_RGB, PNG_FORMAT_RGBA, PNG_FORMAT_GA};
