@@ -420,13 +420,14 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
         }
         if (!result)
             sl_engine_note_step(engine, &step);
-        if (!result && (step.kind == SL_STEP_LOAD || step.kind == SL_STEP_RUN))
+        const bool takes_time = step.kind == SL_STEP_LOAD || step.kind == SL_STEP_RUN;
+        if (!result && takes_time)
             result = reap_reads(engine, error);
         if (result)
             return result;
         if (engine->interrupted)
             return sl_error_set(error, -EINTR, "interrupted");
-        if (step.kind == SL_STEP_RUN)
+        if (takes_time)
             result = sl_engine_follow_limit(engine, error);
         if (result)
             return result;
