@@ -30,7 +30,7 @@ static int read_image(const struct input_file *file, const struct sl_preprocessi
 {
     const char *path = file->path;
     SL_AUTO_FREE unsigned char *bytes = NULL;
-    size_t length;
+    size_t length = 0;
     int code = sl_room_ask(room, file->bytes, error);
     if (code == 0)
         code = sl_file_read_whole(path, SL_INPUT_FILE_MOST_BYTES, &bytes, &length, error);
