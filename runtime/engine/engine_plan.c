@@ -73,7 +73,11 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
         sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
     if (result == -ENOBUFS)
         return sl_engine_refuse_budget(engine, error);
-    if (!result && !engine->reader.maps) {
+    /* Shards are moved only within what is left between the ends: pages that no shard lay in yet
+     * would be charged beyond the limit, and v2 lets a process over memory.high have one in
+     * seconds. */
+    if (!result && !engine->reader.maps &&
+        !sl_pool_shrink_slots(engine->pool, budget->shard_bytes)) {
         sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
         sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
     }

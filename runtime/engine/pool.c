@@ -55,11 +55,12 @@ void sl_pool_release_slots(struct sl_pool *pool)
     pool->slots_bound = UINT64_MAX;
 }
 
-void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
+bool sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
     pool->slots_bound = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
     sl_warmer_stop(&pool->warmer);
     sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES);
+    return pool->region.bytes <= pool->slots_bound;
 }
 
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)

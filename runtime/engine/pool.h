@@ -33,8 +33,9 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes);
 
 /* A lower bound, which the slots taken now fit: what the region has beyond it goes back to the
- * kernel, as far as no slot lies there; sl_pool_compact_slots moves them out of the way. */
-void sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
+ * kernel, as far as no slot lies there. False when some do: sl_pool_compact_slots moves them out of
+ * the way. */
+bool sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes);
 
 /* Gives all memory of slots back to the kernel and lifts the bound. No slot is taken. */
 void sl_pool_release_slots(struct sl_pool *pool);

@@ -159,10 +159,26 @@ int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t 
     return 0;
 }
 
-void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
+static void cut_high_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
+{
+    struct sl_extent *highest = &region->free[region->free_count - 1];
+    if (highest->offset + highest->bytes < region->bytes)
+        return;
+    uint64_t left = bytes > highest->offset ? bytes : highest->offset;
+    const uint64_t part = ((uint64_t)(uintptr_t)region->base + left) % granule;
+    if (part <= left - highest->offset)
+        left -= part;
+    munmap(region->base + left, region->bytes - left);
+    region->bytes = left;
+    highest->bytes = left - highest->offset;
+    if (!highest->bytes)
+        remove_extent(region, region->free_count - 1);
+}
+
+static void cut_low_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
 {
     struct sl_extent *lowest = region->free;
-    if (!region->base || bytes >= region->bytes || !region->free_count || lowest->offset)
+    if (lowest->offset)
         return;
     uint64_t least = region->bytes - bytes;
     uint64_t end = (uint64_t)(uintptr_t)region->base + least;
@@ -177,6 +193,14 @@ void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
     lowest->bytes -= cut;
     if (!lowest->bytes)
         remove_extent(region, 0);
+}
+
+void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
+{
+    if (bytes < region->bytes && region->free_count)
+        cut_high_end(region, bytes, granule);
+    if (bytes < region->bytes && region->free_count)
+        cut_low_end(region, bytes, granule);
 }
 
 void sl_region_trim(struct sl_region *region)

@@ -43,8 +43,8 @@ struct sl_piece {
  * them. pieces are all pieces in use, and are sorted; one that does not move may be listed twice.
  * -ENOMEM changes nothing. */
 int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t count);
-/* Gives up the region's low end, as far as it is free, so that `bytes` remain; a page of granule
- * bytes that would remain in part goes whole where it is free. */
+/* Gives up the region's ends, as far as they are free, the high one first, so that `bytes` remain;
+ * a page of granule bytes that would remain in part goes whole where it is free. */
 void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule);
 /* Hands the pages of all free extents back to the kernel. */
 void sl_region_trim(struct sl_region *region);

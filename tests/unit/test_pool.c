@@ -120,6 +120,31 @@ Test(region, is_cut_from_its_low_end_as_far_as_that_is_free)
     sl_region_destroy(&region);
 }
 
+Test(region, is_cut_from_both_ends)
+{
+    struct sl_region region = {0};
+    cr_assert_eq(sl_region_create(&region, 64 * PAGE), 0);
+    char *first = sl_region_take(&region, 8 * PAGE, false);
+    char *second = sl_region_take(&region, 8 * PAGE, false);
+    memset(second, 7, 8 * PAGE);
+    sl_region_cut(&region, 32 * PAGE, PAGE);
+    cr_expect_eq(region.bytes, 32 * PAGE);
+    cr_expect_eq(region.base, first);
+    sl_region_give(&region, first, 8 * PAGE);
+    sl_region_cut(&region, 12 * PAGE, PAGE);
+    cr_expect_eq(region.bytes, 12 * PAGE, "16 pages to the end of what is in use, 4 from below");
+    cr_expect_eq(region.base, first + 4 * PAGE);
+    sl_region_cut(&region, 4 * PAGE, PAGE);
+    cr_expect_eq(region.bytes, 8 * PAGE);
+    cr_expect_eq(region.base, second);
+    cr_expect_eq(region.free_count, 0);
+    cr_expect(second[0] == 7 && second[8 * PAGE - 1] == 7);
+    sl_region_give(&region, second, 8 * PAGE);
+    sl_region_cut(&region, 5 * PAGE, 1024 * PAGE);
+    cr_expect_leq(region.bytes, 5 * PAGE);
+    sl_region_destroy(&region);
+}
+
 Test(region, an_empty_one_gives_nothing)
 {
     struct sl_region region = {0};
