@@ -1,6 +1,6 @@
 /* The engine's inside, shared by its parts: engine.c (interface and event loop), engine_budget.c
  * (what shards may take), engine_plan.c (schedule, pins, bound), engine_pace.c (what is in flight),
- * engine_events.c (what is recorded). */
+ * engine_blobs.c (inputs and outputs), engine_events.c (what is recorded). */
 #ifndef SLUICE_ENGINE_ENGINE_STATE_H
 #define SLUICE_ENGINE_ENGINE_STATE_H
 
@@ -62,6 +62,10 @@ void sl_engine_drain(struct sl_engine *engine);
 /* Before so many bytes are taken for good: -ENOBUFS as sl_engine_refuse_budget has it when the
  * policy keeps to a budget and that leaves less. No executor is there yet. */
 int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_error *error);
+
+/* The network's inputs and outputs, unless it has them; -ENOBUFS as above. */
+int sl_engine_take_blobs(struct sl_engine *engine, struct sl_network_state *state,
+                         struct sl_error *error);
 
 /* What the executors that are still to be made will take. */
 uint64_t sl_engine_executor_bytes(const struct sl_engine *engine);
