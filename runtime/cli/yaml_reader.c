@@ -162,9 +162,11 @@ int yaml_read_file(const char *path, struct yaml_file *file, struct sl_error *er
         return fd;
     }
     SL_AUTO_FILE FILE *stream = fdopen(fd, "r");
-    if (!stream || fstat(fd, &status))
+    if (!stream)
         return sl_error_errno(error, "cannot read %s", path);
     fd = -1;
+    if (fstat(fileno(stream), &status))
+        return sl_error_errno(error, "cannot read %s", path);
     if (S_ISDIR(status.st_mode))
         return sl_error_set(error, -EISDIR, "cannot read %s: it is a directory", path);
     SL_AUTO_FREE char *text = malloc(FILE_MOST_BYTES + 1);
