@@ -144,8 +144,8 @@ struct sl_session_options {
     /* Loader mmap only: what the kernel is told of the mapping, words of random sequential willneed
      * populate lock cold pageout dontneed, separated by commas, or "none"; NULL: its choice. */
     const char *hints;
-    uint64_t
-        budget_bytes; /* memory that sluice allows itself; 0: the limit of its cgroup, if any */
+    /* Memory that sluice allows itself; its cgroup's limit where that is lower. 0: that, if any. */
+    uint64_t budget_bytes;
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool trust;                  /* skip the checksum of every shard */
     /* What the session does is recorded here (runtime/engine/events.h): reads, runs with their page

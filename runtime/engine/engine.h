@@ -12,12 +12,13 @@
 #include "runtime/engine/events.h"
 
 struct sl_engine_options {
-    const char *policy;          /* NULL: "auto" */
-    const char *loader;          /* NULL: by itself */
-    int threads;                 /* of each kernel; 0: the CPUs this process may use */
-    int depth;                   /* shards ahead; 0: the policy's choice */
-    uint64_t ahead_bytes;        /* the same in bytes */
-    uint64_t budget_bytes;       /* all that this process may hold; at most its cgroup's limit */
+    const char *policy;   /* NULL: "auto" */
+    const char *loader;   /* NULL: by itself */
+    int threads;          /* of each kernel; 0: the CPUs this process may use */
+    int depth;            /* shards ahead; 0: the policy's choice */
+    uint64_t ahead_bytes; /* the same in bytes */
+    /* All that this process may hold; its cgroup's limit where that is lower. UINT64_MAX: that. */
+    uint64_t budget_bytes;
     uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
     bool verify; /* checksum every shard after its read, or before its run where reads are lazy */
     struct sl_loader_options reading; /* of the loader; depth 0: 32 */
