@@ -17,14 +17,19 @@
 static char directory[] = "/var/tmp/sluice-test-limits-XXXXXX";
 static char pack[sizeof(directory) + 16];
 
-static void set_up(void)
+static void synth(const char *topology, const char *path)
 {
     struct command command;
-    cr_assert_not_null(mkdtemp(directory));
-    snprintf(pack, sizeof(pack), "%s/net.sluice", directory);
-    command_run(&command, "synth facenet -o %s", pack);
+    command_run(&command, "synth %s -o %s", topology, path);
     cr_assert_eq(command.exit_code, 0, "%s", command.errors);
     command_free(&command);
+}
+
+static void set_up(void)
+{
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(pack, sizeof(pack), "%s/net.sluice", directory);
+    synth("facenet", pack);
 }
 
 static void tear_down(void)
@@ -151,11 +156,8 @@ Test(system_limits, networks_that_take_turns_do_not_meet_the_limit)
     const char *const names[] = {"squeezenet", "googlenet", "mobilenet"};
     char paths[3][sizeof(directory) + 24], packs[sizeof(paths)];
     for (int n = 0; n < 3; n++) {
-        struct command command;
         snprintf(paths[n], sizeof(paths[n]), "%s/%s.sluice", directory, names[n]);
-        command_run(&command, "synth %s -o %s", names[n], paths[n]);
-        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
-        command_free(&command);
+        synth(names[n], paths[n]);
     }
     snprintf(packs, sizeof(packs), "%s %s %s", paths[0], paths[1], paths[2]);
     char words[128];
@@ -200,10 +202,7 @@ Test(system_limits, mapped_packs_stay_within_the_limit)
 Test(system_limits, row_bands_run_where_whole_blobs_do_not_fit)
 {
     require_limits();
-    struct command command;
-    command_run(&command, "synth vgg19 -o %s", pack);
-    cr_assert_eq(command.exit_code, 0, "%s", command.errors);
-    command_free(&command);
+    synth("vgg19", pack);
     json_t *free_run = run("--policy window --memory none --timeout 60s", "ok");
     cr_expect_gt(record_number(free_run, "activation_bytes"), 24.0 * SL_MIB);
     const char *const policies[] = {"window", "auto"};
@@ -278,10 +277,7 @@ Test(system_limits, least_limits_hold_for_every_network, .timeout = 300)
                                              "mobilenet", "resnet50", "vgg16"};
     int banded = 0;
     for (size_t t = 0; t < sizeof(topologies) / sizeof(*topologies); t++) {
-        struct command command;
-        command_run(&command, "synth %s -o %s", topologies[t], pack);
-        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
-        command_free(&command);
+        synth(topologies[t], pack);
         json_t *free_run = run("--policy window --memory none --timeout 60s", "ok");
         /* Where io_uring is denied, the first is pread, too. */
         const char *const loaders[] = {json_string_value(json_object_get(free_run, "loader")),
@@ -341,10 +337,7 @@ Test(system_limits, read_ahead_does_not_kill, .timeout = 300)
     static const char *const topologies[] = {"gendernet", "squeezenet", "googlenet", "mobilenet"};
     const unsigned count = sizeof(topologies) / sizeof(*topologies);
     for (unsigned t = 0; t < count; t++) {
-        struct command command;
-        command_run(&command, "synth %s -o %s", topologies[t], pack);
-        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
-        command_free(&command);
+        synth(topologies[t], pack);
         json_t *free_run = run("--memory none --timeout 60s", "ok");
         const double used = least_mapped("none"), populated = least_mapped("populate");
         for (unsigned set = 0; set < READING_AHEAD; set++) {
@@ -395,11 +388,9 @@ Test(system_limits, the_number_of_a_refusal_does)
     static const char *const topologies[] = {"squeezenet", "mobilenet", "gendernet"};
     static const char *const policies[] = {"window", "auto"};
     for (int t = 0; t < 3; t++) {
-        struct command command;
-        command_run(&command, "synth %s -o %s", topologies[t], pack);
-        cr_assert_eq(command.exit_code, 0, "%s", command.errors);
-        command_free(&command);
+        synth(topologies[t], pack);
         for (int p = 0; p < 2; p++) {
+            struct command command;
             char words[128];
             command_run(&command, "run %s --policy %s --memory 4M --swap 0", pack, policies[p]);
             const char *number = strstr(command.errors, "at least ");
