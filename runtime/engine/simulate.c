@@ -351,8 +351,8 @@ static struct pending_run *earliest_run(struct simulator *simulator)
     return earliest;
 }
 
-/* Moves time to the next event and applies it. At equal times reads come first, but during a run in
- * the thread that would collect them. */
+/* Moves time to the next event and applies it. At equal times reads come first; during a run in the
+ * thread that would collect them, they wait for its end. */
 static int next_event(struct simulator *simulator, struct sl_error *error)
 {
     struct pending_run *run = earliest_run(simulator);
@@ -367,7 +367,9 @@ static int next_event(struct simulator *simulator, struct sl_error *error)
     int finished = sl_schedule_ran(simulator->schedule, run->network, run->unit, error);
     if (finished > 0)
         simulator->result.request_end_ns[simulator->result.requests_done++] = simulator->now_ns;
-    return finished < 0 ? finished : 0;
+    if (finished < 0)
+        return finished;
+    return alone ? collect_reads(simulator, error) : 0;
 }
 
 static int simulator_create(const struct sl_schedule_network *networks, int network_count,

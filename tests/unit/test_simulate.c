@@ -9,6 +9,12 @@
 
 #define SHARDS 100
 
+static void expect_ms(uint64_t ns, int least, int most)
+{
+    int ms = (int)(ns / 1000000);
+    cr_expect(ms >= least && ms <= most, "%d ms, not %d to %d", ms, least, most);
+}
+
 /* Time of `rounds` passes over one layer of 100 shards of 1 MiB. */
 static uint64_t handled_under(const char *policy, const struct sl_device_model *device,
                               const struct sl_schedule_layer *timed, double handling, int rounds)
@@ -57,15 +63,31 @@ Test(simulate, bytes_flow_at_the_rate_of_the_device)
     cr_expect_eq(pass_ns(&device, 0, 1) / 1000000, 1000);
 }
 
+/* Runs of 20 ms a shard, then none: reading, 10 ms a shard, fills the first half as well. */
+Test(simulate, reads_go_on_while_shards_in_memory_run)
+{
+    uint64_t bytes[SHARDS];
+    for (int s = 0; s < SHARDS; s++)
+        bytes[s] = SL_MIB;
+    const struct sl_schedule_layer layers[] = {
+        {.shard_count = SHARDS / 2, .run_ns = SHARDS / 2 * UINT64_C(20000000)},
+        {.shard_count = SHARDS / 2}};
+    const struct sl_schedule_network network = {
+        .name = "net", .layer_count = 2, .layers = layers, .shard_bytes = bytes};
+    const struct sl_device_model device = {.bytes_per_s = 100 * SL_MIB, .depth = 4};
+    const struct sl_schedule_options options = {.budget_bytes = UINT64_MAX, .reads_most = 4};
+    struct sl_simulation result;
+    struct sl_error error = {0};
+    cr_assert_eq(
+        sl_simulate(&network, 1, sl_policy_find("window"), &options, &device, 1, &result, &error),
+        0, "%s", error.text);
+    expect_ms(result.makespan_ns, 1000, 1050);
+    sl_simulation_free(&result);
+}
+
 /* A throttle of 100 MiB/s lets the first slice's 10 MiB through at once. */
 static const struct sl_device_model throttled = {
     .bytes_per_s = 10000 * SL_MIB, .depth = 32, .throttle_bytes_per_s = 100 * SL_MIB};
-
-static void expect_ms(uint64_t ns, int least, int most)
-{
-    int ms = (int)(ns / 1000000);
-    cr_expect(ms >= least && ms <= most, "%d ms, not %d to %d", ms, least, most);
-}
 
 Test(simulate, a_throttle_begins_with_a_burst_of_one_slice)
 {
