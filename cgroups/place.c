@@ -134,8 +134,7 @@ static uint64_t read_control(const char *directory, const char *file, const char
     return key ? sl_control_value(text, key) : sl_control_number(text);
 }
 
-/* Makes a group's directory that of its parent; false when it is the mount point already. */
-static bool go_to_parent(char *directory, const char *mount_point)
+bool sl_group_go_to_parent(char *directory, const char *mount_point)
 {
     char *slash = strrchr(directory, '/');
     if (!slash || (size_t)(slash - directory) < strlen(mount_point))
@@ -152,7 +151,7 @@ uint64_t sl_group_least(const char *directory, const char *mount_point, const ch
     do {
         uint64_t number = read_control(current, name, NULL);
         least = number < least ? number : least;
-    } while (go_to_parent(current, mount_point));
+    } while (sl_group_go_to_parent(current, mount_point));
     return least;
 }
 
@@ -182,7 +181,7 @@ uint64_t sl_cgroup_own_free(void)
     do {
         uint64_t left = group_free(version, directory);
         least = left < least ? left : least;
-    } while (go_to_parent(directory, places.mount_point));
+    } while (sl_group_go_to_parent(directory, places.mount_point));
     return least;
 }
 

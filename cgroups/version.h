@@ -150,6 +150,8 @@ int sl_places_find(const struct sl_cgroup_version *version, const char *controll
                    struct sl_places *places);
 /* Directory of this process's group of the memory controller. -ENOENT when there is none to see. */
 int sl_group_own_directory(char *directory, size_t size);
+/* Makes a group's directory that of its parent; false when it is the mount point already. */
+bool sl_group_go_to_parent(char *directory, const char *mount_point);
 /* Least number in files of that name in a directory and its ancestors up to mount_point;
  * SL_NO_LIMIT when there is none. */
 uint64_t sl_group_least(const char *directory, const char *mount_point, const char *name);

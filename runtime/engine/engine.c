@@ -79,6 +79,7 @@ void sl_engine_free(struct sl_engine *engine)
     sl_schedule_free(engine->schedule);
     sl_workload_free(&engine->workload);
     sl_pool_free(engine->pool);
+    sl_limit_watch_close(&engine->watch);
     sl_fault_meter_close(&engine->meter);
     if (engine->wake_fd >= 0)
         close(engine->wake_fd);

@@ -81,6 +81,7 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
         sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
         sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
     }
+    sl_limit_watch_open(&engine->watch, total);
     engine->shrunk = true;
     return result;
 }
@@ -88,8 +89,11 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
 int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
 {
     uint64_t now_ns = sl_now_ns();
-    if (!engine->policy->budgeted || engine->executors_busy ||
-        (!engine->limit_asked && now_ns - engine->limit_read_ns < ENGINE_LIMIT_READ_EVERY_NS))
+    if (!engine->policy->budgeted || engine->executors_busy)
+        return 0;
+    const bool due =
+        engine->limit_asked || now_ns - engine->limit_read_ns >= ENGINE_LIMIT_READ_EVERY_NS;
+    if (!due && !(sl_pool_slots_grow(engine->pool) && sl_limit_watch_lowered(&engine->watch)))
         return 0;
     engine->limit_asked = 0;
     engine->limit_read_ns = now_ns;
@@ -113,7 +117,8 @@ static void warm_slots(struct sl_engine *engine)
     const struct sl_policy_view *view = sl_schedule_view(engine->schedule);
     if (view->depth || sl_engine_known_device(engine).bytes_per_s < ENGINE_WARMS_FROM_BYTES_PER_S)
         return;
-    sl_pool_warm_slots(engine->pool, view->ahead_bytes ? view->ahead_bytes : UINT64_MAX);
+    sl_pool_warm_slots(engine->pool, view->ahead_bytes ? view->ahead_bytes : UINT64_MAX,
+                       &engine->watch);
 }
 
 /* A last huge page is taken whole where what is left of the budget allows it. */
@@ -151,6 +156,8 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &device, more > 0, UINT64_MAX, error);
+    if (!result && engine->policy->budgeted)
+        sl_limit_watch_open(&engine->watch, engine->budget.total_bytes);
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         warm_slots(engine);
     if (result) {

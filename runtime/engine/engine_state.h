@@ -4,6 +4,7 @@
 #ifndef SLUICE_ENGINE_ENGINE_STATE_H
 #define SLUICE_ENGINE_ENGINE_STATE_H
 
+#include "cgroups/limit_watch.h"
 #include "policies/policy.h"
 #include "runtime/engine/budget.h"
 #include "runtime/engine/engine.h"
@@ -44,6 +45,7 @@ struct sl_engine {
     volatile int interrupted;
     volatile int limit_asked;    /* sl_engine_reread_limit */
     uint64_t limit_read_ns;      /* when the limit was last read during a batch */
+    struct sl_limit_watch watch; /* of the limit in force, under a policy with a budget */
     uint64_t pace_bytes;         /* in flight at once while the compute waits */
     uint64_t room_bytes;         /* weights had to go for so much between batches; 0: none had to */
     bool shrunk;                 /* the budget shrank during a batch: plan again before the next */
@@ -100,8 +102,8 @@ uint64_t sl_engine_total_bytes(const struct sl_engine *engine);
 bool sl_engine_budget_changed(const struct sl_engine *engine);
 
 /* Between two units of a batch: when the limit has sunk below what is in force, gives memory back
- * so that the batch goes on within it; every few milliseconds at most, or when asked for. -ENOBUFS
- * with the least budget when that cannot be. */
+ * so that the batch goes on within it; every few milliseconds at most, when asked for, or while
+ * slots take more memory than ever. -ENOBUFS with the least budget when that cannot be. */
 int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error);
 
 /* The device with the rate that was told, else a usual one. */

@@ -15,6 +15,7 @@
 struct sl_pool {
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
+    bool slots_grow;
     struct sl_region region; /* of slots */
     struct sl_warmer warmer; /* of the region, while its pages stay where they are */
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
@@ -72,11 +73,11 @@ void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes)
         sl_region_create(&pool->region, bytes);
 }
 
-void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes)
+void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes, const struct sl_limit_watch *watch)
 {
     if (pool->region.base)
         sl_warmer_start(&pool->warmer, pool->region.base,
-                        bytes < pool->region.bytes ? bytes : pool->region.bytes);
+                        bytes < pool->region.bytes ? bytes : pool->region.bytes, watch);
 }
 
 void sl_pool_free(struct sl_pool *pool)
@@ -144,8 +145,14 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
             return NULL;
         pool->outside_bytes += pool->region.base ? bytes : 0;
     }
+    pool->slots_grow = used + bytes > pool->peak[SL_POOL_SLOTS];
     count_taken(pool, SL_POOL_SLOTS, bytes);
     return memory;
+}
+
+bool sl_pool_slots_grow(const struct sl_pool *pool)
+{
+    return pool->slots_grow;
 }
 
 enum sl_pool_room sl_pool_slot_room(const struct sl_pool *pool, uint64_t bytes, bool stays)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cgroups/limit_watch.h"
 #include "runtime/base/error.h"
 #include "runtime/engine/region.h"
 
@@ -29,8 +30,9 @@ void sl_pool_free(struct sl_pool *pool);
 void sl_pool_bound_slots(struct sl_pool *pool, uint64_t bytes);
 
 /* Begins to bring in the first so many bytes of the region, on a thread of its own: slots taken
- * there are resident the sooner. */
-void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes);
+ * there are resident the sooner. Ends when the watched limit is lowered; the watch stays open until
+ * the slots are released or shrunk. */
+void sl_pool_warm_slots(struct sl_pool *pool, uint64_t bytes, const struct sl_limit_watch *watch);
 
 /* A lower bound, which the slots taken now fit: what the region has beyond it goes back to the
  * kernel, as far as no slot lies there. False when some do: sl_pool_compact_slots moves them out of
@@ -50,6 +52,8 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 /* A slot for a shard, resident where it is of the region; stays: it will be kept across requests.
  * -ENOBUFS when the bound of slots would be passed. Given back as SL_POOL_SLOTS. */
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
+/* Slots take more memory than ever with the last one taken: the next may do so, too. */
+bool sl_pool_slots_grow(const struct sl_pool *pool);
 /* Whether sl_pool_take_slot would return a slot of the region, and at once: not where the warming
  * thread is. Without a region it always does. */
 enum sl_pool_room { SL_POOL_ROOM, SL_POOL_ROOM_SOON, SL_POOL_NO_ROOM };

@@ -31,20 +31,22 @@ static void *warm(void *argument)
 {
     struct sl_warmer *warmer = argument;
     for (uint64_t g = 0; g < warmer->bytes / SL_HUGE_PAGE_BYTES; g++) {
-        if (__atomic_load_n(&warmer->stop, __ATOMIC_RELAXED))
+        if (__atomic_load_n(&warmer->stop, __ATOMIC_RELAXED) ||
+            sl_limit_watch_lowered(warmer->watch))
             break;
         bring_granule(warmer, g);
     }
     return NULL;
 }
 
-void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes)
+void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes,
+                     const struct sl_limit_watch *watch)
 {
     sl_warmer_stop(warmer);
     if (bytes < 2 * SL_HUGE_PAGE_BYTES || sl_usable_cpus() < 2)
         return;
     const uint64_t count = bytes / SL_HUGE_PAGE_BYTES;
-    *warmer = (struct sl_warmer){.base = base, .bytes = count * SL_HUGE_PAGE_BYTES};
+    *warmer = (struct sl_warmer){.base = base, .bytes = count * SL_HUGE_PAGE_BYTES, .watch = watch};
     warmer->granules = calloc(count, 1);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);

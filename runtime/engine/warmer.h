@@ -8,18 +8,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cgroups/limit_watch.h"
+
 /* Zero-initialised: not at work. Calls come from one thread. */
 struct sl_warmer {
     char *base;
     uint64_t bytes;
     unsigned char *granules; /* their states; NULL: not at work */
+    const struct sl_limit_watch *watch;
     bool stop;
     pthread_t thread;
 };
 
-/* Begins with the lowest of the whole huge pages. base: aligned to one; stays mapped until the
- * stop. Nothing happens when there is no thread to be had, or no processor for it. */
-void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes);
+/* Begins with the lowest of the whole huge pages, and ends when the watched limit is lowered. base:
+ * aligned to one; stays mapped until the stop, as does the watch. Nothing happens when there is no
+ * thread to be had, or no processor for it. */
+void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes,
+                     const struct sl_limit_watch *watch);
 /* This span is in memory on return, whoever brought it in. Two threads never touch the same page
  * for the first time together: both would be charged for a moment. */
 void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes);

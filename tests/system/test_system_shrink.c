@@ -13,6 +13,7 @@
 
 #include "cgroups/cgroup.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/units.h"
 #include "tests/support/run_command.h"
@@ -161,6 +162,49 @@ Test(system_shrink, within_one_slow_request)
         SKIP("skipped: needs an io or blkio controller (%s)", rights.reason);
     shrink("--policy window --read-rate 60M --runs 2", (26 + SANITIZER_MIB) * SL_MIB,
            (18 + SANITIZER_MIB) * SL_MIB);
+}
+
+/* Waits without a pause until the group of a command holds that much. */
+static void watch_usage(const struct command *command, struct group_files *files, uint64_t bytes)
+{
+    const uint64_t end_ns = sl_now_ns() + UINT64_C(20000000000);
+    uint64_t used = 0;
+    while (used < bytes) {
+        cr_assert_lt(sl_now_ns(), end_ns, "it held %llu bytes", (unsigned long long)used);
+        /* The first groups of a command only try what it may do, and go away again. */
+        if (used || command_group(command, "memory.current", files->usage, sizeof(files->usage)) ||
+            command_group(command, "memory.usage_in_bytes", files->usage, sizeof(files->usage)))
+            used = read_number(files->usage);
+    }
+    find_files(command, files);
+}
+
+/* Without asking first, while the slots of the first request are still coming in, by some MB in a
+ * millisecond. A limit that came so close to what was in use by then says nothing. */
+Test(system_shrink, enforced_while_slots_come_in)
+{
+    require_limits();
+    int enforced = 0;
+    for (int round = 0; round < 8; round++) {
+        struct command command;
+        struct group_files files;
+        command_start(&command, "run %s --runs 3 --memory 200M --swap 0 -q -o json", pack);
+        watch_usage(&command, &files, ((uint64_t)round * 3 + 12 + SANITIZER_MIB) * SL_MIB);
+        const uint64_t begin_ns = sl_now_ns(), used = read_number(files.usage);
+        const bool lowered = used <= 44 * SL_MIB && !write_number(files.limit, 60 * SL_MIB);
+        const bool at_once = sl_now_ns() - begin_ns < 1000000;
+        command_wait(&command);
+        json_t *records = command_records(&command), *record = json_array_get(records, 0);
+        if (lowered && at_once) {
+            enforced++;
+            cr_expect_eq(command.exit_code, 0, "with %llu bytes in use: %d %s",
+                         (unsigned long long)used, command.exit_code, command.errors);
+            cr_expect_str_eq(record_text(record, "digest"), digest);
+        }
+        json_decref(records);
+        command_free(&command);
+    }
+    cr_expect_gt(enforced, 0, "it was never there in time");
 }
 
 /* What cannot be kept ends with the least that would do. */
