@@ -125,10 +125,11 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
                    struct sl_error *error)
 {
     SL_AUTO_FREE char *cache = cli_device_cache();
-    struct sl_device_info *device = &plan->request.device;
-    int code = sl_device_measure(arguments->operands[0], cache, device, error);
+    struct sl_device_info here, *device = &plan->request.device;
+    int code = sl_device_measure(arguments->operands[0], cache, &here, error);
     if (code < 0)
         return code;
+    *device = here;
     uint64_t rate = plan->device_limits.read_bytes_per_s;
     plan->request.read_bytes_per_s = rate == SL_NO_LIMIT ? 0 : rate;
     /* Only a device that is emulated may be faster than this one: nothing is read from it. */
@@ -144,7 +145,8 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
         fprintf(stderr, "sluice: note: run times are estimates; leave --estimate out to measure\n");
         return 0;
     }
-    return sl_calibrate(plan->models, plan->request.model_count, plan->request.threads, error);
+    return sl_calibrate(plan->models, plan->request.model_count, plan->request.threads, &here,
+                        error);
 }
 
 static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_result *result)

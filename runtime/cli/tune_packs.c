@@ -184,7 +184,7 @@ static int calibrate(const struct pack_set *packs, const struct sl_device_info *
         code = sl_plan(&request, &plan, error);
     /* Where nothing can be kept beside the pack, estimates have to do. */
     if (code == 0 && plan.estimated) {
-        code = sl_calibrate(models, packs->count, threads, error);
+        code = sl_calibrate(models, packs->count, threads, device, error);
         if (code == -EACCES || code == -EROFS)
             code = 0;
     }

@@ -47,6 +47,7 @@ struct passes {
 struct calibration {
     const struct sl_pack *pack;
     int threads;
+    uint64_t device_bytes_per_s;
     uint64_t end_ns;       /* when it is enough */
     uint64_t budget_bytes; /* UINT64_MAX: what the process may have */
 };
@@ -58,6 +59,7 @@ static int pass(const struct calibration *calibration, const char *policy, size_
     const struct sl_engine_options options = {.policy = policy,
                                               .threads = calibration->threads,
                                               .budget_bytes = calibration->budget_bytes,
+                                              .device_bytes_per_s = calibration->device_bytes_per_s,
                                               .verify = true};
     struct sl_engine *engine = NULL;
     int code = sl_engine_create(&options, &engine, error);
@@ -225,11 +227,13 @@ static void release_all(struct passes (*all)[SL_POLICIES_MOST])
         free((*all)[p].run_ns);
 }
 
-int sl_calibrate_pack(const struct sl_pack *pack, int threads, struct sl_error *error)
+int sl_calibrate_pack(const struct sl_pack *pack, int threads, uint64_t device_bytes_per_s,
+                      struct sl_error *error)
 {
     const size_t layer_count = (size_t)pack->network->layer_count;
     struct calibration calibration = {.pack = pack,
                                       .threads = threads,
+                                      .device_bytes_per_s = device_bytes_per_s,
                                       .end_ns = sl_now_ns() + ENOUGH_NS,
                                       .budget_bytes = UINT64_MAX};
     SL_AUTO(release_all) struct passes all[SL_POLICIES_MOST] = {0};

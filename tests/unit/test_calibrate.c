@@ -32,7 +32,7 @@ static struct sl_run_times *calibrated(struct sl_pass_times *passes)
     struct sl_error error = {0};
     struct sl_run_times *times = calloc((size_t)pack->network->layer_count, sizeof(*times));
     cr_assert_not_null(times);
-    cr_assert_eq(sl_calibrate_pack(pack, 1, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_calibrate_pack(pack, 1, 0, &error), 0, "%s", error.text);
     cr_assert_eq(sl_times_load(pack, 1, times, passes, &error), 0, "%s", error.text);
     return times;
 }
@@ -71,7 +71,7 @@ Test(calibrate, times_that_cannot_be_kept)
     char path[sizeof(scratch.pack) + 8];
     snprintf(path, sizeof(path), "%s.times", scratch.pack);
     cr_assert_eq(mkdir(path, 0700), 0);
-    cr_expect_lt(sl_calibrate_pack(pack, 1, &error), 0);
+    cr_expect_lt(sl_calibrate_pack(pack, 1, 0, &error), 0);
     cr_expect_str_not_empty(error.text);
     rmdir(path);
 }
