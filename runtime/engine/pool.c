@@ -15,8 +15,9 @@
 struct sl_pool {
     uint64_t used[SL_POOL_PURPOSES], peak[SL_POOL_PURPOSES];
     uint64_t slots_bound;
-    bool slots_grow;
     struct sl_region region; /* of slots */
+    uint64_t region_peak;    /* most of slots that was taken since it is there */
+    bool slots_grow;         /* with the last one taken */
     struct sl_warmer warmer; /* of the region, while its pages stay where they are */
     /* Slots that found no extent of the region large enough are mapped singly. While there are any,
      * free extents hold no pages, so that the bound holds. */
@@ -53,6 +54,7 @@ void sl_pool_release_slots(struct sl_pool *pool)
     pool->kept = (struct sl_kept_slots){0};
     sl_warmer_stop(&pool->warmer);
     sl_region_destroy(&pool->region);
+    pool->region_peak = 0;
     pool->slots_bound = UINT64_MAX;
 }
 
@@ -145,7 +147,8 @@ void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct
             return NULL;
         pool->outside_bytes += pool->region.base ? bytes : 0;
     }
-    pool->slots_grow = used + bytes > pool->peak[SL_POOL_SLOTS];
+    pool->slots_grow = used + bytes > pool->region_peak;
+    pool->region_peak += pool->slots_grow ? used + bytes - pool->region_peak : 0;
     count_taken(pool, SL_POOL_SLOTS, bytes);
     return memory;
 }

@@ -52,7 +52,8 @@ void *sl_pool_take(struct sl_pool *pool, enum sl_pool_purpose purpose, uint64_t 
 /* A slot for a shard, resident where it is of the region; stays: it will be kept across requests.
  * -ENOBUFS when the bound of slots would be passed. Given back as SL_POOL_SLOTS. */
 void *sl_pool_take_slot(struct sl_pool *pool, uint64_t bytes, bool stays, struct sl_error *error);
-/* Slots take more memory than ever with the last one taken: the next may do so, too. */
+/* With the last one taken, slots take more memory than since they were bounded: the next may take
+ * more still. */
 bool sl_pool_slots_grow(const struct sl_pool *pool);
 /* Whether sl_pool_take_slot would return a slot of the region, and at once: not where the warming
  * thread is. Without a region it always does. */

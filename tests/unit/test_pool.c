@@ -249,3 +249,25 @@ Test(pool, kept_slots)
     cr_expect_eq(sl_kept_slots_take(&kept, 2 * PAGE), &memory[1]);
     cr_expect_eq(kept.bytes, 0);
 }
+
+/* More memory than since the slots were bounded: not when what was given back is taken again. */
+Test(pool, tells_when_slots_grow)
+{
+    struct sl_pool *pool;
+    struct sl_error error = {0};
+    cr_assert_eq(sl_pool_create(&pool, &error), 0);
+    for (int round = 0; round < 2; round++) {
+        sl_pool_bound_slots(pool, 16 * PAGE);
+        cr_expect_not(round == 0 && sl_pool_slots_grow(pool));
+        void *first = sl_pool_take_slot(pool, 4 * PAGE, false, &error);
+        cr_expect(sl_pool_slots_grow(pool), "round %d", round);
+        void *second = sl_pool_take_slot(pool, 4 * PAGE, false, &error);
+        cr_expect(sl_pool_slots_grow(pool));
+        sl_pool_give(pool, SL_POOL_SLOTS, first, 4 * PAGE);
+        first = sl_pool_take_slot(pool, 4 * PAGE, false, &error);
+        cr_expect_not(sl_pool_slots_grow(pool));
+        sl_pool_give(pool, SL_POOL_SLOTS, first, 4 * PAGE);
+        sl_pool_give(pool, SL_POOL_SLOTS, second, 4 * PAGE);
+    }
+    sl_pool_free(pool);
+}
