@@ -104,13 +104,12 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
     return 0;
 }
 
-int sl_calibrate(struct sl_model *const *models, int count, int threads,
-                 const struct sl_device_info *device, struct sl_error *error)
+int sl_calibrate(struct sl_model *const *models, int count, const struct sl_calibration *how,
+                 struct sl_error *error)
 {
-    threads = threads ? threads : sl_usable_cpus();
     int code = 0;
     for (int n = 0; n < count && code >= 0; n++)
-        code = sl_calibrate_pack(models[n]->pack, threads, device->bytes_per_s, error);
+        code = sl_calibrate_pack(models[n]->pack, how, error);
     return code;
 }
 

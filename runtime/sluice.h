@@ -317,13 +317,17 @@ struct sl_device_info {
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 
+struct sl_calibration {
+    int threads;                 /* that compute; 0: the CPUs this process may use */
+    uint64_t device_bytes_per_s; /* as in struct sl_session_options */
+    uint64_t most_ns;            /* for each model, roughly; 0: 12 s */
+};
 /* Runs each model a few times under every policy (those without a budget only where memory is
  * plenty for them) and keeps the run times of every layer and of the passes beside the pack
- * (<pack>.times). threads 0: the CPUs this process may use. device: what the storage of the models
- * gives, which decides how much is read at once, as it does in a session that was told. Blocks,
- * some 12 seconds per model at most, or two passes under each policy. */
-SL_API int sl_calibrate(struct sl_model *const *models, int count, int threads,
-                        const struct sl_device_info *device, struct sl_error *error);
+ * (<pack>.times). Once the time is over, policies are left out that were not measured yet, but two
+ * passes are always made. Blocks. */
+SL_API int sl_calibrate(struct sl_model *const *models, int count, const struct sl_calibration *how,
+                        struct sl_error *error);
 
 struct sl_plan_request {
     struct sl_model *const *models; /* one batch */

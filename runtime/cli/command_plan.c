@@ -145,8 +145,9 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
         fprintf(stderr, "sluice: note: run times are estimates; leave --estimate out to measure\n");
         return 0;
     }
-    return sl_calibrate(plan->models, plan->request.model_count, plan->request.threads, &here,
-                        error);
+    const struct sl_calibration how = {.threads = plan->request.threads,
+                                       .device_bytes_per_s = here.bytes_per_s};
+    return sl_calibrate(plan->models, plan->request.model_count, &how, error);
 }
 
 static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_result *result)

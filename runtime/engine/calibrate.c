@@ -14,6 +14,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/stats.h"
 #include "runtime/base/units.h"
+#include "runtime/engine/cpus.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/times.h"
 
@@ -227,14 +228,16 @@ static void release_all(struct passes (*all)[SL_POLICIES_MOST])
         free((*all)[p].run_ns);
 }
 
-int sl_calibrate_pack(const struct sl_pack *pack, int threads, uint64_t device_bytes_per_s,
+int sl_calibrate_pack(const struct sl_pack *pack, const struct sl_calibration *how,
                       struct sl_error *error)
 {
     const size_t layer_count = (size_t)pack->network->layer_count;
+    const int threads = how->threads ? how->threads : sl_usable_cpus();
     struct calibration calibration = {.pack = pack,
                                       .threads = threads,
-                                      .device_bytes_per_s = device_bytes_per_s,
-                                      .end_ns = sl_now_ns() + ENOUGH_NS,
+                                      .device_bytes_per_s = how->device_bytes_per_s,
+                                      .end_ns =
+                                          sl_now_ns() + (how->most_ns ? how->most_ns : ENOUGH_NS),
                                       .budget_bytes = UINT64_MAX};
     SL_AUTO(release_all) struct passes all[SL_POLICIES_MOST] = {0};
     SL_AUTO_FREE struct sl_run_times *times = calloc(layer_count, sizeof(*times));

@@ -3,14 +3,14 @@
 #define SLUICE_ENGINE_CALIBRATE_H
 
 #include "models/pack.h"
+#include "runtime/sluice.h"
 
 /* Runs the network a few times under every policy and keeps the times (times.h); the first pass is
- * that of a process where no network ran in it before. threads: of the team, at least 1.
- * device_bytes_per_s: as in struct sl_engine_options. Takes some 12 seconds at most, or two passes
- * for each policy; once the time is over, policies are left out, as are those that would need more
- * than half of the memory that is free, and what only they tell is kept as 0. Blocks. Errors of the
- * engine; -errno when the times cannot be written. */
-int sl_calibrate_pack(const struct sl_pack *pack, int threads, uint64_t device_bytes_per_s,
+ * that of a process where no network ran in it before. Two passes are always made; once the time is
+ * over, policies are left out, as are those that would need more than half of the memory that is
+ * free, and what only they tell is kept as 0. Blocks. Errors of the engine; -errno when the times
+ * cannot be written. */
+int sl_calibrate_pack(const struct sl_pack *pack, const struct sl_calibration *how,
                       struct sl_error *error);
 
 #endif

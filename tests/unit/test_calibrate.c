@@ -11,6 +11,8 @@
 #include "runtime/engine/times.h"
 #include "tests/unit/pack_fixture.h"
 
+static const struct sl_calibration one_thread = {.threads = 1};
+
 static struct scratch scratch;
 static struct sl_pack *pack;
 
@@ -32,7 +34,7 @@ static struct sl_run_times *calibrated(struct sl_pass_times *passes)
     struct sl_error error = {0};
     struct sl_run_times *times = calloc((size_t)pack->network->layer_count, sizeof(*times));
     cr_assert_not_null(times);
-    cr_assert_eq(sl_calibrate_pack(pack, 1, 0, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_calibrate_pack(pack, &one_thread, &error), 0, "%s", error.text);
     cr_assert_eq(sl_times_load(pack, 1, times, passes, &error), 0, "%s", error.text);
     return times;
 }
@@ -64,6 +66,23 @@ Test(calibrate, what_is_kept_fits_together)
     free(again);
 }
 
+/* Two passes are made whatever the time: of the policy that comes first. */
+Test(calibrate, ends_when_the_time_is_over)
+{
+    struct sl_error error = {0};
+    struct sl_pass_times passes;
+    const struct sl_calibration hurried = {.threads = 1, .most_ns = 1};
+    struct sl_run_times *times = calloc((size_t)pack->network->layer_count, sizeof(*times));
+    cr_assert_not_null(times);
+    cr_assert_eq(sl_calibrate_pack(pack, &hurried, &error), 0, "%s", error.text);
+    cr_assert_eq(sl_times_load(pack, 1, times, &passes, &error), 0, "%s", error.text);
+    for (int p = 0; sl_policy_at(p); p++)
+        cr_expect_eq(passes.policies[p].later_ns, 0, "%s", sl_policy_at(p)->name);
+    cr_expect_gt(passes.first_ns, 0);
+    cr_expect_gt(times[1].usual_ns, 0);
+    free(times);
+}
+
 /* Its place is taken: nothing is said to be measured that the next process would not find. */
 Test(calibrate, times_that_cannot_be_kept)
 {
@@ -71,7 +90,7 @@ Test(calibrate, times_that_cannot_be_kept)
     char path[sizeof(scratch.pack) + 8];
     snprintf(path, sizeof(path), "%s.times", scratch.pack);
     cr_assert_eq(mkdir(path, 0700), 0);
-    cr_expect_lt(sl_calibrate_pack(pack, 1, 0, &error), 0);
+    cr_expect_lt(sl_calibrate_pack(pack, &one_thread, &error), 0);
     cr_expect_str_not_empty(error.text);
     rmdir(path);
 }
