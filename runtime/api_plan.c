@@ -107,9 +107,10 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
 int sl_calibrate(struct sl_model *const *models, int count, const struct sl_calibration *how,
                  struct sl_error *error)
 {
+    const struct sl_calibration_of of = {how->threads, how->device_bytes_per_s, how->most_ns};
     int code = 0;
     for (int n = 0; n < count && code >= 0; n++)
-        code = sl_calibrate_pack(models[n]->pack, how, error);
+        code = sl_calibrate_pack(models[n]->pack, &of, error);
     return code;
 }
 

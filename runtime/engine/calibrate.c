@@ -228,7 +228,7 @@ static void release_all(struct passes (*all)[SL_POLICIES_MOST])
         free((*all)[p].run_ns);
 }
 
-int sl_calibrate_pack(const struct sl_pack *pack, const struct sl_calibration *how,
+int sl_calibrate_pack(const struct sl_pack *pack, const struct sl_calibration_of *how,
                       struct sl_error *error)
 {
     const size_t layer_count = (size_t)pack->network->layer_count;

@@ -11,7 +11,7 @@
 #include "runtime/engine/times.h"
 #include "tests/unit/pack_fixture.h"
 
-static const struct sl_calibration one_thread = {.threads = 1};
+static const struct sl_calibration_of one_thread = {.threads = 1};
 
 static struct scratch scratch;
 static struct sl_pack *pack;
@@ -71,7 +71,7 @@ Test(calibrate, ends_when_the_time_is_over)
 {
     struct sl_error error = {0};
     struct sl_pass_times passes;
-    const struct sl_calibration hurried = {.threads = 1, .most_ns = 1};
+    const struct sl_calibration_of hurried = {.threads = 1, .most_ns = 1};
     struct sl_run_times *times = calloc((size_t)pack->network->layer_count, sizeof(*times));
     cr_assert_not_null(times);
     cr_assert_eq(sl_calibrate_pack(pack, &hurried, &error), 0, "%s", error.text);
