@@ -193,13 +193,13 @@ static int start_read(struct sl_engine *engine, const struct sl_step *step, stru
     return 0;
 }
 
-/* Loads that waited for room, as far as there is some now. */
+/* Loads that waited for room, as far as there is some now, and no lower limit to follow first. */
 static int resume_reads(struct sl_engine *engine, struct sl_error *error)
 {
     int begun = 0, result = 0;
     while (!result && begun < engine->postponed_count) {
         const struct sl_step *step = &engine->postponed[begun];
-        if (!has_room(engine, step->network, step->index))
+        if (sl_engine_limit_sank(engine) || !has_room(engine, step->network, step->index))
             break;
         result = begin_read(engine, step->network, step->index, error);
         begun++;

@@ -86,6 +86,11 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     return result;
 }
 
+bool sl_engine_limit_sank(const struct sl_engine *engine)
+{
+    return sl_pool_slots_grow(engine->pool) && sl_limit_watch_lowered(&engine->watch);
+}
+
 int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
 {
     uint64_t now_ns = sl_now_ns();
@@ -93,7 +98,7 @@ int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
         return 0;
     const bool due =
         engine->limit_asked || now_ns - engine->limit_read_ns >= ENGINE_LIMIT_READ_EVERY_NS;
-    if (!due && !(sl_pool_slots_grow(engine->pool) && sl_limit_watch_lowered(&engine->watch)))
+    if (!due && !sl_engine_limit_sank(engine))
         return 0;
     engine->limit_asked = 0;
     engine->limit_read_ns = now_ns;

@@ -106,6 +106,9 @@ bool sl_engine_budget_changed(const struct sl_engine *engine);
  * slots take more memory than ever. -ENOBUFS with the least budget when that cannot be. */
 int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error);
 
+/* Slots take more memory than ever, and the limit is lower than the one in force. */
+bool sl_engine_limit_sank(const struct sl_engine *engine);
+
 /* The device with the rate that was told, else a usual one. */
 struct sl_device_model sl_engine_known_device(const struct sl_engine *engine);
 
