@@ -1,5 +1,5 @@
 /* Watches the memory limit of this process's group for whoever is about to take memory: a look
- * takes some microseconds, sl_cgroup_own_limit fifty. */
+ * takes 3 us where sl_cgroup_own_limit takes 35 (four files, v1, on the test machine). */
 #ifndef SLUICE_CGROUPS_LIMIT_WATCH_H
 #define SLUICE_CGROUPS_LIMIT_WATCH_H
 
