@@ -47,8 +47,7 @@ struct passes {
 
 struct calibration {
     const struct sl_pack *pack;
-    int threads;
-    uint64_t device_bytes_per_s;
+    const struct sl_calibration_of *how;
     uint64_t end_ns;       /* when it is enough */
     uint64_t budget_bytes; /* UINT64_MAX: what the process may have */
 };
@@ -58,9 +57,10 @@ static int pass(const struct calibration *calibration, const char *policy, size_
                 size_t most, struct passes *passes, struct sl_error *error)
 {
     const struct sl_engine_options options = {.policy = policy,
-                                              .threads = calibration->threads,
+                                              .threads = calibration->how->threads,
                                               .budget_bytes = calibration->budget_bytes,
-                                              .device_bytes_per_s = calibration->device_bytes_per_s,
+                                              .device_bytes_per_s =
+                                                  calibration->how->device_bytes_per_s,
                                               .verify = true};
     struct sl_engine *engine = NULL;
     int code = sl_engine_create(&options, &engine, error);
@@ -234,8 +234,7 @@ int sl_calibrate_pack(const struct sl_pack *pack, const struct sl_calibration_of
     const size_t layer_count = (size_t)pack->network->layer_count;
     const int threads = how->threads ? how->threads : sl_usable_cpus();
     struct calibration calibration = {.pack = pack,
-                                      .threads = threads,
-                                      .device_bytes_per_s = how->device_bytes_per_s,
+                                      .how = how,
                                       .end_ns =
                                           sl_now_ns() + (how->most_ns ? how->most_ns : ENOUGH_NS),
                                       .budget_bytes = UINT64_MAX};
