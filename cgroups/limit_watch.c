@@ -32,6 +32,7 @@ void sl_limit_watch_open(struct sl_limit_watch *watch, uint64_t bytes)
         watch_file(watch, directory, version->memory_file);
         watch_file(watch, directory, version->asked_file);
     } while (sl_group_go_to_parent(directory, mount->point));
+    sl_limit_watch_least(watch); /* the kernel's buffers come with the first look */
 }
 
 void sl_limit_watch_close(struct sl_limit_watch *watch)
@@ -41,16 +42,22 @@ void sl_limit_watch_close(struct sl_limit_watch *watch)
     *watch = (struct sl_limit_watch){0};
 }
 
-bool sl_limit_watch_lowered(const struct sl_limit_watch *watch)
+uint64_t sl_limit_watch_least(const struct sl_limit_watch *watch)
 {
+    uint64_t least = SL_NO_LIMIT;
     for (int i = 0; i < watch->count; i++) {
         char text[32];
         const ssize_t length = pread(watch->fds[i], text, sizeof(text) - 1, 0);
         if (length <= 0)
             continue; /* the group is gone */
         text[length] = '\0';
-        if (sl_control_number(text) < watch->bytes)
-            return true;
+        const uint64_t bytes = sl_control_number(text);
+        least = bytes < least ? bytes : least;
     }
-    return false;
+    return least;
+}
+
+bool sl_limit_watch_lowered(const struct sl_limit_watch *watch)
+{
+    return sl_limit_watch_least(watch) < watch->bytes;
 }

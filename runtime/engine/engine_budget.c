@@ -25,9 +25,13 @@ static uint64_t given_bytes(const struct sl_engine *engine)
     return __atomic_load_n(&engine->options.budget_bytes, __ATOMIC_RELAXED);
 }
 
+/* A limit that sank is read where nothing is charged for it: more than that may be in use. */
 uint64_t sl_engine_total_bytes(const struct sl_engine *engine)
 {
-    uint64_t given = given_bytes(engine), limit = sl_cgroup_own_limit();
+    const uint64_t given = given_bytes(engine);
+    const uint64_t limit = sl_limit_watch_lowered(&engine->watch)
+                               ? sl_limit_watch_least(&engine->watch)
+                               : sl_cgroup_own_limit();
     return given < limit ? given : limit;
 }
 

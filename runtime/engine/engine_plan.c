@@ -9,8 +9,7 @@
 #define ENGINE_OBSERVED_LEAST_BYTES   (4 * SL_MIB)
 #define ENGINE_BATCHES_PLANNED        8
 #define ENGINE_WARMS_FROM_BYTES_PER_S 200000000
-/* Reading the limit takes some 50 us. */
-#define ENGINE_LIMIT_READ_EVERY_NS UINT64_C(20000000)
+#define ENGINE_LIMIT_READ_EVERY_NS    UINT64_C(20000000)
 /* Other pins must be predicted to take less than this share of the time. */
 #define ENGINE_WORTH_PLANNING 0.97
 
@@ -81,7 +80,7 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
         sl_shard_reader_compact(&engine->reader, sl_schedule_view(engine->schedule)->networks);
         sl_pool_shrink_slots(engine->pool, budget->shard_bytes);
     }
-    sl_limit_watch_open(&engine->watch, total);
+    engine->watch.bytes = total;
     engine->shrunk = true;
     return result;
 }
@@ -102,7 +101,7 @@ int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
         return 0;
     engine->limit_asked = 0;
     engine->limit_read_ns = now_ns;
-    uint64_t total = sl_engine_total_bytes(engine);
+    const uint64_t total = sl_engine_total_bytes(engine);
     return total < engine->budget.total_bytes ? shrink(engine, total, error) : 0;
 }
 

@@ -58,11 +58,20 @@ void sl_pool_release_slots(struct sl_pool *pool)
     pool->slots_bound = UINT64_MAX;
 }
 
+/* Pages go first: over memory.high the warmer may sleep in a fault for seconds, where unmapping,
+ * and who waits for it, would wait as long. */
 bool sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
+    struct sl_span ends[2];
     pool->slots_bound = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
+    sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES, ends);
+    for (int e = 0; e < 2; e++)
+        if (ends[e].bytes)
+            madvise(ends[e].memory, ends[e].bytes, MADV_DONTNEED);
     sl_warmer_stop(&pool->warmer);
-    sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES);
+    for (int e = 0; e < 2; e++)
+        if (ends[e].bytes)
+            munmap(ends[e].memory, ends[e].bytes);
     return pool->region.bytes <= pool->slots_bound;
 }
 

@@ -159,33 +159,34 @@ int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t 
     return 0;
 }
 
-static void cut_high_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
+static struct sl_span cut_high_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
 {
     struct sl_extent *highest = &region->free[region->free_count - 1];
     if (highest->offset + highest->bytes < region->bytes)
-        return;
+        return (struct sl_span){0};
     uint64_t left = bytes > highest->offset ? bytes : highest->offset;
     const uint64_t part = ((uint64_t)(uintptr_t)region->base + left) % granule;
     if (part <= left - highest->offset)
         left -= part;
-    munmap(region->base + left, region->bytes - left);
+    const struct sl_span end = {region->base + left, region->bytes - left};
     region->bytes = left;
     highest->bytes = left - highest->offset;
     if (!highest->bytes)
         remove_extent(region, region->free_count - 1);
+    return end;
 }
 
-static void cut_low_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
+static struct sl_span cut_low_end(struct sl_region *region, uint64_t bytes, uint64_t granule)
 {
     struct sl_extent *lowest = region->free;
     if (lowest->offset)
-        return;
+        return (struct sl_span){0};
     uint64_t least = region->bytes - bytes;
     uint64_t end = (uint64_t)(uintptr_t)region->base + least;
     uint64_t cut = least + (granule - end % granule) % granule;
     if (cut > lowest->bytes)
         cut = least < lowest->bytes ? least : lowest->bytes;
-    munmap(region->base, cut);
+    const struct sl_span low = {region->base, cut};
     region->base += cut;
     region->bytes -= cut;
     for (size_t k = 1; k < region->free_count; k++)
@@ -193,14 +194,17 @@ static void cut_low_end(struct sl_region *region, uint64_t bytes, uint64_t granu
     lowest->bytes -= cut;
     if (!lowest->bytes)
         remove_extent(region, 0);
+    return low;
 }
 
-void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
+void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule,
+                   struct sl_span ends[2])
 {
+    ends[0] = ends[1] = (struct sl_span){0};
     if (bytes < region->bytes && region->free_count)
-        cut_high_end(region, bytes, granule);
+        ends[0] = cut_high_end(region, bytes, granule);
     if (bytes < region->bytes && region->free_count)
-        cut_low_end(region, bytes, granule);
+        ends[1] = cut_low_end(region, bytes, granule);
 }
 
 void sl_region_trim(struct sl_region *region)

@@ -43,9 +43,15 @@ struct sl_piece {
  * them. pieces are all pieces in use, and are sorted; one that does not move may be listed twice.
  * -ENOMEM changes nothing. */
 int sl_region_compact(struct sl_region *region, struct sl_piece *pieces, size_t count);
+struct sl_span {
+    void *memory;
+    uint64_t bytes;
+};
 /* Gives up the region's ends, as far as they are free, the high one first, so that `bytes` remain;
- * a page of granule bytes that would remain in part goes whole where it is free. */
-void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule);
+ * a page of granule bytes that would remain in part goes whole where it is free. They are the
+ * caller's to unmap; one that was not cut has no bytes. */
+void sl_region_cut(struct sl_region *region, uint64_t bytes, uint64_t granule,
+                   struct sl_span ends[2]);
 /* Hands the pages of all free extents back to the kernel. */
 void sl_region_trim(struct sl_region *region);
 

@@ -96,22 +96,33 @@ Test(region, compacts_around_what_may_not_move)
     }
 }
 
+static void cut(struct sl_region *region, uint64_t bytes, uint64_t granule)
+{
+    struct sl_span ends[2];
+    const uint64_t before = region->bytes;
+    sl_region_cut(region, bytes, granule, ends);
+    cr_expect_eq(region->bytes + ends[0].bytes + ends[1].bytes, before);
+    for (int e = 0; e < 2; e++)
+        if (ends[e].bytes)
+            cr_expect_eq(munmap(ends[e].memory, ends[e].bytes), 0);
+}
+
 Test(region, is_cut_from_its_low_end_as_far_as_that_is_free)
 {
     struct sl_region region = {0};
     cr_assert_eq(sl_region_create(&region, 64 * PAGE), 0);
     char *high = sl_region_take(&region, 8 * PAGE, true);
     memset(high, 7, 8 * PAGE);
-    sl_region_cut(&region, 16 * PAGE, PAGE);
+    cut(&region, 16 * PAGE, PAGE);
     cr_expect_eq(region.bytes, 16 * PAGE);
     cr_expect(sl_region_owns(&region, high) && high[0] == 7 && high[8 * PAGE - 1] == 7);
     char *low = sl_region_take(&region, 8 * PAGE, false);
     cr_expect_eq(low, region.base);
     memset(low, 8, 8 * PAGE);
-    sl_region_cut(&region, 8 * PAGE, PAGE);
+    cut(&region, 8 * PAGE, PAGE);
     cr_expect_eq(region.bytes, 16 * PAGE, "what is in use stays");
     sl_region_give(&region, low, 8 * PAGE);
-    sl_region_cut(&region, 12 * PAGE, 1024 * PAGE);
+    cut(&region, 12 * PAGE, 1024 * PAGE);
     cr_expect_leq(region.bytes, 12 * PAGE);
     cr_expect_eq(high[0], 7);
     sl_region_give(&region, high, 8 * PAGE);
@@ -127,20 +138,20 @@ Test(region, is_cut_from_both_ends)
     char *first = sl_region_take(&region, 8 * PAGE, false);
     char *second = sl_region_take(&region, 8 * PAGE, false);
     memset(second, 7, 8 * PAGE);
-    sl_region_cut(&region, 32 * PAGE, PAGE);
+    cut(&region, 32 * PAGE, PAGE);
     cr_expect_eq(region.bytes, 32 * PAGE);
     cr_expect_eq(region.base, first);
     sl_region_give(&region, first, 8 * PAGE);
-    sl_region_cut(&region, 12 * PAGE, PAGE);
+    cut(&region, 12 * PAGE, PAGE);
     cr_expect_eq(region.bytes, 12 * PAGE, "16 pages to the end of what is in use, 4 from below");
     cr_expect_eq(region.base, first + 4 * PAGE);
-    sl_region_cut(&region, 4 * PAGE, PAGE);
+    cut(&region, 4 * PAGE, PAGE);
     cr_expect_eq(region.bytes, 8 * PAGE);
     cr_expect_eq(region.base, second);
     cr_expect_eq(region.free_count, 0);
     cr_expect(second[0] == 7 && second[8 * PAGE - 1] == 7);
     sl_region_give(&region, second, 8 * PAGE);
-    sl_region_cut(&region, 5 * PAGE, 1024 * PAGE);
+    cut(&region, 5 * PAGE, 1024 * PAGE);
     cr_expect_leq(region.bytes, 5 * PAGE);
     sl_region_destroy(&region);
 }
