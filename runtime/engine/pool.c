@@ -58,12 +58,14 @@ void sl_pool_release_slots(struct sl_pool *pool)
     pool->slots_bound = UINT64_MAX;
 }
 
-/* Pages go first: over memory.high the warmer may sleep in a fault for seconds, where unmapping,
- * and who waits for it, would wait as long. */
+/* Pages go first: over memory.high the warmer may sleep in a fault for seconds, and unmapping, or
+ * waiting for it, would take as long. What it is charged for by then is a page at most, and counted
+ * before it sleeps. */
 bool sl_pool_shrink_slots(struct sl_pool *pool, uint64_t bytes)
 {
     struct sl_span ends[2];
     pool->slots_bound = bytes / SL_PAGE_BYTES * SL_PAGE_BYTES;
+    sl_warmer_halt(&pool->warmer);
     sl_region_cut(&pool->region, pool->slots_bound, SL_HUGE_PAGE_BYTES, ends);
     for (int e = 0; e < 2; e++)
         if (ends[e].bytes)

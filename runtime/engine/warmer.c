@@ -11,20 +11,34 @@
 
 enum granule { UNTOUCHED, CLAIMED, PRESENT };
 
-/* Claims the granule and brings it in; waits when the other thread is at it. By touching: an advice
+static bool claim(unsigned char *state)
+{
+    unsigned char found = UNTOUCHED;
+    return __atomic_compare_exchange_n(state, &found, CLAIMED, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_ACQUIRE);
+}
+
+/* Brings a claimed granule in, or gives the claim up when *stop is set. By touching: an advice
  * holds the lock of the whole address space, and who maps something meanwhile waits for it. */
+static void touch_claimed(struct sl_warmer *warmer, uint64_t index, const bool *stop)
+{
+    const uint64_t end = (index + 1) * SL_HUGE_PAGE_BYTES;
+    uint64_t at = index * SL_HUGE_PAGE_BYTES;
+    for (; at < end && !(stop && __atomic_load_n(stop, __ATOMIC_RELAXED)); at += SL_PAGE_BYTES)
+        __atomic_fetch_or(warmer->base + at, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&warmer->granules[index], at < end ? UNTOUCHED : PRESENT, __ATOMIC_RELEASE);
+}
+
+/* Brings the granule in, or waits while the thread is at it. */
 static void bring_granule(struct sl_warmer *warmer, uint64_t index)
 {
-    unsigned char *state = &warmer->granules[index], found = UNTOUCHED;
-    if (__atomic_compare_exchange_n(state, &found, CLAIMED, false, __ATOMIC_ACQUIRE,
-                                    __ATOMIC_ACQUIRE)) {
-        const uint64_t end = (index + 1) * SL_HUGE_PAGE_BYTES;
-        for (uint64_t at = index * SL_HUGE_PAGE_BYTES; at < end; at += SL_PAGE_BYTES)
-            __atomic_fetch_or(warmer->base + at, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(state, PRESENT, __ATOMIC_RELEASE);
+    unsigned char *state = &warmer->granules[index];
+    while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != PRESENT) {
+        if (claim(state))
+            touch_claimed(warmer, index, NULL);
+        else
+            sched_yield();
     }
-    while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != PRESENT)
-        sched_yield();
 }
 
 static void *warm(void *argument)
@@ -34,7 +48,8 @@ static void *warm(void *argument)
         if (__atomic_load_n(&warmer->stop, __ATOMIC_RELAXED) ||
             sl_limit_watch_lowered(warmer->watch))
             break;
-        bring_granule(warmer, g);
+        if (claim(&warmer->granules[g]))
+            touch_claimed(warmer, g, &warmer->stop);
     }
     return NULL;
 }
@@ -85,11 +100,17 @@ bool sl_warmer_at(const struct sl_warmer *warmer, const void *memory, uint64_t b
     return false;
 }
 
+void sl_warmer_halt(struct sl_warmer *warmer)
+{
+    if (warmer->granules)
+        __atomic_store_n(&warmer->stop, true, __ATOMIC_RELAXED);
+}
+
 void sl_warmer_stop(struct sl_warmer *warmer)
 {
     if (!warmer->granules)
         return;
-    __atomic_store_n(&warmer->stop, true, __ATOMIC_RELAXED);
+    sl_warmer_halt(warmer);
     pthread_join(warmer->thread, NULL);
     free(warmer->granules);
     *warmer = (struct sl_warmer){0};

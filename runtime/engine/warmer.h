@@ -30,7 +30,9 @@ void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes,
 void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes);
 /* Its thread is at some page of the span. */
 bool sl_warmer_at(const struct sl_warmer *warmer, const void *memory, uint64_t bytes);
-/* Waits for the thread, which ends after the page it is at. */
+/* The thread ends after the page it is at, without anybody waiting for it. */
+void sl_warmer_halt(struct sl_warmer *warmer);
+/* The same, and waits for it. */
 void sl_warmer_stop(struct sl_warmer *warmer);
 
 #endif

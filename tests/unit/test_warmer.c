@@ -82,6 +82,28 @@ Test(warmer, leaves_alone_what_is_in_use)
     }
 }
 
+/* Halted at any moment it brings nothing more in, and what is asked for comes in all the same. */
+Test(warmer, comes_to_a_halt)
+{
+    for (int round = 0; round < 20; round++) {
+        char *memory = sl_pages_map(SPAN_BYTES);
+        struct sl_warmer warmer = {0};
+        sl_warmer_halt(&warmer);
+        sl_warmer_start(&warmer, memory, SPAN_BYTES, &unlimited);
+        for (volatile int pause = 0; pause < round * 1000; pause++) {
+        }
+        sl_warmer_halt(&warmer);
+        poll(NULL, 0, 5);
+        const uint64_t resident = resident_bytes(memory, SPAN_BYTES);
+        poll(NULL, 0, 5);
+        cr_expect_eq(resident_bytes(memory, SPAN_BYTES), resident);
+        sl_warmer_bring(&warmer, memory, SPAN_BYTES);
+        cr_expect_eq(resident_bytes(memory, SPAN_BYTES), SPAN_BYTES);
+        sl_warmer_stop(&warmer);
+        munmap(memory, SPAN_BYTES);
+    }
+}
+
 /* A watched limit that is lowered ends the warming; what is asked for comes in all the same. */
 Test(warmer, ends_when_the_limit_is_lowered)
 {
