@@ -1,6 +1,7 @@
 /* The fault loader: the default loader with damage. Every fault_every-th read ends with
  * fault_errno; when that is 0 the read claims success but its second half is zero, as from a device
- * that lies: what checksums must catch. With fault_reap the loader itself breaks. */
+ * that lies: what checksums must catch. With fault_reap, or
+ * fault_cancelled, the loader itself breaks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct fault_loader {
     int fault_errno;
     uint64_t fault_every, count;
     uint64_t fault_reap, reaped;
+    bool fault_cancelled, broken;
 };
 
 static struct fault_loader *fault_of(struct sl_loader *loader)
@@ -39,6 +41,7 @@ static int fault_open(const struct sl_loader_options *options, struct sl_loader 
     self->fault_errno = options->fault_errno;
     self->fault_every = options->fault_every;
     self->fault_reap = options->fault_reap;
+    self->fault_cancelled = options->fault_cancelled;
     int rc = sl_loader_open(NULL, options, &self->inner, reason, error);
     if (rc < 0) {
         free(self);
@@ -132,7 +135,8 @@ static int fault_reap(struct sl_loader *loader, struct sl_completion *completion
                       uint64_t timeout_ns, struct sl_error *error)
 {
     struct fault_loader *self = fault_of(loader);
-    if (self->fault_reap && self->reaped >= self->fault_reap)
+    self->broken |= self->fault_reap && self->reaped >= self->fault_reap;
+    if (self->broken)
         return sl_error_set(error, EIO, "the fault loader broke after %llu reads",
                             (unsigned long long)self->reaped);
 
@@ -150,6 +154,7 @@ static int fault_event_fd(struct sl_loader *loader)
 static void fault_cancel(struct sl_loader *loader)
 {
     struct fault_loader *self = fault_of(loader);
+    self->broken |= self->fault_cancelled;
     self->inner->ops->cancel(self->inner);
 }
 

@@ -38,6 +38,7 @@ struct sl_loader_options {
     int fault_errno;      /* 0: the read claims success, but its second half is zero */
     uint64_t fault_every; /* every n-th read fails with fault_errno; 0: none */
     uint64_t fault_reap;  /* after this many reads are reaped, every reap fails; 0: none does */
+    bool fault_cancelled; /* reaps fail once reads were cancelled */
 };
 
 struct sl_loader;

@@ -449,23 +449,31 @@ static void end_batch(struct sl_engine *engine, uint64_t begin_ns)
     engine->batch.load_ns = engine->reader.load_ns;
 }
 
-int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
-                  uint64_t *makespan_ns, struct sl_error *error)
+/* A plan that no longer holds goes, then all is there that a batch needs. */
+static int prepare(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
-    if (!engine->network_count)
-        return sl_error_set(error, -EINVAL, "there is no network to run");
+    if (engine->schedule && (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
+        sl_engine_drain(engine);
     int result = sl_shard_reader_ready(&engine->reader, error);
     for (int n = 0; n < engine->network_count && !result; n++)
         result = sl_engine_take_blobs(engine, engine->networks[n], error);
     if (!result && engine->executor_count < engine->policy->executors)
         result = create_executors(engine, more, error);
-    if (!result && engine->schedule &&
-        (sl_engine_budget_changed(engine) || (engine->planned_once && more)))
-        sl_engine_drain(engine);
     if (!result && !engine->schedule)
         result = sl_engine_plan(engine, more, error);
-    if (result)
+    return result;
+}
+
+int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_result *results,
+                  uint64_t *makespan_ns, struct sl_error *error)
+{
+    if (!engine->network_count)
+        return sl_error_set(error, -EINVAL, "there is no network to run");
+    int result = prepare(engine, more, error);
+    if (result) {
+        engine->interrupted = 0; /* it was for this run */
         return result;
+    }
     uint64_t begin_ns = sl_now_ns();
     engine->last_run_end_ns = begin_ns;
     engine->batch = (struct sl_batch_facts){0};

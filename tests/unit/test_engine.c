@@ -549,6 +549,36 @@ Test(engine, a_loader_that_cannot_be_replaced_is_an_error)
     sl_pack_close(pack);
 }
 
+/* It breaks while reads for the next request are given up because the budget changed. The least
+ * budget that does is too small for all weights, so there are such reads. */
+Test(engine, a_loader_that_breaks_between_runs_is_an_error)
+{
+    struct sl_pack *pack = make_pack(64 << 10);
+    struct sl_engine_options options = {.policy = "window",
+                                        .loader = "fault",
+                                        .threads = 1,
+                                        .budget_bytes = UINT64_MAX,
+                                        .reading = {.fault_cancelled = true}};
+    struct sl_engine *engine = make_engine(&options, pack, 1);
+    struct sl_network_result result;
+    uint64_t makespan_ns, budget = UINT64_C(8) << 20;
+    struct sl_error error = {0};
+    int code;
+    do {
+        budget += 128 << 10;
+        sl_engine_set_budget(engine, budget);
+        code = sl_engine_run(engine, 1, &result, &makespan_ns, &error);
+    } while (code == -ENOBUFS);
+    cr_assert_eq(code, 0, "%s", error.text);
+    cr_assert_eq(unlink(pack_path), 0);
+    sl_engine_set_budget(engine, UINT64_MAX);
+    for (int again = 0; again < 2; again++)
+        cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -ENOENT, "%s",
+                     error.text);
+    sl_engine_free(engine);
+    sl_pack_close(pack);
+}
+
 /* The user may have no more threads, then one more at each run: neither of deepeye's executors can
  * be made, then the first alone. Each run says so and the next one goes on from there. */
 Test(engine, executors_that_could_not_be_made_are_made_later)
@@ -597,6 +627,15 @@ Test(engine, an_interrupt_ends_the_run)
     sl_engine_interrupt(engine);
     cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -EINTR);
     cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), 0, "%s", error.text);
+    sl_engine_free(engine);
+    options.policy = "window";
+    engine = make_engine(&options, pack, 1);
+    sl_engine_set_budget(engine, 1);
+    sl_engine_interrupt(engine);
+    cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -ENOBUFS);
+    sl_engine_set_budget(engine, UINT64_MAX);
+    cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), 0,
+                 "it was for the run before: %s", error.text);
     sl_engine_free(engine);
     sl_pack_close(pack);
 }
