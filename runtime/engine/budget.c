@@ -31,6 +31,13 @@ static bool read_kib(const char *status, const char *key, uint64_t *kib)
     return line && sscanf(line + strlen(key), "%" SCNu64, kib) == 1;
 }
 
+uint64_t sl_budget_usable(const struct sl_budget *budget)
+{
+    const uint64_t total = budget->total_bytes, limit = budget->limit_bytes;
+    const uint64_t left = limit > budget->others_bytes ? limit - budget->others_bytes : 0;
+    return budget->others_bytes && left < total ? left : total;
+}
+
 uint64_t sl_budget_overhead(const struct sl_budget *budget)
 {
     return budget->process_bytes + budget->activation_bytes + budget->scratch_bytes +
@@ -48,13 +55,13 @@ uint64_t sl_budget_arena(const struct sl_budget *budget, uint64_t least_bytes, u
 {
     if (budget->shard_bytes >= least_bytes)
         return UINT64_MAX;
-    uint64_t missing = sl_budget_overhead(budget) + least_bytes - budget->total_bytes;
+    uint64_t missing = sl_budget_overhead(budget) + least_bytes - sl_budget_usable(budget);
     return arena_bytes > missing ? arena_bytes - missing : 0;
 }
 
 void sl_budget_rest(struct sl_budget *budget)
 {
-    uint64_t total = budget->total_bytes, overhead = sl_budget_overhead(budget);
+    uint64_t total = sl_budget_usable(budget), overhead = sl_budget_overhead(budget);
     budget->shard_bytes = total == UINT64_MAX ? UINT64_MAX
                           : total > overhead  ? total - overhead
                                               : 0;

@@ -15,8 +15,13 @@ struct sl_budget {
     uint64_t reserve_bytes;    /* for what the kernel charges besides */
     uint64_t read_ahead_bytes; /* and for what it reads besides (sl_loader.read_ahead_bytes) */
     uint64_t room_bytes;       /* for inputs that are decoded between batches */
+    uint64_t others_bytes;     /* of the group, beside this process; 0: none, or in process_bytes */
+    uint64_t limit_bytes;      /* of the group, where others hold some of it */
     uint64_t shard_bytes;      /* what is left; UINT64_MAX without a budget */
 };
+
+/* The total, or what others of the group leave of its limit where that is less. */
+uint64_t sl_budget_usable(const struct sl_budget *budget);
 
 /* Fills process, reserve and shard bytes from the other members; call while no slot is taken.
  * free_bytes: of a total that is the limit of this process's group, what may still be charged to
@@ -33,7 +38,7 @@ int sl_budget_resident(uint64_t *bytes, struct sl_error *error);
  * and its libraries, which others have brought in. -EIO when /proc cannot be read. */
 int sl_budget_charged(uint64_t *bytes, struct sl_error *error);
 
-/* Sets shard_bytes to what the other members leave of total_bytes. */
+/* Sets shard_bytes to what the other members leave. */
 void sl_budget_rest(struct sl_budget *budget);
 
 /* Shards and activations together; UINT64_MAX without a budget. */

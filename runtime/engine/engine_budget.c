@@ -69,6 +69,19 @@ static uint64_t thread_bytes(const struct sl_engine *engine)
     return (uint64_t)engine->threads * THREAD_BYTES;
 }
 
+/* A budget that is less than the limit of the group counts what this process holds; what others do
+ * may leave less of the limit than that. Of a limit all that is held is counted at once. */
+static void count_others(struct sl_engine *engine, uint64_t own_bytes)
+{
+    struct sl_budget *budget = &engine->budget;
+    const uint64_t limit = limit_binds(engine) ? UINT64_MAX : sl_cgroup_own_limit();
+    if (limit == UINT64_MAX)
+        return;
+    const uint64_t left = sl_cgroup_own_free(), held = left < limit ? limit - left : 0;
+    budget->limit_bytes = limit;
+    budget->others_bytes = held > own_bytes ? held - own_bytes : 0;
+}
+
 /* What slots may take of the budget, or of the limit that this process runs under; scratch_bytes:
  * of all executors. The policies with a budget have one request active at a time. */
 static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_error *error)
@@ -78,11 +91,12 @@ static int divide(struct sl_engine *engine, uint64_t scratch_bytes, struct sl_er
                            .scratch_bytes = scratch_bytes,
                            .activation_bytes = activation_bytes(engine),
                            .read_ahead_bytes = sl_shard_reader_ahead_bytes(&engine->reader)};
+    const uint64_t pool_bytes = sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
+                                sl_pool_used(engine->pool, SL_POOL_SCRATCH);
     int result =
         sl_budget_divide(&engine->budget, limit_binds(engine) ? sl_cgroup_own_free() : UINT64_MAX,
-                         sl_pool_used(engine->pool, SL_POOL_ACTIVATIONS) +
-                             sl_pool_used(engine->pool, SL_POOL_SCRATCH),
-                         error);
+                         pool_bytes, error);
+    count_others(engine, engine->budget.process_bytes + pool_bytes);
     engine->budget.process_bytes += executors_to_come(engine) * thread_bytes(engine);
     sl_budget_rest(&engine->budget);
     return result;
@@ -204,8 +218,9 @@ int sl_engine_size_scratch(struct sl_engine *engine, uint64_t more, struct sl_er
 int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
 {
     char given[SL_UNIT_TEXT_BYTES], parts[5][SL_UNIT_TEXT_BYTES];
-    char ahead[SL_UNIT_TEXT_BYTES + 16] = "";
+    char ahead[SL_UNIT_TEXT_BYTES + 16] = "", give[32] = "";
     const struct sl_budget *budget = &engine->budget;
+    const bool others = sl_budget_usable(budget) < budget->total_bytes;
     uint64_t shards = 0;
     int result = least_bytes(engine, &shards, error);
     if (result)
@@ -216,17 +231,21 @@ int sl_engine_refuse_budget(struct sl_engine *engine, struct sl_error *error)
     if (budget->read_ahead_bytes)
         snprintf(ahead, sizeof(ahead), ", read-ahead %s",
                  sl_format_size(budget->read_ahead_bytes, parts[0]));
-    return sl_error_set(
-        error, -ENOBUFS,
-        "%s of %s is too small for policy %s: it needs at least %" PRIu64
-        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve %s%s); give "
-        "%" PRIu64 "M",
-        limit_binds(engine) ? "the memory limit" : "a budget",
-        sl_format_size(budget->total_bytes, given), engine->policy->name, all,
-        sl_format_size(shards, parts[0]), sl_format_size(budget->activation_bytes, parts[1]),
-        sl_format_size(budget->scratch_bytes, parts[2]),
-        sl_format_size(budget->process_bytes, parts[3]), sl_format_size(reserve, parts[4]), ahead,
-        sl_align_up(all, SL_MIB) / SL_MIB);
+    if (!others)
+        snprintf(give, sizeof(give), "; give %" PRIu64 "M", sl_align_up(all, SL_MIB) / SL_MIB);
+    return sl_error_set(error, -ENOBUFS,
+                        "%s of %s is too small for policy %s: it needs at least %" PRIu64
+                        " bytes (shards %s, activations %s, scratch %s, the process %s, reserve "
+                        "%s%s)%s",
+                        limit_binds(engine) ? "the memory limit"
+                        : others            ? "a budget, beside what others of its group hold,"
+                                            : "a budget",
+                        sl_format_size(sl_budget_usable(budget), given), engine->policy->name, all,
+                        sl_format_size(shards, parts[0]),
+                        sl_format_size(budget->activation_bytes, parts[1]),
+                        sl_format_size(budget->scratch_bytes, parts[2]),
+                        sl_format_size(budget->process_bytes, parts[3]),
+                        sl_format_size(reserve, parts[4]), ahead, give);
 }
 
 /* What may be taken beside all that is held. */
@@ -271,7 +290,8 @@ static uint64_t planned_free(const struct sl_engine *engine)
     const struct sl_budget *budget = &engine->budget;
     const uint64_t held =
         sl_budget_overhead(budget) - budget->room_bytes + sl_pool_used(engine->pool, SL_POOL_SLOTS);
-    return budget->total_bytes > held ? budget->total_bytes - held : 0;
+    const uint64_t usable = sl_budget_usable(budget);
+    return usable > held ? usable - held : 0;
 }
 
 int sl_engine_make_room(struct sl_engine *engine, uint64_t bytes, uint64_t so_far_bytes,

@@ -63,7 +63,9 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     engine->postponed_count = 0;
     if (!sl_shard_reader_drain(&engine->reader))
         return sl_error_set(error, -EIO, "the loader broke while its reads were cancelled");
+    const uint64_t limit = sl_limit_watch_least(&engine->watch);
     budget->total_bytes = total;
+    budget->limit_bytes = limit < budget->limit_bytes ? limit : budget->limit_bytes;
     budget->room_bytes = 0;
     sl_budget_rest(budget);
     if (engine->whole_pages && budget->shard_bytes < engine->workload.weight_bytes)

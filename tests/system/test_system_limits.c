@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
@@ -375,6 +376,53 @@ Test(system_limits, pins_do_not_lock_what_was_read_ahead)
             cr_expect_eq(record_number(record, "oom_kills"), 0, "%s", words);
             json_decref(record);
         }
+    }
+}
+
+/* In a group of 100 MiB, 50 of which another process holds: 0 when a run with that budget ended so.
+ */
+static int run_beside_another(struct sl_cgroup *group, const char *budget, int exit_code)
+{
+    const size_t bytes = 50 * SL_MIB;
+    struct command command;
+    char *held = malloc(bytes);
+    if (!held || sl_cgroup_attach(group, getpid(), NULL))
+        return 2;
+    for (size_t at = 0; at < bytes; at += 4096)
+        ((volatile char *)held)[at] = 1;
+    command_run(&command, "run %s --policy window --runs 2 --budget %s -q", pack, budget);
+    if (command.exit_code != exit_code)
+        fprintf(stderr, "%s: %d, %s", budget, command.exit_code, command.errors);
+    return command.exit_code != exit_code ||
+           (exit_code && !strstr(command.errors, "beside what others of its group hold"));
+}
+
+/* Whatever budget is given, the group is not driven over its limit. */
+Test(system_limits, what_others_of_the_group_hold_is_not_taken)
+{
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("skipped: sanitizer build, in which a process keeps what it freed");
+#endif
+    require_limits();
+    static const struct {
+        const char *budget;
+        uint64_t limit_bytes;
+        int exit_code;
+    } cases[] = {{"40M", 100 * SL_MIB, 0}, {"95M", 100 * SL_MIB, 0}, {"55M", 56 * SL_MIB, 1}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+        struct sl_limits limits = SL_LIMITS_NONE;
+        struct sl_cgroup *group;
+        struct sl_error error;
+        limits.memory_bytes = cases[c].limit_bytes;
+        limits.swap_bytes = 0;
+        cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
+        const pid_t pid = fork();
+        if (!pid)
+            _exit(run_beside_another(group, cases[c].budget, cases[c].exit_code));
+        int status = 0;
+        waitpid(pid, &status, 0);
+        cr_expect_eq(status, 0, "%s", cases[c].budget);
+        sl_cgroup_destroy(group);
     }
 }
 

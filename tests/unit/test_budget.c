@@ -46,3 +46,23 @@ Test(budget, a_group_is_not_charged_what_others_brought_in)
     cr_expect_gt(charged, stocks);
     cr_expect_lt(charged, resident.process_bytes + stocks);
 }
+
+/* They take of a budget only what they leave of the limit too little for it. */
+Test(budget, others_of_the_group_take_their_part)
+{
+    struct sl_budget budget = {.total_bytes = 39 * SL_MIB, .process_bytes = 4 * SL_MIB};
+    sl_budget_rest(&budget);
+    cr_expect_eq(budget.shard_bytes, 35 * SL_MIB);
+    budget.others_bytes = SL_MIB / 2;
+    budget.limit_bytes = 40 * SL_MIB;
+    sl_budget_rest(&budget);
+    cr_expect_eq(budget.shard_bytes, 35 * SL_MIB);
+    budget.others_bytes = 24 * SL_MIB;
+    sl_budget_rest(&budget);
+    cr_expect_eq(sl_budget_usable(&budget), 16 * SL_MIB);
+    cr_expect_eq(budget.shard_bytes, 12 * SL_MIB);
+    cr_expect_eq(sl_budget_arena(&budget, 14 * SL_MIB, 3 * SL_MIB), SL_MIB);
+    budget.limit_bytes = 20 * SL_MIB;
+    sl_budget_rest(&budget);
+    cr_expect_eq(budget.shard_bytes, 0);
+}

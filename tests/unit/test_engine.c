@@ -549,8 +549,9 @@ Test(engine, a_loader_that_cannot_be_replaced_is_an_error)
     sl_pack_close(pack);
 }
 
-/* It breaks while reads for the next request are given up because the budget changed. The least
- * budget that does is too small for all weights, so there are such reads. */
+/* It breaks while reads for the next request are given up because the budget changed: the least
+ * budget that does is too small for all weights, so there are such reads. Where they ended already,
+ * it breaks in the run. */
 Test(engine, a_loader_that_breaks_between_runs_is_an_error)
 {
     struct sl_pack *pack = make_pack(64 << 10);
@@ -572,9 +573,10 @@ Test(engine, a_loader_that_breaks_between_runs_is_an_error)
     cr_assert_eq(code, 0, "%s", error.text);
     cr_assert_eq(unlink(pack_path), 0);
     sl_engine_set_budget(engine, UINT64_MAX);
-    for (int again = 0; again < 2; again++)
-        cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -ENOENT, "%s",
-                     error.text);
+    code = sl_engine_run(engine, 0, &result, &makespan_ns, &error);
+    cr_assert(code == -ENOENT || code == -EIO, "%s", error.text);
+    cr_assert_eq(sl_engine_run(engine, 0, &result, &makespan_ns, &error), -ENOENT, "%s",
+                 error.text);
     sl_engine_free(engine);
     sl_pack_close(pack);
 }

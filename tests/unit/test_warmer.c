@@ -82,9 +82,10 @@ Test(warmer, leaves_alone_what_is_in_use)
     }
 }
 
-/* Halted at any moment it brings nothing more in, and what is asked for comes in all the same. */
+/* Halted at any moment it leaves the rest alone, and what is asked for comes in all the same. */
 Test(warmer, comes_to_a_halt)
 {
+    int left_some = 0;
     for (int round = 0; round < 20; round++) {
         char *memory = sl_pages_map(SPAN_BYTES);
         struct sl_warmer warmer = {0};
@@ -93,15 +94,15 @@ Test(warmer, comes_to_a_halt)
         for (volatile int pause = 0; pause < round * 1000; pause++) {
         }
         sl_warmer_halt(&warmer);
-        poll(NULL, 0, 5);
-        const uint64_t resident = resident_bytes(memory, SPAN_BYTES);
-        poll(NULL, 0, 5);
-        cr_expect_eq(resident_bytes(memory, SPAN_BYTES), resident);
+        sl_warmer_bring(&warmer, memory, SL_MIB);
+        cr_expect_geq(resident_bytes(memory, SL_MIB), SL_MIB);
+        left_some += resident_bytes(memory, SPAN_BYTES) < SPAN_BYTES;
         sl_warmer_bring(&warmer, memory, SPAN_BYTES);
         cr_expect_eq(resident_bytes(memory, SPAN_BYTES), SPAN_BYTES);
         sl_warmer_stop(&warmer);
         munmap(memory, SPAN_BYTES);
     }
+    cr_expect_gt(left_some, 0);
 }
 
 /* A watched limit that is lowered ends the warming; what is asked for comes in all the same. */
