@@ -51,9 +51,9 @@ static void release_shard(void *context, int network, int shard)
     sl_shard_reader_drop(&engine->reader, network, shard);
 }
 
-/* Reads in flight are given up: those that wait for a throttled disk would hold their slots for
- * seconds. The process itself and what requests compute in stay as they are, but for huge pages
- * that are no longer taken whole. */
+/* Reads that the device is not at yet are given up: those that wait for a throttled disk would hold
+ * their slots for seconds. The process itself and what requests compute in stay as they are, but
+ * for huge pages that are no longer taken whole. */
 static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;

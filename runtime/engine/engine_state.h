@@ -62,7 +62,7 @@ struct sl_engine {
 void sl_engine_drain(struct sl_engine *engine);
 
 /* Before so many bytes are taken for good: -ENOBUFS as sl_engine_refuse_budget has it when the
- * policy keeps to a budget and that leaves less. No executor is there yet. */
+ * policy keeps to a budget and that leaves less. */
 int sl_engine_check_room(struct sl_engine *engine, uint64_t bytes, struct sl_error *error);
 
 /* The network's inputs and outputs, unless it has them; -ENOBUFS as above. */
