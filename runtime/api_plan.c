@@ -135,9 +135,10 @@ static int find_read_ahead(const struct sl_plan_request *request, uint64_t *byte
 static int open_predictor(const struct sl_plan_request *request, const struct sl_policy **policy,
                           struct sl_predictor **predictor, bool *estimated, struct sl_error *error)
 {
-    *policy = sl_policy_find(request->policy);
+    const char *name = request->policy ? request->policy : "auto";
+    *policy = sl_policy_find(name);
     if (!*policy)
-        return sl_error_set(error, -EINVAL, "unknown policy '%s'", request->policy);
+        return sl_error_set(error, -EINVAL, "unknown policy '%s'", name);
     if (request->model_count < 1)
         return sl_error_set(error, -EINVAL, "there is no network to plan for");
     SL_AUTO_FREE const struct sl_pack **packs =

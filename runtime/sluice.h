@@ -332,7 +332,7 @@ SL_API int sl_calibrate(struct sl_model *const *models, int count, const struct 
 struct sl_plan_request {
     struct sl_model *const *models; /* one batch */
     int model_count;
-    const char *policy;
+    const char *policy;   /* NULL: "auto" */
     uint64_t limit_bytes; /* of memory; SL_NO_LIMIT: none */
     int threads, depth;   /* as in struct sl_session_options */
     uint64_t depth_bytes;

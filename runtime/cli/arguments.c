@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/suggest.h"
@@ -247,6 +248,47 @@ const char *cli_text(const struct cli_arguments *arguments, const char *name)
     const char *value = from_environment(name);
     const struct cli_given *fallback = value ? NULL : find_fallback(arguments, name);
     return fallback ? fallback->value : value;
+}
+
+/* Of a device or a pipe nothing is lost. */
+static bool is_same_file(const char *path, const char *other)
+{
+    struct stat one, two;
+    return stat(path, &one) == 0 && stat(other, &two) == 0 && S_ISREG(one.st_mode) &&
+           one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* Or will be: nothing is there yet. */
+static bool will_be_same_file(const char *path, const char *other)
+{
+    struct stat status;
+    return is_same_file(path, other) || (stat(path, &status) < 0 && !strcmp(path, other));
+}
+
+static bool takes_files(const char *choices)
+{
+    return choices && !strcmp(choices, "@files");
+}
+
+int cli_check_written(const struct cli_arguments *arguments, const char *name,
+                      struct sl_error *error)
+{
+    const char *path = cli_text(arguments, name), *lost = NULL;
+    if (!path)
+        return 0;
+    for (int i = 0; i < arguments->operand_count; i++)
+        if (takes_files(arguments->command->operand_choices) &&
+            is_same_file(path, arguments->operands[i]))
+            lost = arguments->operands[i];
+    for (int i = 0; i < arguments->given_count; i++) {
+        const struct cli_given *given = &arguments->given[i];
+        if (strcmp(given->option->name, name) != 0 && takes_files(given->option->choices) &&
+            will_be_same_file(path, given->value))
+            lost = given->value;
+    }
+    return lost ? sl_error_set(error, -EINVAL, "--%s %s would replace %s, which is needed", name,
+                               path, lost)
+                : 0;
 }
 
 bool cli_flag(const struct cli_arguments *arguments, const char *name)

@@ -129,6 +129,10 @@ int cli_depth(const struct cli_arguments *arguments, int64_t *shards, int64_t *b
 /* "5%" or "5"; *percent = 5. */
 int cli_percent(const struct cli_arguments *arguments, const char *name, double least, double most,
                 double *percent, struct sl_error *error);
+/* -EINVAL when the file that the option would write is another that the command reads or writes, by
+ * whatever name: an operand, or the file of another option. */
+int cli_check_written(const struct cli_arguments *arguments, const char *name,
+                      struct sl_error *error);
 /* Reads --format; table without one. */
 int cli_format(const struct cli_arguments *arguments, enum sl_format *format,
                struct sl_error *error);

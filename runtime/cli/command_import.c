@@ -63,7 +63,8 @@ static int run(const struct cli_arguments *arguments)
         sl_error_set(&error, -EINVAL, "import needs the pack's name: -o FILE");
         return cli_usage(arguments->command, &error);
     }
-    if (cli_size(arguments, "shard", &request.shard_bytes, &error) < 0 ||
+    if (cli_check_written(arguments, "output", &error) < 0 ||
+        cli_size(arguments, "shard", &request.shard_bytes, &error) < 0 ||
         cli_encoding_read(arguments, &request, &error) < 0 ||
         read_preprocessing(arguments, &request.preprocessing, &error) < 0)
         return cli_usage(arguments->command, &error);

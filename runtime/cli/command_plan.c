@@ -268,6 +268,8 @@ static int run(const struct cli_arguments *arguments)
                      "--memory");
         return cli_usage(arguments->command, &error);
     }
+    if (cli_check_written(arguments, "dot", &error) < 0)
+        return cli_usage(arguments->command, &error);
     if (measure(arguments, &plan, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     plan.request.policy = plan.list.policies[0];

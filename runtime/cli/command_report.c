@@ -126,21 +126,6 @@ static int write_tables(const struct result_files *files, enum report_format for
     return 0;
 }
 
-/* The report must not replace what it is made of, by whatever name. */
-static int check_output(const struct cli_arguments *arguments, const char *output,
-                        struct sl_error *error)
-{
-    struct stat written, read;
-    if (stat(output, &written) < 0)
-        return 0;
-    for (int i = 0; i < arguments->operand_count; i++)
-        if (stat(arguments->operands[i], &read) == 0 && read.st_dev == written.st_dev &&
-            read.st_ino == written.st_ino)
-            return sl_error_set(error, -EINVAL,
-                                "--output %s would replace the results that it is made of", output);
-    return 0;
-}
-
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
@@ -154,7 +139,7 @@ static int run(const struct cli_arguments *arguments)
                      format == HTML ? "FILE, e.g. -o report.html" : "DIR");
         return cli_usage(arguments->command, &error);
     }
-    if (output && check_output(arguments, output, &error) < 0)
+    if (cli_check_written(arguments, "output", &error) < 0)
         return cli_usage(arguments->command, &error);
     SL_AUTO(result_files_free) struct result_files files = {0};
     int code = result_files_read(arguments->operands, arguments->operand_count, &files, &error);

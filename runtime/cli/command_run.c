@@ -59,7 +59,9 @@ static int read_request(const struct cli_arguments *arguments, struct run_reques
     request->quiet = cli_flag(arguments, "quiet");
     request->profile = cli_flag(arguments, "profile");
     request->trace_path = cli_text(arguments, "trace");
-    int code = cli_format(arguments, &request->format, error);
+    int code = cli_check_written(arguments, "trace", error);
+    if (code == 0)
+        code = cli_format(arguments, &request->format, error);
     if (code == 0)
         code = cli_integer(arguments, "runs", 1, 1000000, &runs, error);
     if (code == 0)

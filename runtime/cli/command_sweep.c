@@ -158,6 +158,8 @@ static int read_plan(const struct cli_arguments *arguments, struct sweep_command
                     : overwrite ? SL_RESULTS_OVERWRITE
                                 : SL_RESULTS_NEW;
     plan->quiet = cli_flag(arguments, "quiet");
+    if (cli_check_written(arguments, "results", error) < 0)
+        return -EINVAL;
     command->observation.profile = cli_flag(arguments, "profile");
     if (resume && overwrite)
         return sl_error_set(error, -EINVAL,

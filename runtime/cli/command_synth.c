@@ -33,6 +33,10 @@ static int run(const struct cli_arguments *arguments)
         code = sl_error_set(&error, -EINVAL, "synth needs either a TOPOLOGY or --prototxt FILE");
     else if (!request.output && !request.caffemodel_output)
         code = sl_error_set(&error, -EINVAL, "synth needs the pack's name: -o FILE");
+    if (code == 0)
+        code = cli_check_written(arguments, "output", &error);
+    if (code == 0)
+        code = cli_check_written(arguments, "caffemodel", &error);
     int64_t seed = 0;
     if (code == 0 && request.topology)
         code = cli_check_name(SL_KIND_TOPOLOGY, "topology", request.topology, &error);
