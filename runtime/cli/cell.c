@@ -323,20 +323,54 @@ static const char *stem(const char *path, char buffer[NAME_MAX + 1])
     return buffer;
 }
 
+/* The file whose stem names the folder of outputs: the pack where there are several, or the input.
+ */
+static const char *named_after(const struct execution *execution, int i)
+{
+    struct sl_model_info info;
+    if (execution->cell->pack_count == 1)
+        return plain_input(execution, i);
+    sl_model_describe(execution->models[i], &info);
+    return info.path;
+}
+
+/* Its stem; behind others of the same stem STEM-2, STEM-3 and so on. */
+static void name_folder(const struct execution *execution, int i, char name[NAME_MAX + 1])
+{
+    char other[NAME_MAX + 1];
+    int number = 1;
+    stem(named_after(execution, i), name);
+    for (int before = 0; before < i; before++)
+        number += !strcmp(stem(named_after(execution, before), other), name);
+    const size_t length = strlen(name);
+    if (number > 1)
+        snprintf(name + length, NAME_MAX + 1 - length, "-%d", number);
+}
+
+/* Of several inputs of one network. */
+static int round_of(const struct execution *execution, const char *input)
+{
+    int round = 0;
+    while (round < execution->rounds - 1 && plain_input(execution, round) != input)
+        round++;
+    return round;
+}
+
 /* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<pack>/, with several inputs
  * DIRECTORY/<input file>/. */
 static int write_outputs(const struct execution *execution, int network, const char *input,
                          struct sl_error *error)
 {
     char directory[PATH_MAX], part[NAME_MAX + 1];
+    const bool packs = execution->cell->pack_count > 1;
     const char *top = execution->cell->output_directory;
     int code = make_directory(top, NULL, directory, error);
     struct sl_model_info info;
     sl_model_describe(execution->models[network], &info);
-    if (code == 0 && execution->cell->pack_count > 1)
-        code = make_directory(top, stem(info.path, part), directory, error);
-    else if (code == 0 && execution->rounds > 1)
-        code = make_directory(top, stem(input, part), directory, error);
+    if (code == 0 && (packs || execution->rounds > 1)) {
+        name_folder(execution, packs ? network : round_of(execution, input), part);
+        code = make_directory(top, part, directory, error);
+    }
     for (int output = 0; code == 0 && output < info.output_count; output++) {
         struct sl_blob_info blob;
         sl_model_output(execution->models[network], output, &blob, NULL);
