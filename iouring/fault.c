@@ -1,7 +1,7 @@
 /* The fault loader: the default loader with damage. Every fault_every-th read ends with
  * fault_errno; when that is 0 the read claims success but its second half is zero, as from a device
- * that lies: what checksums must catch. With fault_reap, or
- * fault_cancelled, the loader itself breaks. */
+ * that lies: what checksums must catch. With fault_reap or fault_cancelled the loader itself
+ * breaks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -356,8 +356,7 @@ static int round_of(const struct execution *execution, const char *input)
     return round;
 }
 
-/* DIRECTORY/<blob>.npy; with several networks DIRECTORY/<pack>/, with several inputs
- * DIRECTORY/<input file>/. */
+/* DIRECTORY/<blob>.npy; with several networks or inputs DIRECTORY/<folder>/<blob>.npy. */
 static int write_outputs(const struct execution *execution, int network, const char *input,
                          struct sl_error *error)
 {
