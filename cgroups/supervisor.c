@@ -30,8 +30,9 @@ struct run {
     struct sl_observer observer;
     int timer;
     struct sl_text output, diagnostics;
-    enum sl_ending killed_for; /* TIMEOUT or INTERRUPTED when we killed it, else OK */
-    int start_errno;           /* the program could not be executed */
+    enum sl_ending ended_for; /* TIMEOUT or INTERRUPTED when we ended it, else OK */
+    uint64_t kill_ns;         /* then: when it is killed if it has not ended by itself */
+    int start_errno;          /* the program could not be executed */
 };
 
 static void run_cleanup(struct run *run)
@@ -127,23 +128,42 @@ static void read_start_error(struct run *run)
     run->worker.start_error = -1;
 }
 
-static void kill_for(struct run *run, enum sl_ending why)
+/* UINT64_MAX: there is nothing to do at any time. */
+static uint64_t next_deadline(const struct sl_cell *cell, const struct run *run)
 {
-    if (run->killed_for == SL_ENDED_OK)
-        run->killed_for = why;
-    sl_worker_kill(&run->worker);
+    if (run->ended_for != SL_ENDED_OK)
+        return run->kill_ns;
+    return cell->timeout_ns ? run->observer.start_ns + cell->timeout_ns : UINT64_MAX;
 }
 
 /* Milliseconds to wait for an event, -1: until there is one. */
 static int wait_ms(const struct sl_cell *cell, const struct run *run)
 {
-    if (!cell->timeout_ns || run->killed_for != SL_ENDED_OK)
+    uint64_t now = sl_now_ns(), deadline = next_deadline(cell, run);
+    if (deadline == UINT64_MAX)
         return -1;
-    uint64_t elapsed = sl_now_ns() - run->observer.start_ns;
-    if (elapsed >= cell->timeout_ns)
-        return 0;
-    uint64_t ms = (cell->timeout_ns - elapsed) / 1000000 + 1;
+    uint64_t ms = deadline > now ? (deadline - now) / 1000000 + 1 : 0;
     return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* First the word to end, so that the worker can tell what it finished, then the kill. */
+static void end_for(const struct sl_cell *cell, struct run *run, enum sl_ending why)
+{
+    run->ended_for = why;
+    run->kill_ns = sl_now_ns() + cell->grace_ns;
+    if (cell->grace_ns)
+        sl_worker_ask(&run->worker);
+}
+
+static void end_in_time(const struct sl_cell *cell, struct run *run)
+{
+    const bool late = sl_now_ns() >= next_deadline(cell, run);
+    if (run->ended_for == SL_ENDED_OK && (late || was_interrupted(cell)))
+        end_for(cell, run, was_interrupted(cell) ? SL_ENDED_INTERRUPTED : SL_ENDED_TIMEOUT);
+    if (run->ended_for != SL_ENDED_OK && sl_now_ns() >= run->kill_ns) {
+        run->kill_ns = UINT64_MAX;
+        sl_worker_kill(&run->worker);
+    }
 }
 
 static struct sl_memory_sample sample(const struct sl_cell *cell, struct run *run)
@@ -174,10 +194,7 @@ static void watch(const struct sl_cell *cell, struct run *run)
         uint64_t expirations;
         if (read(run->timer, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
             sample(cell, run);
-        if (was_interrupted(cell))
-            kill_for(run, SL_ENDED_INTERRUPTED);
-        else if (!wait_ms(cell, run))
-            kill_for(run, SL_ENDED_TIMEOUT);
+        end_in_time(cell, run);
     }
     /* What it wrote before its end is in the pipes now; descendants may hold them open. */
     read_pipe(&worker->output, &run->output);
@@ -203,9 +220,9 @@ static void fill_usage(struct run *run, const struct rusage *resources, struct s
 static enum sl_ending ending_of(const struct run *run, const struct sl_outcome *outcome)
 {
     if (outcome->signal == 0 && outcome->exit_code == 0)
-        return SL_ENDED_OK; /* it was done before our kill arrived */
-    if (run->killed_for != SL_ENDED_OK)
-        return run->killed_for;
+        return SL_ENDED_OK; /* it was done before our word arrived */
+    if (run->ended_for != SL_ENDED_OK)
+        return run->ended_for;
     bool oom = outcome->usage.oom_kills != SL_NO_LIMIT && outcome->usage.oom_kills > 0;
     return oom ? SL_ENDED_OOM : SL_ENDED_ERROR;
 }

@@ -12,9 +12,9 @@ SL_C_BEGIN
 enum sl_ending {
     SL_ENDED_OK,          /* exit 0 */
     SL_ENDED_OOM,         /* killed by the group's out-of-memory killer */
-    SL_ENDED_TIMEOUT,     /* killed by us after timeout_ns */
+    SL_ENDED_TIMEOUT,     /* ended by us after timeout_ns */
     SL_ENDED_ERROR,       /* any other exit code or signal */
-    SL_ENDED_INTERRUPTED, /* killed by us because *interrupted was set */
+    SL_ENDED_INTERRUPTED, /* ended by us because *interrupted was set */
 };
 /* "ok", "oom", "timeout", "error" or "interrupted". Static. */
 SL_API const char *sl_ending_name(enum sl_ending ending);
@@ -39,6 +39,8 @@ struct sl_cell {
     const char *const
         *cold_files;             /* NULL-terminated: dropped from the page cache before the start */
     uint64_t timeout_ns;         /* 0: none */
+    uint64_t grace_ns; /* from SIGTERM, at the timeout or when interrupted, to SIGKILL; 0: SIGKILL
+                        * at once */
     uint64_t sample_interval_ns; /* 0: 10 ms */
     const volatile int *interrupted; /* polled; may be NULL */
     /* Called with every sample, the last one of which comes after the worker's end; NULL: not. */

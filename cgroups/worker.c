@@ -144,6 +144,12 @@ bool sl_worker_ended(const struct sl_worker *worker)
     return failed ? errno == ECHILD : info.si_pid == worker->pid;
 }
 
+void sl_worker_ask(const struct sl_worker *worker)
+{
+    if (worker->pid > 0)
+        kill(worker->pid, SIGTERM);
+}
+
 void sl_worker_kill(const struct sl_worker *worker)
 {
     if (worker->pid <= 0)

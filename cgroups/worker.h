@@ -33,6 +33,8 @@ int sl_worker_fork(char *const *argv, const struct sl_entries *entries, struct s
 int sl_worker_release(struct sl_worker *worker, struct sl_error *error);
 /* True once the worker has ended; it stays to be reaped. */
 bool sl_worker_ended(const struct sl_worker *worker);
+/* SIGTERM to the worker. */
+void sl_worker_ask(const struct sl_worker *worker);
 /* SIGKILL to the worker and its process group. */
 void sl_worker_kill(const struct sl_worker *worker);
 /* Kills what is left, reaps, and fills status and usage (both may be NULL). */

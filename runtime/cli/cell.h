@@ -57,8 +57,12 @@ json_t *cell_failed_record(const struct cell *cell, int network, const char *sta
 /* An array of them, one for each network, all with that error (NULL: none). */
 json_t *cell_failed_records(const struct cell *cell, const char *status, const char *error);
 
-/* Runs the cell in a worker under limits. *records as above, status and usage filled in; when the
- * worker died, one record per network without results but with how it ended. Fails (-EPERM,
+/* How a cell ended: the status of the first of its records that is not "ok". Lives as long as it. */
+const char *cell_status(const json_t *records);
+
+/* Runs the cell in a worker under limits. *records as above, status and usage filled in. A worker
+ * that takes too long or is interrupted tells what it finished; where it died, one record per
+ * network without results tells how it ended. Fails (-EPERM,
  * -ENOSYS, -EOPNOTSUPP, -ENODEV) only when the limits cannot be set up. */
 int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool make_swapfile,
                    uint64_t timeout_ns, json_t **records, struct sl_error *error);

@@ -14,6 +14,10 @@
 #include "runtime/report/record.h"
 #include "runtime/report/results_file.h"
 
+/* From the word to end to the kill. A request is given up once the reads in flight have ended: those
+ * of io_uring behind a throttle take longest, a second for 20 MB at 20 MB/s. */
+#define GRACE_NS UINT64_C(2000000000)
+
 /* The line that says why a worker failed: its last one, without our own prefix. */
 static void last_line(const char *text, char *line, size_t size)
 {
@@ -60,6 +64,18 @@ json_t *cell_failed_records(const struct cell *cell, const char *status, const c
     return records;
 }
 
+const char *cell_status(const json_t *records)
+{
+    size_t i;
+    const json_t *record;
+    json_array_foreach(records, i, record)
+    {
+        if (strcmp(sl_record_text(record, "status"), "ok"))
+            return sl_record_text(record, "status");
+    }
+    return "ok";
+}
+
 /* Records of a worker that did not get to print its own. */
 static json_t *empty_records(const struct cell *cell, const struct sl_outcome *outcome)
 {
@@ -74,16 +90,39 @@ static json_t *empty_records(const struct cell *cell, const struct sl_outcome *o
                                outcome->ending == SL_ENDED_ERROR ? line : NULL);
 }
 
+/* Those that end with the worker: all of one that failed; of one that was told to end, and told
+ * what it had finished, only what it was at. */
+static bool ends_with_worker(const json_t *record, const struct sl_outcome *outcome)
+{
+    const bool told =
+        outcome->ending == SL_ENDED_TIMEOUT || outcome->ending == SL_ENDED_INTERRUPTED;
+    const char *status = sl_record_text(record, "status");
+    return outcome->ending != SL_ENDED_OK && (!told || !strcmp(status, "interrupted"));
+}
+
 static json_t *read_records(const struct cell *cell, const struct sl_outcome *outcome)
 {
     json_t *records =
         outcome->output ? json_loadb(outcome->output, outcome->output_bytes, 0, NULL) : NULL;
-    if (!json_is_array(records) || json_array_size(records) == 0) {
+    if (!json_is_array(records)) {
         json_decref(records);
-        records = empty_records(cell, outcome);
+        records = json_array();
     }
     size_t i;
     json_t *record;
+    bool ended = outcome->ending == SL_ENDED_OK;
+    json_array_foreach(records, i, record)
+    {
+        const bool with_worker = ends_with_worker(record, outcome);
+        if (with_worker)
+            json_object_set_new(record, "status", json_string(sl_ending_name(outcome->ending)));
+        ended |= with_worker;
+    }
+    if (!ended || json_array_size(records) == 0) {
+        json_t *empty = empty_records(cell, outcome);
+        json_array_extend(records, empty);
+        json_decref(empty);
+    }
     json_array_foreach(records, i, record) sl_record_add_outcome(record, outcome);
     return records;
 }
@@ -117,6 +156,7 @@ int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool
         .make_swapfile = make_swapfile,
         .cold_files = cold,
         .timeout_ns = timeout_ns,
+        .grace_ns = GRACE_NS,
         .interrupted = interrupt_flag(),
         .sampled = observed ? observed_cell_sample : NULL,
         .sampled_context = observed,
@@ -137,6 +177,7 @@ int cell_supervise(const struct cell *cell, const struct sl_limits *limits, bool
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
+    interrupt_install();
     interrupt_install_hangup();
     json_error_t reason;
     json_t *json = json_loads(arguments->operands[0], 0, &reason);

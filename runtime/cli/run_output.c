@@ -5,6 +5,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
+#include "runtime/cli/cell.h"
 #include "runtime/report/profile.h"
 #include "runtime/report/record.h"
 
@@ -27,11 +28,6 @@ static const char *limit(const json_t *record, char buffer[SL_UNIT_TEXT_BYTES])
 {
     double bytes = sl_record_number(record, "memory_limit", MISSING);
     return bytes < 0 ? "none" : sl_format_size((uint64_t)bytes, buffer);
-}
-
-static bool succeeded(const json_t *record)
-{
-    return !strcmp(sl_record_text(record, "status"), "ok");
 }
 
 static void print_latency(const json_t *record, FILE *stream)
@@ -229,21 +225,34 @@ static void add_duration(struct sl_table *table, double ns)
     sl_table_add(table, "%s", ns < 0 ? "-" : sl_format_duration((uint64_t)ns, text));
 }
 
+/* More than one for a network that was fed several, one after another. */
+static size_t count_inputs(const json_t *records)
+{
+    const json_t *first = json_array_get(records, 0);
+    size_t count = 1, i;
+    json_t *record;
+    json_array_foreach(records, i, record)
+    {
+        const bool same = !strcmp(sl_record_text(record, "pack"), sl_record_text(first, "pack"));
+        count += same && strcmp(sl_record_text(record, "input"), sl_record_text(first, "input"));
+    }
+    return count;
+}
+
 static void add_cell_row(struct sl_table *table, const json_t *records)
 {
     const json_t *first = json_array_get(records, 0);
-    bool batch = json_array_size(records) > 1;
+    const double inputs = (double)count_inputs(records);
+    const bool batch = json_array_size(records) > count_inputs(records);
     char text[SL_UNIT_TEXT_BYTES];
     add_network_names(table, records);
     sl_table_add(table, "%s", sl_record_text(first, "policy"));
     sl_table_add(table, "%s", limit(first, text));
-    add_duration(table,
-                 succeeded(first)
-                     ? sl_record_number(first, batch ? "makespan_ns" : "latency_p50_ns", MISSING)
-                     : MISSING);
+    add_duration(table, batch ? sl_record_number(first, "makespan_ns", MISSING)
+                              : cell_sum(records, "latency_p50_ns") / inputs);
     add_duration(table, sl_record_number(first, "batch_load_ns", MISSING));
-    add_duration(table, cell_sum(records, "run_ns"));
-    add_duration(table, cell_sum(records, "stall_ns"));
+    add_duration(table, cell_sum(records, "run_ns") / inputs);
+    add_duration(table, cell_sum(records, "stall_ns") / inputs);
     add_duration(table, sl_record_number(first, "bound_ns", MISSING));
     sl_table_add(table, "%s", size(first, "peak_bytes", text));
     sl_table_add(table, "%s", size(first, "swap_in_bytes", text));
@@ -253,7 +262,7 @@ static void add_cell_row(struct sl_table *table, const json_t *records)
         sl_table_add(table, "-");
     else
         sl_table_add(table, "%.0f", faults);
-    sl_table_add(table, "%s", sl_record_text(first, "status"));
+    sl_table_add(table, "%s", cell_status(records));
 }
 
 /* Exact numbers for programs. */

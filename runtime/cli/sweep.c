@@ -120,11 +120,6 @@ static struct sweep_step *make_steps(const struct sweep *sweep, int64_t *count)
     return steps;
 }
 
-static bool was_interrupted(const json_t *records)
-{
-    return !strcmp(sl_record_text(json_array_get(records, 0), "status"), "interrupted");
-}
-
 /* One worker. *records: a new reference; NULL when it was interrupted. */
 static int run_once(struct sweep_cell *cell, json_t **records, struct sl_error *error)
 {
@@ -134,7 +129,7 @@ static int run_once(struct sweep_cell *cell, json_t **records, struct sl_error *
                               request->timeout_ns, records, error);
     if (code < 0)
         return code;
-    if (was_interrupted(*records)) {
+    if (!strcmp(cell_status(*records), "interrupted")) {
         json_decref(*records);
         *records = NULL;
         return 0;

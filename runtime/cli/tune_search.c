@@ -99,7 +99,7 @@ static void take_records(const struct tune *tune, struct tune_candidate *candida
     const json_t *record = json_array_get(records, 0);
     double peak = sl_record_number(record, "peak_bytes", -1);
     double bound = sl_record_number(record, "bound_ns", -1);
-    snprintf(candidate->status, sizeof(candidate->status), "%s", sl_record_text(record, "status"));
+    snprintf(candidate->status, sizeof(candidate->status), "%s", cell_status(records));
     snprintf(candidate->error, sizeof(candidate->error), "%s", sl_record_text(record, "error"));
     if (strcmp(candidate->status, "ok"))
         return;

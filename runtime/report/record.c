@@ -239,9 +239,6 @@ static json_t *memory_samples(const struct sl_outcome *outcome)
 
 void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome)
 {
-    /* Of a worker that ended well: as it says itself. */
-    if (outcome->ending != SL_ENDED_OK || !json_object_get(record, "status"))
-        json_object_set_new(record, "status", json_string(sl_ending_name(outcome->ending)));
     json_object_set_new(record, "exit_code", json_integer(outcome->exit_code));
     json_object_set_new(record, "signal", json_integer(outcome->signal));
     json_object_set_new(record, "limited", json_boolean(outcome->limited));

@@ -24,7 +24,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
                           const struct sl_model *model, const char *input,
                           const struct sl_request_samples *samples, int top);
 
-/* What the watcher of a worker adds: status, peak_bytes, swap_in_bytes, swap_out_bytes,
+/* What the watcher of a worker adds: exit_code, signal, peak_bytes, swap_in_bytes, swap_out_bytes,
  * major_faults, refaults, wall_ns, zram_peak_bytes, memory_samples. */
 void sl_record_add_outcome(json_t *record, const struct sl_outcome *outcome);
 

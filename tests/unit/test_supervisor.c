@@ -159,6 +159,33 @@ Test(supervisor, interrupted_before_the_start)
     sl_outcome_free(&outcome);
 }
 
+Test(supervisor, a_worker_is_asked_before_it_is_killed)
+{
+    struct sl_cell cell = shell("trap 'echo asked; exit 3' TERM; echo ready; sleep 100 & wait");
+    cell.timeout_ns = 300000000;
+    cell.grace_ns = UINT64_C(60000000000);
+    struct sl_outcome outcome = run(&cell);
+    cr_expect_eq(outcome.ending, SL_ENDED_TIMEOUT);
+    cr_expect_eq(outcome.exit_code, 3);
+    cr_expect_eq(outcome.signal, 0);
+    cr_expect_str_eq(outcome.output, "ready\nasked\n");
+    cr_expect(outcome.wall_ns < UINT64_C(30000000000));
+    sl_outcome_free(&outcome);
+}
+
+Test(supervisor, a_worker_that_is_deaf_is_killed)
+{
+    struct sl_cell cell = shell("trap '' TERM; sleep 100; sleep 100");
+    cell.timeout_ns = 300000000;
+    cell.grace_ns = 200000000;
+    struct sl_outcome outcome = run(&cell);
+    cr_expect_eq(outcome.ending, SL_ENDED_TIMEOUT);
+    cr_expect_eq(outcome.signal, SIGKILL);
+    cr_expect(outcome.wall_ns >= cell.timeout_ns + cell.grace_ns);
+    cr_expect(outcome.wall_ns < UINT64_C(30000000000));
+    sl_outcome_free(&outcome);
+}
+
 Test(supervisor, worker_that_leaves_its_pipes_to_a_daemon_ends)
 {
     struct sl_cell cell = shell("setsid sleep 20 & echo out");
