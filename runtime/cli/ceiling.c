@@ -134,7 +134,7 @@ static double read_rate(const json_t *records, size_t first, size_t networks)
         const json_t *record = json_array_get(records, i);
         if (!json_is_true(json_object_get(record, "direct")))
             return 0;
-        bytes += sl_record_number(record, "read_bytes", 0) * sl_record_number(record, "batch", 1);
+        bytes += sl_record_number(record, "batch_read_bytes", 0);
     }
     double ns = sl_record_number(json_array_get(records, first), "batch_load_ns", 0);
     return bytes >= TELLING_BYTES && ns > 0 ? bytes * 1e9 / ns : 0;
@@ -153,7 +153,7 @@ void ceiling_add_shares(json_t *records, int networks, const struct ceiling *cei
             rate = read_rate(records, i - i % (size_t)networks, (size_t)networks) / most;
             double can =
                 ceiling_flops(ceiling, (int)sl_record_number(record, "threads", 1), limits->cpus);
-            flops = sl_record_number(record, "flops", 0) * sl_record_number(record, "batch", 1);
+            flops = sl_record_number(record, "batch_flops", 0);
             flops = run_ns > 0 && can > 0 ? flops * 1e9 / run_ns / can : 0;
         }
         json_object_set_new(record, "read_ceiling_share", rate > 0 ? json_real(rate) : json_null());

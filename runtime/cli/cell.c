@@ -105,6 +105,7 @@ struct execution {
     struct sl_result *results;    /* [network][run], of one input */
     struct sl_result *one_result; /* [network], of one run */
     struct sl_batch *batches;     /* [run], of one input */
+    int *together;                /* [run], of one input: the stack that it ran in */
     int stack;                    /* requests of each network that one run computes */
     int rounds;                   /* inputs, one after another, each cell->runs times */
     const char **names;           /* [request of the stack][network]: what it was fed */
@@ -131,6 +132,7 @@ static void execution_close(struct execution *execution)
     free(execution->results);
     free(execution->one_result);
     free(execution->batches);
+    free(execution->together);
 }
 
 static int open_model(const struct cell *cell, int number, int stack, struct sl_model **model,
@@ -188,11 +190,12 @@ static int execution_open(struct execution *execution, const struct cell *cell,
         .results = calloc(networks * runs, sizeof(*execution->results)),
         .one_result = calloc(networks, sizeof(*execution->one_result)),
         .batches = calloc(runs, sizeof(*execution->batches)),
+        .together = calloc(runs, sizeof(*execution->together)),
         .names = calloc(networks * most, sizeof(*execution->names)),
         .fed = calloc(most, sizeof(*execution->fed)),
     };
     if (!execution->models || !execution->results || !execution->one_result ||
-        !execution->batches || !execution->names || !execution->fed)
+        !execution->batches || !execution->together || !execution->names || !execution->fed)
         return sl_error_set(error, -ENOMEM, "out of memory");
     int code = observed_ring(cell, &execution->events, error);
     return code < 0 ? code : open_session(execution, 1, error);
@@ -413,6 +416,7 @@ static int record_round(const struct execution *execution, int done, const char 
         struct sl_request_samples samples = {
             .results = &execution->results[(int64_t)n * cell->runs],
             .batches = execution->batches,
+            .together = execution->together,
             .count = done,
         };
         json_t *record = sl_record_network(execution->session, n, execution->models[n], inputs[n],
@@ -465,6 +469,7 @@ static void take_results(const struct execution *execution, int r, int64_t run)
         result->read_bytes = result->read_bytes * (uint64_t)(r + 1) / (uint64_t)execution->stack -
                              result->read_bytes * (uint64_t)r / (uint64_t)execution->stack;
     }
+    execution->together[run] = execution->stack;
     sl_session_last_batch(execution->session, &execution->batches[run]);
 }
 

@@ -14,8 +14,8 @@
 #include "runtime/report/record.h"
 #include "runtime/report/results_file.h"
 
-/* From the word to end to the kill. A request is given up once the reads in flight have ended: those
- * of io_uring behind a throttle take longest, a second for 20 MB at 20 MB/s. */
+/* From the word to end to the kill. A request is given up once the reads in flight have ended: of
+ * io_uring behind a throttle that takes longest, a second for 20 MB at 20 MB/s. */
 #define GRACE_NS UINT64_C(2000000000)
 
 /* The line that says why a worker failed: its last one, without our own prefix. */

@@ -60,14 +60,23 @@ static void add_mean(json_t *record, const char *field, const struct sl_request_
     json_object_set_new(record, field, json_integer(llround(sum / samples->count)));
 }
 
-/* The batches as a whole: mean makespan and load, and the bound of the last. */
-static void add_batches(json_t *record, const struct sl_request_samples *samples)
+/* The batches as a whole: mean makespan and load, and the bound of the last; of those that ran
+ * together how many there were at most, and what their runs read and computed. */
+static void add_batches(json_t *record, const struct sl_request_samples *samples, double flops)
 {
-    double makespan = 0, load = 0;
+    double makespan = 0, load = 0, together = 0, read_bytes = 0;
+    int most = 1;
     for (int i = 0; i < samples->count; i++) {
         makespan += (double)samples->batches[i].makespan_ns;
         load += (double)samples->batches[i].load_ns;
+        together += samples->together[i];
+        read_bytes += (double)samples->results[i].read_bytes * samples->together[i];
+        most = samples->together[i] > most ? samples->together[i] : most;
     }
+    json_object_set_new(record, "batch", json_integer(most));
+    json_object_set_new(record, "batch_read_bytes",
+                        json_integer(llround(read_bytes / samples->count)));
+    json_object_set_new(record, "batch_flops", json_real(flops * together / samples->count));
     json_object_set_new(record, "makespan_ns", json_integer(llround(makespan / samples->count)));
     json_object_set_new(record, "batch_load_ns", json_integer(llround(load / samples->count)));
     uint64_t bound_ns = samples->batches[samples->count - 1].bound_ns;
@@ -182,7 +191,6 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     json_object_set_new(record, "pack", json_string(info.path));
     json_object_set_new(record, "pack_identity", json_checksum(info.identity));
     json_object_set_new(record, "input", json_string(input));
-    json_object_set_new(record, "batch", json_integer(info.stack));
     add_session(record, session);
     json_object_set_new(record, "weights_bytes", json_bytes(info.weight_bytes));
     json_object_set_new(record, "flops", json_real(info.flops));
@@ -190,7 +198,7 @@ json_t *sl_record_network(const struct sl_session *session, int network,
     add_mean(record, "load_ns", samples, offsetof(struct sl_result, load_ns));
     add_mean(record, "run_ns", samples, offsetof(struct sl_result, run_ns));
     add_mean(record, "stall_ns", samples, offsetof(struct sl_result, stall_ns));
-    add_batches(record, samples);
+    add_batches(record, samples, info.flops);
     add_mean(record, "read_bytes", samples, offsetof(struct sl_result, read_bytes));
     json_object_set_new(record, "digest",
                         json_checksum(samples->results[samples->count - 1].digest));

@@ -12,14 +12,16 @@
 struct sl_request_samples {
     const struct sl_result *results;
     const struct sl_batch *batches;
-    int count; /* >= 1 */
+    const int *together; /* requests of the network that ran with it, itself included */
+    int count;           /* >= 1 */
 };
 
 /* What a record says of its network under its session after the last request: network, policy,
  * loader, weights_bytes, flops, input, latency_ns (all samples) and its percentiles, load_ns,
- * run_ns, stall_ns, makespan_ns, batch_load_ns, read_bytes (means per request), bound_ns (of the
- * last request), digest, top, layers. input: what was fed, for people. NULL when memory ran out. A
- * new reference. */
+ * run_ns, stall_ns, makespan_ns, batch_load_ns, read_bytes (means per request), batch (the most
+ * that ran together) and what a run of that took: batch_read_bytes, batch_flops (means), bound_ns
+ * (of the last request), digest, top, layers. input: what was fed, for people. NULL when memory ran
+ * out. A new reference. */
 json_t *sl_record_network(const struct sl_session *session, int network,
                           const struct sl_model *model, const char *input,
                           const struct sl_request_samples *samples, int top);

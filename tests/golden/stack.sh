@@ -16,5 +16,7 @@ for batch in 2 4 5 9; do
     echo
 done
 digests --batch 2 --runs 3 --warmup 1 | cmp - alone && echo "three runs each: the same"
+"$SLUICE" run lenet.sluice --runs 4 --batch 3 --policy linear -o json |
+    grep -o '"\(batch\|batch_read_bytes\|flops\|batch_flops\)":[0-9.]*'
 "$SLUICE" run lenet.sluice --runs 4 --batch 4 --policy linear --top 1
 "$SLUICE" run lenet.sluice --batch 0 2>&1 | head -n 1

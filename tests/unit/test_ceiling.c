@@ -104,9 +104,9 @@ Test(ceiling, of_threads_and_shares_of_processors)
 
 static json_t *record(bool direct, double read_bytes, int batch)
 {
-    return json_pack("{s:b, s:f, s:f, s:f, s:f, s:i, s:i}", "direct", direct, "read_bytes",
-                     read_bytes, "batch_load_ns", 1e8, "run_ns", 1e8, "flops", 5e9, "threads", 1,
-                     "batch", batch);
+    return json_pack("{s:b, s:f, s:f, s:f, s:f, s:i}", "direct", direct, "batch_read_bytes",
+                     read_bytes * batch, "batch_load_ns", 1e8, "run_ns", 1e8, "batch_flops",
+                     5e9 * batch, "threads", 1);
 }
 
 static double number(json_t *records, size_t i, const char *field)
