@@ -37,11 +37,11 @@ struct sl_cell {
                                  * free */
     const char *swap_directory; /* NULL: choose */
     const char *const
-        *cold_files;             /* NULL-terminated: dropped from the page cache before the start */
-    uint64_t timeout_ns;         /* 0: none */
-    uint64_t grace_ns; /* from SIGTERM, at the timeout or when interrupted, to SIGKILL; 0: SIGKILL
-                        * at once */
-    uint64_t sample_interval_ns; /* 0: 10 ms */
+        *cold_files;     /* NULL-terminated: dropped from the page cache before the start */
+    uint64_t timeout_ns; /* 0: none */
+    uint64_t grace_ns;   /* from SIGTERM, at the timeout or when interrupted, to SIGKILL; 0: SIGKILL
+                          * at once */
+    uint64_t sample_interval_ns;     /* 0: 10 ms */
     const volatile int *interrupted; /* polled; may be NULL */
     /* Called with every sample, the last one of which comes after the worker's end; NULL: not. */
     void (*sampled)(void *context, const struct sl_memory_sample *sample);

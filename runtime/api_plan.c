@@ -253,6 +253,7 @@ int sl_plan(const struct sl_plan_request *request, struct sl_plan_result *result
         .steady_bound_ns = made.steady_bound_ns,
         .compute_ns = made.compute_ns,
         .reads_bind = made.reads_bind,
+        .steady_reads_bind = made.steady_reads_bind,
         .division = sl_division_of(&made.budget, made.slot_bytes, made.pinned_bytes),
     };
     return 0;

@@ -295,7 +295,8 @@ SL_API void sl_session_describe(const struct sl_session *session, struct sl_sess
 
 /* What more memory would bring, by the run times and read rate of the runs so far. */
 struct sl_advice {
-    double reads_bind; /* share of the last run in which computing waited for reads */
+    double reads_bind; /* share of the last run in which computing waited for weights: for reads,
+                        * and for what handling them took */
     double saved;      /* share of a run's time that more_bytes would save, predicted */
 };
 /* Simulates for some milliseconds. False when there is nothing to advise: the policy has no budget,
@@ -354,7 +355,9 @@ struct sl_plan_result {
     uint64_t steady_latency_ns, steady_read_bytes; /* of a later one, when they follow each other */
     uint64_t bound_ns, steady_bound_ns;            /* what no schedule beats with this memory */
     uint64_t compute_ns;                           /* kernels alone */
-    double reads_bind; /* share of the first request's time in which computing waits for reads */
+    /* Shares of the first and of a later request's time in which computing waits for weights: for
+     * reads, and for what handling them takes. */
+    double reads_bind, steady_reads_bind;
     struct sl_division division;
 };
 /* Predicts by simulation. When it does not fit and the policy keeps a budget, times are 0. */

@@ -57,7 +57,8 @@ json_t *cell_failed_record(const struct cell *cell, int network, const char *sta
 /* An array of them, one for each network, all with that error (NULL: none). */
 json_t *cell_failed_records(const struct cell *cell, const char *status, const char *error);
 
-/* How a cell ended: the status of the first of its records that is not "ok". Lives as long as it. */
+/* How a cell ended: the status of the first of its records that is not "ok". Lives as long as it.
+ */
 const char *cell_status(const json_t *records);
 
 /* Runs the cell in a worker under limits. *records as above, status and usage filled in. A worker

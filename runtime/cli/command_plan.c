@@ -153,15 +153,16 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
 static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_result *result)
 {
     json_t *row = json_pack(
-        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "network",
-        plan->networks, "policy", plan->request.policy, "fits", result->fits, "estimated",
-        result->estimated, "least_memory_bytes", (json_int_t)result->least_limit_bytes,
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
+        "network", plan->networks, "policy", plan->request.policy, "fits", result->fits,
+        "estimated", result->estimated, "least_memory_bytes", (json_int_t)result->least_limit_bytes,
         "peak_bytes", (json_int_t)result->peak_bytes, "latency_ns", (json_int_t)result->latency_ns,
         "read_bytes", (json_int_t)result->read_bytes, "steady_latency_ns",
         (json_int_t)result->steady_latency_ns, "steady_read_bytes",
         (json_int_t)result->steady_read_bytes, "bound_ns", (json_int_t)result->bound_ns,
         "steady_bound_ns", (json_int_t)result->steady_bound_ns, "compute_ns",
-        (json_int_t)result->compute_ns, "reads_bind", result->reads_bind, "device_bytes_per_s",
+        (json_int_t)result->compute_ns, "reads_bind", result->reads_bind, "steady_reads_bind",
+        result->steady_reads_bind, "device_bytes_per_s",
         (json_int_t)plan->request.device.bytes_per_s);
     if (row)
         device_record(row, &plan->device);
@@ -216,7 +217,7 @@ static void advise(struct plan_command *plan, const struct sl_plan_result *now)
     fprintf(stderr,
             "sluice: hint: %s at %s: reads bind %.0f %% of the time; 40 MiB more saves %.0f %%\n",
             plan->request.policy, sl_format_size(plan->request.limit_bytes, text),
-            100 * now->reads_bind, saved > 0 ? 100 * saved : 0);
+            100 * now->steady_reads_bind, saved > 0 ? 100 * saved : 0);
 }
 
 static int print_rows(struct plan_command *plan, struct sl_error *error)

@@ -118,7 +118,7 @@ void sl_engine_last_batch(const struct sl_engine *engine, struct sl_batch_facts 
 
 /* What more memory would bring. */
 struct sl_engine_advice {
-    double reads_bind; /* share of the last batch in which computing waited for reads */
+    double reads_bind; /* share of the last batch in which computing waited for weights */
     double saved;      /* share of a batch's time that the memory would save, predicted */
 };
 /* For the policy and device of the last batch, with the run times measured so far: of a first batch

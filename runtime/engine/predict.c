@@ -354,6 +354,11 @@ static uint64_t peak_of(const struct sl_predictor *predictor,
     return simulation->peak_bytes + sl_budget_overhead(budget);
 }
 
+static double share_of(uint64_t part_ns, uint64_t all_ns)
+{
+    return all_ns ? (double)part_ns / (double)all_ns : 0;
+}
+
 /* *division becomes that of later passes. */
 static int simulate(struct sl_predictor *predictor, const struct question *question,
                     struct division *division, struct sl_prediction *prediction,
@@ -366,8 +371,7 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
         return result;
     prediction->makespan_ns = cold.request_end_ns[cold.requests_done - 1];
     prediction->read_bytes = cold.bytes_read;
-    prediction->reads_bind =
-        prediction->makespan_ns ? (double)cold.stall_ns / (double)prediction->makespan_ns : 0;
+    prediction->reads_bind = share_of(cold.stall_ns, cold.makespan_ns);
     prediction->budget = division->budget;
     prediction->peak_bytes = peak_of(predictor, &cold, &prediction->budget);
     result = band_for_pins(predictor, question, division, error);
@@ -377,6 +381,8 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
     if (result)
         return result;
     prediction->steady_ns = steady_pass_ns(&steady, &passes, predictor->count);
+    const uint64_t first_ns = steady.request_end_ns[predictor->count - 1];
+    prediction->steady_reads_bind = share_of(steady.later_stall_ns, steady.makespan_ns - first_ns);
     prediction->steady_read_bytes =
         (steady.bytes_read - cold.bytes_read) / (uint64_t)(passes.count - 1);
     prediction->budget = division->budget;

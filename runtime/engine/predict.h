@@ -21,7 +21,8 @@ struct sl_prediction {
     uint64_t compute_ns;                /* runs alone */
     struct sl_budget budget;            /* as the engine will divide it for later passes */
     uint64_t slot_bytes, pinned_bytes;  /* see struct sl_engine_facts */
-    double reads_bind; /* share of a cold pass in which computing waited for reads */
+    /* Share of a cold pass, and of later ones, in which computing waited for weights. */
+    double reads_bind, steady_reads_bind;
 };
 
 /* Run times per layer are those kept beside each pack for this many threads, else estimated from

@@ -103,21 +103,24 @@ static uint64_t pass_throttle(struct throttle *throttle, double bytes_per_s, uin
     return time_ns;
 }
 
-/* Waits; executors that all idle meanwhile stall, while there is a request. */
+/* Executors that all idle meanwhile stall, while there is a request. */
 static void move_time(struct simulator *simulator, uint64_t to_ns)
 {
     if (to_ns <= simulator->now_ns)
         return;
-    if (!simulator->runs_busy && !sl_schedule_idle(simulator->schedule))
-        simulator->result.stall_ns += to_ns - simulator->now_ns;
+    if (!simulator->runs_busy && !sl_schedule_idle(simulator->schedule)) {
+        const uint64_t stall_ns = to_ns - simulator->now_ns;
+        simulator->result.stall_ns += stall_ns;
+        simulator->result.later_stall_ns += simulator->round ? stall_ns : 0;
+    }
     simulator->now_ns = to_ns;
 }
 
-/* What the processor does meanwhile for shards of a network is no stall. */
+/* What the processor does for shards of a network. */
 static void spend(struct simulator *simulator, int network, double ns)
 {
     const double handling = simulator->networks[network].handling;
-    simulator->now_ns += (uint64_t)(handling < 0 ? ns * (1 + handling) : ns);
+    move_time(simulator, simulator->now_ns + (uint64_t)(handling < 0 ? ns * (1 + handling) : ns));
 }
 
 /* How many threads check what arrived: a single executor's team, one for each shard, else the
@@ -185,7 +188,7 @@ static void pay_admission(struct simulator *simulator, int n)
               (double)view->networks[n].activation_bytes *
                   simulator->device->host.clear_ns_per_byte);
     if (!simulator->admitted[n])
-        simulator->now_ns += simulator->networks[n].first_ns;
+        move_time(simulator, simulator->now_ns + simulator->networks[n].first_ns);
     simulator->admitted[n] = 1;
     uint64_t active_bytes = 0;
     for (int i = 0; i < view->network_count; i++)

@@ -41,7 +41,9 @@ struct sl_simulation {
     uint64_t makespan_ns, bytes_read, peak_bytes; /* peak of resident + loading shards */
     uint64_t activation_peak_bytes;               /* of the requests active at once */
     uint64_t loads, runs, drops;
-    uint64_t stall_ns;        /* executors idle while a request was active */
+    uint64_t stall_ns;        /* no executor ran while a request was active: waiting for reads, and
+                               * handling what they brought, as an engine counts it */
+    uint64_t later_stall_ns;  /* of it, after the first round */
     uint64_t *round_begin_ns; /* [rounds], owned */
     uint64_t *request_end_ns; /* [requests] in order of completion, owned */
     size_t requests_done;

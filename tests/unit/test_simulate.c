@@ -15,9 +15,10 @@ static void expect_ms(uint64_t ns, int least, int most)
     cr_expect(ms >= least && ms <= most, "%d ms, not %d to %d", ms, least, most);
 }
 
-/* Time of `rounds` passes over one layer of 100 shards of 1 MiB. */
-static uint64_t handled_under(const char *policy, const struct sl_device_model *device,
-                              const struct sl_schedule_layer *timed, double handling, int rounds)
+/* `rounds` passes over one layer of 100 shards of 1 MiB; without its arrays. */
+static struct sl_simulation simulated(const char *policy, const struct sl_device_model *device,
+                                      const struct sl_schedule_layer *timed, double handling,
+                                      int rounds)
 {
     uint64_t bytes[SHARDS];
     for (int s = 0; s < SHARDS; s++)
@@ -35,9 +36,14 @@ static uint64_t handled_under(const char *policy, const struct sl_device_model *
     cr_assert_eq(
         sl_simulate(&network, 1, sl_policy_find(policy), &options, device, rounds, &result, &error),
         0, "%s", error.text);
-    uint64_t ns = result.makespan_ns;
     sl_simulation_free(&result);
-    return ns;
+    return result;
+}
+
+static uint64_t handled_under(const char *policy, const struct sl_device_model *device,
+                              const struct sl_schedule_layer *timed, double handling, int rounds)
+{
+    return simulated(policy, device, timed, handling, rounds).makespan_ns;
 }
 
 static uint64_t layer_under(const char *policy, const struct sl_device_model *device,
@@ -120,6 +126,25 @@ Test(simulate, handling_shards_costs_time)
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * 1000 + mapped_ns);
     device.host.verify_ns_per_byte = 1;
     cr_expect_eq(pass_ns(&device, 0, 2), 2 * SHARDS * (1000 + SL_MIB) + mapped_ns);
+}
+
+/* Whatever is no run: reads, and what handling the shards takes. */
+Test(simulate, stalls_are_all_time_between_runs)
+{
+    const struct sl_schedule_layer layer = {.run_ns = SHARDS * UINT64_C(1000000)};
+    const struct sl_device_model device = {.bytes_per_s = 1000 * SL_MIB,
+                                           .depth = 4,
+                                           .host = {.load_ns = 1000, .verify_ns_per_byte = 0.25}};
+    static const char *const policies[] = {"linear", "window"};
+    for (int p = 0; p < 2; p++) {
+        struct sl_simulation result = simulated(policies[p], &device, &layer, 0, 3);
+        const uint64_t between_ns = result.makespan_ns - 3 * layer.run_ns;
+        /* What arrived during a request's last run is handled after its end. */
+        cr_expect(result.stall_ns <= between_ns && result.stall_ns > between_ns / 100 * 99, "%s",
+                  policies[p]);
+        cr_expect(result.later_stall_ns > 0 && result.later_stall_ns < result.stall_ns, "%s",
+                  policies[p]);
+    }
 }
 
 /* What was measured of handling: so many ns more for each byte, or that share less of it all. */
