@@ -20,21 +20,24 @@
 #include "runtime/engine/network_state.h"
 #include "runtime/engine/predict.h"
 
-#define PROBE_BUDGET_NS  UINT64_C(50000000)
-#define CACHE_MOST_BYTES 4096
-/* Rates measured through smaller files are too low, and not those of the device. */
-#define CACHE_LEAST_FILE_BYTES (16 * SL_MIB)
+#define PROBE_BUDGET_NS   UINT64_C(50000000)
+#define PROBE_SMALL_BYTES 4096
+#define CACHE_MOST_BYTES  4096
+/* Rates measured through smaller files are too low, so they stand for files as small only. */
+#define CACHE_LARGE_FILE_BYTES (16 * SL_MIB)
 #define CACHE_SECONDS          (24 * 3600)
 #define PLAN_QUEUE_DEPTH       32
 /* A worker reads the index of its pack, and so begins a slice of the throttle, some 8 to 12 ms
  * before it reads shards. */
 #define PLAN_THROTTLE_BEGUN_NS 8000000
 
-/* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>". */
+/* A line of the cache: "<major>:<minor> <bytes per second> <latency ns> <time of measurement>
+ * <bytes of the file>". */
 struct cached_device {
     unsigned int major_number, minor_number;
     struct sl_device_info device;
     int64_t measured_s;
+    uint64_t file_bytes;
 };
 
 static const char *cache_line(const char *text, struct cached_device *cached)
@@ -43,19 +46,23 @@ static const char *cache_line(const char *text, struct cached_device *cached)
         const char *line = text;
         text += strcspn(text, "\n");
         text += *text == '\n';
-        if (sscanf(line, "%u:%u %" SCNu64 " %" SCNu64 " %" SCNd64, &cached->major_number,
-                   &cached->minor_number, &cached->device.bytes_per_s, &cached->device.latency_ns,
-                   &cached->measured_s) == 5)
+        if (sscanf(line, "%u:%u %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu64,
+                   &cached->major_number, &cached->minor_number, &cached->device.bytes_per_s,
+                   &cached->device.latency_ns, &cached->measured_s, &cached->file_bytes) == 6)
             return text;
     }
     return NULL;
 }
 
-static bool cache_find(const char *text, dev_t device, struct sl_device_info *info)
+static bool cache_find(const char *text, const struct stat *file, struct sl_device_info *info)
 {
     struct cached_device cached;
+    uint64_t least_bytes = (uint64_t)file->st_size;
+    if (least_bytes > CACHE_LARGE_FILE_BYTES)
+        least_bytes = CACHE_LARGE_FILE_BYTES;
     while ((text = cache_line(text, &cached))) {
-        if (cached.major_number == major(device) && cached.minor_number == minor(device) &&
+        if (cached.major_number == major(file->st_dev) &&
+            cached.minor_number == minor(file->st_dev) && cached.file_bytes >= least_bytes &&
             time(NULL) - cached.measured_s < CACHE_SECONDS && cached.device.bytes_per_s) {
             *info = cached.device;
             return true;
@@ -64,20 +71,30 @@ static bool cache_find(const char *text, dev_t device, struct sl_device_info *in
     return false;
 }
 
+static void add_line(struct sl_text *out, const struct cached_device *cached)
+{
+    sl_text_add(out, "%u:%u %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64 "\n",
+                cached->major_number, cached->minor_number, cached->device.bytes_per_s,
+                cached->device.latency_ns, cached->measured_s, cached->file_bytes);
+}
+
 /* A cache that cannot be kept only costs the next caller a measurement. */
-static void cache_keep(const char *path, const char *text, dev_t device,
+static void cache_keep(const char *path, const char *text, const struct stat *file,
                        const struct sl_device_info *info)
 {
     SL_AUTO(sl_text_free) struct sl_text out = {0};
+    const struct cached_device measured = {.major_number = major(file->st_dev),
+                                           .minor_number = minor(file->st_dev),
+                                           .device = *info,
+                                           .measured_s = (int64_t)time(NULL),
+                                           .file_bytes = (uint64_t)file->st_size};
     struct cached_device cached;
     while ((text = cache_line(text, &cached))) {
-        if (cached.major_number != major(device) || cached.minor_number != minor(device))
-            sl_text_add(&out, "%u:%u %" PRIu64 " %" PRIu64 " %" PRId64 "\n", cached.major_number,
-                        cached.minor_number, cached.device.bytes_per_s, cached.device.latency_ns,
-                        cached.measured_s);
+        if (cached.major_number != measured.major_number ||
+            cached.minor_number != measured.minor_number)
+            add_line(&out, &cached);
     }
-    sl_text_add(&out, "%u:%u %" PRIu64 " %" PRIu64 " %" PRId64 "\n", major(device), minor(device),
-                info->bytes_per_s, info->latency_ns, (int64_t)time(NULL));
+    add_line(&out, &measured);
     if (out.failed || out.length >= CACHE_MOST_BYTES)
         return;
     sl_output_file_save(path, out.bytes, out.length, NULL);
@@ -92,15 +109,18 @@ int sl_device_measure(const char *path, const char *cache, struct sl_device_info
         return sl_error_errno(error, "%s", path);
     if (cache)
         sl_file_read_text(cache, text, sizeof(text));
-    if (cache_find(text, status.st_dev, device))
+    if (cache_find(text, &status, device))
         return 0;
     struct sl_device_probe probe;
     int code = sl_device_probe(path, PROBE_BUDGET_NS, sl_cgroup_own_free(), &probe, error);
     if (code < 0)
         return code;
     *device = (struct sl_device_info){probe.best_bytes_per_s, probe.latency_ns};
-    if (cache && (uint64_t)status.st_size >= CACHE_LEAST_FILE_BYTES)
-        cache_keep(cache, text, status.st_dev, device);
+    /* Of a file without one large block all that is known is how long a small one takes. */
+    if (!device->bytes_per_s && device->latency_ns)
+        device->bytes_per_s = PROBE_SMALL_BYTES * UINT64_C(1000000000) / device->latency_ns;
+    if (cache)
+        cache_keep(cache, text, &status, device);
     return 0;
 }
 

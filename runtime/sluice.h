@@ -146,7 +146,7 @@ struct sl_session_options {
     const char *hints;
     /* Memory that sluice allows itself; its cgroup's limit where that is lower. 0: that, if any. */
     uint64_t budget_bytes;
-    uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
+    uint64_t device_bytes_per_s; /* raw rate of the storage; 0: not known, there is no bound */
     bool trust;                  /* skip the checksum of every shard */
     /* What the session does is recorded here (runtime/engine/events.h): reads, runs with their page
      * faults, decisions. It outlives the session, and belongs to it alone. NULL: nothing. */
@@ -314,7 +314,7 @@ struct sl_device_info {
 /* Measures the storage under a file (some 50 ms, O_DIRECT, up to 64 MiB of memory, no cache
  * involved), or takes what was measured within the last day from cache, a file of one line per
  * device that is kept up to date (NULL: no cache; one that cannot be written is no error; what a
- * file of less than 16 MiB tells is not kept). Blocks. */
+ * file of less than 16 MiB tells counts for files as small only). Blocks. */
 SL_API int sl_device_measure(const char *path, const char *cache, struct sl_device_info *device,
                              struct sl_error *error);
 

@@ -214,7 +214,9 @@ int cell_request_check(const struct cell_request *request, struct sl_error *erro
 void cell_request_measure(struct cell_request *request, struct pack_set *packs)
 {
     uint64_t limit = request->limits.read_bytes_per_s, rate = pack_set_device_rate(packs);
-    request->cell.device_bytes_per_s = (int64_t)(limit < rate ? limit : rate);
+    if (!rate || limit < rate)
+        rate = limit == SL_NO_LIMIT ? 0 : limit;
+    request->cell.device_bytes_per_s = (int64_t)rate;
 }
 
 static json_t *given_or_null(int64_t number)

@@ -9,8 +9,6 @@
 #include "runtime/cli/device_cache.h"
 #include "runtime/sluice.h"
 
-#define DEVICE_MEASURED_LEAST_BYTES (UINT64_C(16) << 20)
-
 void pack_set_free(struct pack_set *set)
 {
     for (int n = 0; set->names && n < set->count; n++)
@@ -24,6 +22,7 @@ void pack_set_free(struct pack_set *set)
 int pack_set_read(struct pack_set *set, const char *const *paths, int count, struct sl_error *error)
 {
     size_t most = (size_t)count + 1;
+    uint64_t largest_bytes = 0;
     set->paths = calloc(most, sizeof(*set->paths));
     set->identities = calloc(most, sizeof(*set->identities));
     set->names = calloc(most, sizeof(*set->names));
@@ -43,6 +42,8 @@ int pack_set_read(struct pack_set *set, const char *const *paths, int count, str
         set->paths[n] = paths[n];
         set->identities[n] = info.identity;
         set->weight_bytes += info.weight_bytes;
+        set->largest = info.weight_bytes > largest_bytes ? n : set->largest;
+        largest_bytes = info.weight_bytes > largest_bytes ? info.weight_bytes : largest_bytes;
         set->names[n] = strdup(info.name);
         set->count++;
         sl_model_close(model);
@@ -55,11 +56,11 @@ int pack_set_read(struct pack_set *set, const char *const *paths, int count, str
 uint64_t pack_set_device_rate(struct pack_set *set)
 {
     struct sl_device_info device;
-    if (set->measured || set->weight_bytes < DEVICE_MEASURED_LEAST_BYTES)
+    if (set->measured)
         return set->device_rate;
     SL_AUTO_FREE char *cache = cli_device_cache();
     set->measured = 1;
-    if (sl_device_measure(set->paths[0], cache, &device, NULL) == 0)
+    if (sl_device_measure(set->paths[set->largest], cache, &device, NULL) == 0)
         set->device_rate = device.bytes_per_s;
     return set->device_rate;
 }

@@ -13,6 +13,7 @@ struct pack_set {
     char **names;         /* of the networks */
     int count;
     uint64_t weight_bytes; /* of all */
+    int largest;           /* the pack with the most of them */
     uint64_t device_rate;  /* see pack_set_device_rate */
     int measured;
 };
@@ -22,9 +23,8 @@ int pack_set_read(struct pack_set *set, const char *const *paths, int count,
                   struct sl_error *error);
 void pack_set_free(struct pack_set *set);
 
-/* Raw bytes per second of the storage under the first pack, measured at the first call; 0: not
- * known. Small packs are not worth a measurement: the rate at which their reads come in stands in.
- */
+/* Raw bytes per second of the storage under the largest pack, measured at the first call unless
+ * that was done within a day; 0: not known. */
 uint64_t pack_set_device_rate(struct pack_set *set);
 
 #endif

@@ -22,7 +22,11 @@ struct sl_bound_steps {
 struct sl_bound_of {
     uint64_t memory_bytes; /* for shards, at most */
     double bytes_per_s;
-    bool cold;
+    /* After a pause, so before any stretch, it lets what belongs to burst_ns through at once; 0:
+     * none. */
+    double throttle_bytes_per_s;
+    uint64_t burst_ns;
+    bool cold;     /* else the mean of passes that follow one another */
     int executors; /* steps that may run at once */
 };
 /* One request of each of several networks, which may take turns in any order: the greatest of the

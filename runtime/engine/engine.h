@@ -19,7 +19,7 @@ struct sl_engine_options {
     uint64_t ahead_bytes; /* the same in bytes */
     /* All that this process may hold; its cgroup's limit where that is lower. UINT64_MAX: that. */
     uint64_t budget_bytes;
-    uint64_t device_bytes_per_s; /* raw rate of the storage, for the bound; 0: as reads came in */
+    uint64_t device_bytes_per_s; /* raw rate of the storage; 0: not known, there is no bound */
     bool verify; /* checksum every shard after its read, or before its run where reads are lazy */
     struct sl_loader_options reading; /* of the loader; depth 0: 32 */
     struct sl_event_ring *events;     /* what it does is recorded here; NULL: not */

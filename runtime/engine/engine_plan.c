@@ -173,15 +173,24 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     return result;
 }
 
+/* At which the last batch's reads came in; 0: there were none. */
+static uint64_t observed_rate(const struct sl_engine *engine, uint64_t *read_bytes)
+{
+    *read_bytes = 0;
+    for (int n = 0; n < engine->network_count; n++)
+        *read_bytes += engine->networks[n]->result.read_bytes;
+    return engine->batch.load_ns
+               ? (uint64_t)((double)*read_bytes * 1e9 / (double)engine->batch.load_ns)
+               : 0;
+}
+
 bool sl_engine_observed_device(const struct sl_engine *engine, struct sl_device_model *device)
 {
-    uint64_t read_bytes = 0;
-    for (int n = 0; n < engine->network_count; n++)
-        read_bytes += engine->networks[n]->result.read_bytes;
-    if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !engine->batch.load_ns)
+    uint64_t read_bytes, bytes_per_s = observed_rate(engine, &read_bytes);
+    if (read_bytes < ENGINE_OBSERVED_LEAST_BYTES || !bytes_per_s)
         return false;
     *device = sl_engine_known_device(engine);
-    device->bytes_per_s = (uint64_t)((double)read_bytes * 1e9 / (double)engine->batch.load_ns);
+    device->bytes_per_s = bytes_per_s;
     return true;
 }
 
@@ -216,16 +225,17 @@ static int plan_again(struct sl_engine *engine, uint64_t more, struct sl_error *
                      error);
 }
 
-/* Bound of the batch that just ended. A device that gave more than it was measured to give (disks
- * of virtual machines have bursts) can do so: the faster rate is the one that bounds. */
+/* Bound of the batch that just ended. Storage that gave more than it was measured to give (disks of
+ * virtual machines have bursts, throttles let a little through at once) can do so: the faster rate
+ * is the one that bounds. */
 static int find_bound(struct sl_engine *engine, struct sl_error *error)
 {
-    uint64_t bytes_per_s = engine->options.device_bytes_per_s, compute_ns;
-    struct sl_device_model seen;
-    if (sl_engine_observed_device(engine, &seen) && seen.bytes_per_s > bytes_per_s)
-        bytes_per_s = seen.bytes_per_s;
+    uint64_t read_bytes, bytes_per_s = engine->options.device_bytes_per_s, compute_ns;
     if (!bytes_per_s)
         return 0;
+    const uint64_t seen_bytes_per_s = observed_rate(engine, &read_bytes);
+    if (seen_bytes_per_s > bytes_per_s)
+        bytes_per_s = seen_bytes_per_s;
     const struct sl_bound_of of = {.memory_bytes = engine->batch_shard_bytes,
                                    .bytes_per_s = (double)bytes_per_s,
                                    .cold = engine->batches == 1,

@@ -393,41 +393,26 @@ static int simulate(struct sl_predictor *predictor, const struct question *quest
     return 0;
 }
 
-/* Whoever passes a throttle that lets slices through at once would pass one that does not, that
- * much later: a strict throttle's bound less that time holds, and so does that of the device alone.
- */
-static int bound_first(struct sl_predictor *predictor, struct sl_bound_of of,
-                       struct sl_prediction *prediction, struct sl_error *error)
-{
-    const uint64_t burst_ns = PREDICT_BURST_SLICES * SL_THROTTLE_SLICE_NS;
-    uint64_t throttled_ns = 0;
-    int result = 0;
-    if (sl_throttle_slice_bytes(&predictor->device))
-        result = sl_workload_bound(&predictor->workload, &of, &throttled_ns,
-                                   &prediction->compute_ns, error);
-    of.bytes_per_s = (double)predictor->device.bytes_per_s;
-    if (!result)
-        result = sl_workload_bound(&predictor->workload, &of, &prediction->bound_ns,
-                                   &prediction->compute_ns, error);
-    if (throttled_ns > burst_ns && throttled_ns - burst_ns > prediction->bound_ns)
-        prediction->bound_ns = throttled_ns - burst_ns;
-    return result;
-}
-
 static int find_bounds(struct sl_predictor *predictor, const struct question *question,
                        uint64_t first_bytes, uint64_t later_bytes, struct sl_prediction *prediction,
                        struct sl_error *error)
 {
+    const struct sl_device_model *device = &predictor->device;
     struct sl_bound_of of = {.memory_bytes = first_bytes,
-                             .bytes_per_s = (double)sl_device_rate(&predictor->device),
+                             .bytes_per_s = (double)device->bytes_per_s,
+                             .burst_ns = PREDICT_BURST_SLICES * SL_THROTTLE_SLICE_NS,
                              .cold = true,
                              .executors = question->policy->executors};
-    int result = bound_first(predictor, of, prediction, error);
+    if (sl_throttle_slice_bytes(device))
+        of.throttle_bytes_per_s = (double)device->throttle_bytes_per_s;
+    uint64_t *compute_ns = &prediction->compute_ns;
+    int result =
+        sl_workload_bound(&predictor->workload, &of, &prediction->bound_ns, compute_ns, error);
     of.memory_bytes = later_bytes;
     of.cold = false;
     return result ? result
                   : sl_workload_bound(&predictor->workload, &of, &prediction->steady_bound_ns,
-                                      &prediction->compute_ns, error);
+                                      compute_ns, error);
 }
 
 int sl_predict(struct sl_predictor *predictor, const struct sl_policy *policy, uint64_t limit_bytes,

@@ -27,38 +27,64 @@ Test(bound, adds_disjoint_stretches)
     cr_expect_eq(sl_bound_ns(bytes, run_ns, 2, UINT64_MAX, 1e6, true), 20 * MS);
 }
 
-/* No policy beats it in the simulator, whose device is the bound's. */
+/* One random network under every policy, in the simulator, whose device is the bound's: its first
+ * pass, or the mean of those that follow the tenth. */
+static void expect_no_faster(uint64_t seed, uint64_t run_most_ns, bool throttled, int rounds)
+{
+    uint64_t rng = seed, bytes[20], run_ns[20];
+    struct sl_schedule_layer layers[20];
+    int count = 1 + (int)sl_rng_below(&rng, 20);
+    for (int l = 0; l < count; l++) {
+        bytes[l] = 4096 * (1 + sl_rng_below(&rng, 256));
+        run_ns[l] = sl_rng_below(&rng, run_most_ns);
+        layers[l] = (struct sl_schedule_layer){.shard_count = 1, .run_ns = run_ns[l]};
+    }
+    const struct sl_schedule_network network = {
+        .name = "random", .layer_count = count, .layers = layers, .shard_bytes = bytes};
+    const struct sl_bound_steps steps = {bytes, run_ns, (size_t)count};
+    struct sl_device_model device = {.bytes_per_s = 1000000 * (1 + sl_rng_below(&rng, 2000)),
+                                     .depth = 8};
+    uint64_t budget_bytes = (2 << 20) + sl_rng_below(&rng, 4 << 20);
+    if (throttled)
+        device.throttle_bytes_per_s = 100000 + sl_rng_below(&rng, device.bytes_per_s);
+    for (int p = 0; sl_policy_at(p); p++) {
+        const struct sl_policy *policy = sl_policy_at(p);
+        const struct sl_schedule_options options = {.budget_bytes = policy->budgeted ? budget_bytes
+                                                                                     : UINT64_MAX};
+        const struct sl_bound_of of = {.memory_bytes = options.budget_bytes,
+                                       .bytes_per_s = (double)device.bytes_per_s,
+                                       .throttle_bytes_per_s = (double)device.throttle_bytes_per_s,
+                                       .burst_ns = 2 * SL_THROTTLE_SLICE_NS,
+                                       .cold = rounds == 1,
+                                       .executors = policy->executors};
+        const uint64_t bound_ns = sl_bound_of_networks_ns(&steps, 1, &of);
+        struct sl_simulation result;
+        struct sl_error error = {0};
+        cr_assert_eq(sl_simulate(&network, 1, policy, &options, &device, rounds, &result, &error),
+                     0, "%s", error.text);
+        const int skipped = rounds > 10 ? 10 : 0;
+        const uint64_t pass_ns =
+            (result.makespan_ns - result.round_begin_ns[skipped]) / (uint64_t)(rounds - skipped);
+        const uint64_t rounding_ns = (uint64_t)count + bound_ns / (rounds > 1 ? 20 : UINT64_MAX);
+        cr_assert_geq(pass_ns + rounding_ns, bound_ns, "seed %llu: %s beats it",
+                      (unsigned long long)seed, policy->name);
+        sl_simulation_free(&result);
+    }
+}
+
 Test(bound, no_simulated_policy_beats_it)
 {
+    for (uint64_t seed = 0; seed < 300; seed++)
+        expect_no_faster(seed, 2 * MS, false, 1);
+}
+
+/* Runs long enough for the throttle to let more through after them. */
+Test(bound, no_simulated_policy_beats_it_behind_a_throttle)
+{
     for (uint64_t seed = 0; seed < 300; seed++) {
-        uint64_t rng = seed, bytes[20], run_ns[20];
-        struct sl_schedule_layer layers[20];
-        int count = 1 + (int)sl_rng_below(&rng, 20);
-        for (int l = 0; l < count; l++) {
-            bytes[l] = 4096 * (1 + sl_rng_below(&rng, 256));
-            run_ns[l] = sl_rng_below(&rng, 2 * MS);
-            layers[l] = (struct sl_schedule_layer){.shard_count = 1, .run_ns = run_ns[l]};
-        }
-        struct sl_schedule_network network = {
-            .name = "random", .layer_count = count, .layers = layers, .shard_bytes = bytes};
-        struct sl_device_model device = {.bytes_per_s = 1000000 * (1 + sl_rng_below(&rng, 2000)),
-                                         .depth = 8};
-        uint64_t budget_bytes = (2 << 20) + sl_rng_below(&rng, 4 << 20);
-        for (int p = 0; sl_policy_at(p); p++) {
-            struct sl_schedule_options options = {
-                .budget_bytes = sl_policy_at(p)->budgeted ? budget_bytes : UINT64_MAX};
-            uint64_t bound_ns = sl_bound_ns(bytes, run_ns, (size_t)count, options.budget_bytes,
-                                            (double)device.bytes_per_s, true);
-            struct sl_simulation result;
-            struct sl_error error = {0};
-            cr_assert_eq(
-                sl_simulate(&network, 1, sl_policy_at(p), &options, &device, 1, &result, &error), 0,
-                "%s", error.text);
-            uint64_t rounding_ns = (uint64_t)count;
-            cr_assert_geq(result.makespan_ns + rounding_ns, bound_ns, "seed %llu: %s beats it",
-                          (unsigned long long)seed, sl_policy_at(p)->name);
-            sl_simulation_free(&result);
-        }
+        expect_no_faster(seed, seed % 2 ? 2 * MS : 200 * MS, true, 1);
+        if (seed % 8 == 0)
+            expect_no_faster(seed, seed % 16 ? 2 * MS : 200 * MS, true, 60);
     }
 }
 
@@ -93,8 +119,10 @@ Test(bound, no_simulated_order_of_networks_beats_it)
             const struct sl_policy *policy = sl_policy_at(p);
             struct sl_schedule_options options = {.budget_bytes =
                                                       policy->budgeted ? 4 << 20 : UINT64_MAX};
-            const struct sl_bound_of of = {options.budget_bytes, (double)device.bytes_per_s, true,
-                                           policy->executors};
+            const struct sl_bound_of of = {.memory_bytes = options.budget_bytes,
+                                           .bytes_per_s = (double)device.bytes_per_s,
+                                           .cold = true,
+                                           .executors = policy->executors};
             const uint64_t bound_ns = sl_bound_of_networks_ns(steps, count, &of);
             struct sl_simulation result;
             struct sl_error error = {0};
@@ -114,7 +142,8 @@ Test(bound, of_networks_that_may_change_places)
     const uint64_t long_bytes = 240000, short_bytes = 27000, long_ns = 20 * MS, short_ns = 75 * MS;
     const struct sl_bound_steps networks[] = {{&long_bytes, &long_ns, 1},
                                               {&short_bytes, &short_ns, 1}};
-    struct sl_bound_of of = {UINT64_MAX, 2e6, true, 1};
+    struct sl_bound_of of = {
+        .memory_bytes = UINT64_MAX, .bytes_per_s = 2e6, .cold = true, .executors = 1};
     cr_expect_eq(sl_bound_of_networks_ns(networks, 2, &of), 133500000);
     of.bytes_per_s = 2e9;
     cr_expect_eq(sl_bound_of_networks_ns(networks, 2, &of), 95 * MS);
@@ -131,4 +160,25 @@ Test(bound, merges_many_steps)
     }
     uint64_t bound_ns = sl_bound_ns(bytes, run_ns, 10000, 0, 1e9, true);
     cr_expect_eq(bound_ns, UINT64_C(10000) << 20);
+}
+
+/* 100 kB at 1 MB/s, of which what belongs to 30 ms comes at once, beside 5 ms of running. */
+Test(bound, behind_a_throttle)
+{
+    const uint64_t bytes = 100000, run_ns = 5 * MS;
+    const struct sl_bound_steps network = {&bytes, &run_ns, 1};
+    struct sl_bound_of of = {.memory_bytes = UINT64_MAX,
+                             .bytes_per_s = 1e9,
+                             .throttle_bytes_per_s = 1e6,
+                             .burst_ns = 30 * MS,
+                             .cold = true,
+                             .executors = 1};
+    cr_expect_eq(sl_bound_of_networks_ns(&network, 1, &of), 70 * MS);
+    /* All comes at once, as fast as the device is. */
+    of.burst_ns = 1000 * MS;
+    cr_expect_eq(sl_bound_of_networks_ns(&network, 1, &of), 5 * MS);
+    /* Many passes cannot all have it. */
+    of.memory_bytes = 20000;
+    of.cold = false;
+    cr_expect_eq(sl_bound_of_networks_ns(&network, 1, &of), 80 * MS);
 }

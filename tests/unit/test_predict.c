@@ -231,6 +231,7 @@ Test(predict, small_networks_behind_a_throttle)
         const struct sl_policy *policy = sl_policy_at(p);
         cr_assert_eq(sl_predict(predictor, policy, UINT64_MAX, 0, 0, &prediction, &error), 0);
         cr_expect_leq(prediction.bound_ns, prediction.makespan_ns + 1000, "%s", policy->name);
+        cr_expect_leq(prediction.steady_bound_ns, prediction.steady_ns + 1000, "%s", policy->name);
         cr_expect_lt((double)prediction.makespan_ns, weight_ns / (double)rate, "%s", policy->name);
         if (!policy->planned) /* auto reads nothing in later requests */
             expect_near(policy->name, prediction.steady_ns, (uint64_t)(weight_ns / (double)rate));
