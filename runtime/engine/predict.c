@@ -20,8 +20,10 @@
 #define PREDICT_BURST_SLICES 2
 #define PREDICT_SLICES       10
 #define PREDICT_PASSES_MOST  400
-/* Without a limit there is room for everything. */
-#define PREDICT_ROOM_BYTES (UINT64_C(1) << 30)
+/* Without a limit there is room for everything and for page tables, which are a part of the total:
+ * room for more would count as theirs. */
+#define PREDICT_ROOM_BYTES (16 * SL_MIB)
+#define PREDICT_ROOM_SHARE 256
 
 struct sl_predictor {
     struct sl_network_state **states;
@@ -163,10 +165,11 @@ static int divide(const struct sl_predictor *predictor, const struct question *q
                             sl_largest_arena(predictor->states, predictor->count)};
     const uint64_t process =
         predictor->process_bytes > charged ? predictor->process_bytes : charged;
-    if (question->limit_bytes == UINT64_MAX)
-        budget->total_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
-                              budget->scratch_bytes + budget->read_ahead_bytes + process +
-                              PREDICT_ROOM_BYTES;
+    if (question->limit_bytes == UINT64_MAX) {
+        const uint64_t all_bytes = predictor->workload.weight_bytes + budget->activation_bytes +
+                                   budget->scratch_bytes + budget->read_ahead_bytes + process;
+        budget->total_bytes = all_bytes + all_bytes / PREDICT_ROOM_SHARE + PREDICT_ROOM_BYTES;
+    }
     result = sl_budget_divide(
         budget, budget->total_bytes > charged ? budget->total_bytes - charged : 0, 0, error);
     if (!result && predictor->process_bytes) {

@@ -238,3 +238,27 @@ Test(predict, small_networks_behind_a_throttle)
     }
     sl_predictor_free(predictor);
 }
+
+/* Of policies without a budget, too: only the page tables of a larger total are more. */
+Test(predict, the_least_limit_is_the_same_without_a_limit)
+{
+    const struct sl_pass_times none = {0};
+    const struct sl_device_model device = {.bytes_per_s = 1000000000, .depth = 32};
+    struct sl_predictor *predictor;
+    struct sl_prediction unlimited, limited;
+    struct sl_error error = {0};
+    bool estimated;
+    store(&none);
+    const struct sl_pack *const packs[] = {pack};
+    cr_assert_eq(sl_predictor_create(packs, 1, 1, &device, &predictor, &estimated, &error), 0);
+    sl_predictor_set_process(predictor, 64 * SL_MIB);
+    for (int p = 0; sl_policy_at(p); p++) {
+        const struct sl_policy *policy = sl_policy_at(p);
+        cr_assert_eq(sl_predict(predictor, policy, UINT64_MAX, 0, 0, &unlimited, &error), 0);
+        cr_assert_eq(sl_predict(predictor, policy, 80 * SL_MIB, 0, 0, &limited, &error), 0);
+        const uint64_t a = unlimited.least_limit_bytes, b = limited.least_limit_bytes;
+        cr_expect_lt(a > b ? a - b : b - a, SL_MIB / 8, "%s: %llu and %llu", policy->name,
+                     (unsigned long long)a, (unsigned long long)b);
+    }
+    sl_predictor_free(predictor);
+}
