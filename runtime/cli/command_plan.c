@@ -21,8 +21,9 @@
 static const struct cli_option options[] = {
     {"policy", 'p', "P[,P...]|all", "policies to predict (default all)", "@policies", false},
     {"memory", 'm', "SIZE|PCT%|none[,...]",
-     "memory limit of the process; 25% is of the weights of all networks (default none)", NULL,
-     false},
+     "memory limit of the process; 25% is of the weights of all networks (default: that of the "
+     "device, else of the control group that the command runs in)",
+     NULL, false},
     {"read-rate", 0, "RATE", "bytes per second that may be read, e.g. 100M", NULL, false},
     {"cpus", 0, "X", "processor cores of time that may be used, e.g. 1.5", NULL, false},
     {"device", 0, "NAME|FILE.yaml", DEVICE_HELP, "@devices", false},
@@ -57,7 +58,8 @@ struct plan_command {
     struct device_profile device;
     struct sl_limits device_limits; /* of the device and the options */
     uint64_t weight_bytes;
-    char networks[512]; /* names joined by "+" */
+    const char *largest; /* of the packs */
+    char networks[512];  /* names joined by "+" */
     enum sl_format format;
 };
 
@@ -72,6 +74,7 @@ static int open_models(const struct cli_arguments *arguments, struct plan_comman
                        struct sl_error *error)
 {
     size_t length = 0;
+    uint64_t largest_bytes = 0;
     for (int n = 0; n < arguments->operand_count; n++) {
         int code = sl_model_open(arguments->operands[n], &plan->models[n], error);
         if (code < 0)
@@ -80,6 +83,10 @@ static int open_models(const struct cli_arguments *arguments, struct plan_comman
         struct sl_model_info info;
         sl_model_describe(plan->models[n], &info);
         plan->weight_bytes += info.weight_bytes;
+        if (n == 0 || info.weight_bytes > largest_bytes) {
+            plan->largest = arguments->operands[n];
+            largest_bytes = info.weight_bytes;
+        }
         int added = snprintf(plan->networks + length, sizeof(plan->networks) - length, "%s%s",
                              n ? "+" : "", info.name);
         length += (size_t)added;
@@ -101,8 +108,10 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
         code = device_read_limits(arguments, &plan->device, &plan->device_limits, error);
     if (code == 0)
         code = cell_list_read_memory(&plan->list, arguments, plan->weight_bytes, error);
+    /* Without a word of it what run would have here: the limit of its own group. */
     if (code == 0 && !cli_text(arguments, "memory"))
-        plan->list.memory[0] = plan->device_limits.memory_bytes;
+        plan->list.memory[0] =
+            plan->device.name[0] ? plan->device_limits.memory_bytes : sl_cgroup_own_limit();
     if (code == 0)
         code = cli_integer(arguments, "threads", 1, 64, &threads, error);
     if (code == 0)
@@ -126,7 +135,7 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
 {
     SL_AUTO_FREE char *cache = cli_device_cache();
     struct sl_device_info here, *device = &plan->request.device;
-    int code = sl_device_measure(arguments->operands[0], cache, &here, error);
+    int code = sl_device_measure(plan->largest, cache, &here, error);
     if (code < 0)
         return code;
     *device = here;

@@ -238,7 +238,8 @@ int tune_measure_process(struct tune *tune, struct sl_error *error)
 int tune_measure(struct tune *tune, struct sl_error *error)
 {
     SL_AUTO_FREE char *cache = cli_device_cache();
-    int code = sl_device_measure(tune->variants[0].packs.paths[0], cache, &tune->device, error);
+    const struct pack_set *packs = &tune->variants[0].packs;
+    int code = sl_device_measure(packs->paths[packs->largest], cache, &tune->device, error);
     for (int v = 0; code == 0 && v < tune->variant_count; v++) {
         struct tune_variant *variant = &tune->variants[v];
         code = interrupt_asked() ? -EINTR

@@ -426,6 +426,34 @@ Test(system_limits, what_others_of_the_group_hold_is_not_taken)
     }
 }
 
+static int plan_within(struct sl_cgroup *group)
+{
+    struct command command;
+    if (sl_cgroup_attach(group, getpid(), NULL))
+        return 2;
+    command_run(&command, "plan %s --policy auto -o json", pack);
+    return command.exit_code || !strstr(command.out, "\"memory_limit\":67108864");
+}
+
+/* As run would have it there. */
+Test(system_limits, plan_is_for_the_limit_of_its_own_group)
+{
+    require_limits();
+    struct sl_limits limits = SL_LIMITS_NONE;
+    struct sl_cgroup *group;
+    struct sl_error error;
+    limits.memory_bytes = 64 * SL_MIB;
+    limits.swap_bytes = 0;
+    cr_assert_eq(sl_cgroup_create(&limits, &group, &error), 0, "%s", error.text);
+    const pid_t pid = fork();
+    if (!pid)
+        _exit(plan_within(group));
+    int status = 0;
+    waitpid(pid, &status, 0);
+    cr_expect_eq(status, 0);
+    sl_cgroup_destroy(group);
+}
+
 /* Given exactly, whatever the kernel charges from run to run. */
 Test(system_limits, the_number_of_a_refusal_does)
 {
