@@ -51,9 +51,21 @@ static void release_shard(void *context, int network, int shard)
     sl_shard_reader_drop(&engine->reader, network, shard);
 }
 
+/* Huge pages stay whole while weights fit beside them: their ends would be unmapped before any
+ * shard is given back, and that may wait for a warmer that v2 lets sleep for seconds. */
+static int drop_shards(struct sl_engine *engine, struct sl_error *error)
+{
+    const struct sl_budget *budget = &engine->budget;
+    int result =
+        sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
+    if (result != -ENOBUFS || !engine->whole_pages)
+        return result;
+    sl_engine_take_single_pages(engine);
+    return sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
+}
+
 /* Reads that the device is not at yet are given up: those that wait for a throttled disk would hold
- * their slots for seconds. The process itself and what requests compute in stay as they are, but
- * for huge pages that are no longer taken whole. */
+ * their slots for seconds. The process itself and what requests compute in stay as they are. */
 static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *error)
 {
     struct sl_budget *budget = &engine->budget;
@@ -68,10 +80,7 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     budget->limit_bytes = limit < budget->limit_bytes ? limit : budget->limit_bytes;
     budget->room_bytes = 0;
     sl_budget_rest(budget);
-    if (engine->whole_pages && budget->shard_bytes < engine->workload.weight_bytes)
-        sl_engine_take_single_pages(engine);
-    int result =
-        sl_schedule_shrink(engine->schedule, budget->shard_bytes, release_shard, engine, error);
+    int result = drop_shards(engine, error);
     if (result == -ENOBUFS)
         return sl_engine_refuse_budget(engine, error);
     /* Shards are moved only within what is left between the ends: pages that no shard lay in yet
@@ -159,6 +168,8 @@ int sl_engine_plan(struct sl_engine *engine, uint64_t more, struct sl_error *err
     if (!result && engine->policy->budgeted && !engine->reader.maps)
         bound_slots(engine);
     struct sl_device_model device = sl_engine_known_device(engine);
+    if (engine->seen_bytes_per_s)
+        device.bytes_per_s = engine->seen_bytes_per_s;
     engine->planned_once = engine->policy->planned && !more;
     if (!result && engine->policy->planned)
         result = plan_pins(engine, &device, more > 0, UINT64_MAX, error);
@@ -249,6 +260,9 @@ int sl_engine_learn(struct sl_engine *engine, uint64_t more, struct sl_error *er
     for (int n = 0; n < engine->network_count; n++)
         sl_network_state_learn(engine->networks[n]);
     sl_workload_learn(&engine->workload, engine->networks);
+    struct sl_device_model seen;
+    if (sl_engine_observed_device(engine, &seen))
+        engine->seen_bytes_per_s = seen.bytes_per_s;
     int result = find_bound(engine, error);
     return result ? result : plan_again(engine, more, error);
 }

@@ -38,6 +38,7 @@ struct sl_engine {
     struct sl_schedule_options schedule_options;
     uint64_t batches;             /* that ended well */
     struct sl_batch_facts batch;  /* the last one */
+    uint64_t seen_bytes_per_s;    /* at which the last one that read much read; 0: none did yet */
     struct sl_schedule *schedule; /* lives across batches, for what stays resident */
     struct sl_step *postponed;    /* loads for which memory is free, but not in one piece */
     int postponed_count;
