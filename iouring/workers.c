@@ -1,8 +1,9 @@
 #include "iouring/workers.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
+
+#include "runtime/base/thread.h"
 
 #define THREAD_STACK_BYTES (64 * 1024)
 
@@ -52,33 +53,16 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Starts the threads with signals blocked: those are the program's own threads' business. But a
- * blocked signal that the thread itself causes would end the process unheard. */
 static int start_threads(struct sl_workers *workers, int wanted)
 {
-    pthread_attr_t attributes;
-    sigset_t blocked, before;
-
-    int rc = pthread_attr_init(&attributes);
-    if (rc)
-        return -rc;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGBUS);
-    sigdelset(&blocked, SIGSEGV);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    /* A refusal (large thread-local storage elsewhere in the program) leaves the default size. */
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+    int code = 0;
     for (workers->thread_count = 0; workers->thread_count < wanted; workers->thread_count++) {
-        pthread_t *thread = &workers->threads[workers->thread_count];
-        rc = pthread_create(thread, &attributes, work, workers);
-        if (rc == EINVAL)
-            rc = pthread_create(thread, NULL, work, workers);
-        if (rc)
+        code = sl_thread_start(&workers->threads[workers->thread_count], THREAD_STACK_BYTES, work,
+                               workers);
+        if (code)
             break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return workers->thread_count > 0 ? 0 : -rc;
+    return workers->thread_count > 0 ? 0 : code;
 }
 
 int sl_workers_open(struct sl_workers *workers, const struct sl_loader_options *options,

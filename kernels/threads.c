@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/thread.h"
 
 #define MOST_THREADS 64
 #define STACK_BYTES  ((size_t)256 << 10)
@@ -174,15 +175,15 @@ static void wait_for_end(struct sl_threads *threads)
     atomic_store(&threads->caller_sleeps, false);
 }
 
-static int start_worker(struct sl_threads *threads, const pthread_attr_t *attributes)
+static int start_worker(struct sl_threads *threads)
 {
     struct worker *worker = &threads->workers[threads->started];
     worker->threads = threads;
     worker->index = threads->started + 1;
-    int code = pthread_create(&worker->handle, attributes, worker_main, worker);
+    int code = sl_thread_start(&worker->handle, STACK_BYTES, worker_main, worker);
     if (code == 0)
         threads->started++;
-    return -code;
+    return code;
 }
 
 int sl_threads_create(int count, struct sl_threads **threads, struct sl_error *error)
@@ -195,14 +196,9 @@ int sl_threads_create(int count, struct sl_threads **threads, struct sl_error *e
     if (!team)
         return sl_error_set(error, -ENOMEM, "no memory for a team of %d threads", count);
     *team = (struct sl_threads){.count = count};
-    pthread_attr_t attributes;
-    int code = -pthread_attr_init(&attributes);
-    if (code == 0) {
-        code = -pthread_attr_setstacksize(&attributes, STACK_BYTES);
-        while (code == 0 && team->started < count - 1)
-            code = start_worker(team, &attributes);
-        pthread_attr_destroy(&attributes);
-    }
+    int code = 0;
+    while (code == 0 && team->started < count - 1)
+        code = start_worker(team);
     if (code < 0) {
         sl_threads_free(team);
         return sl_error_set(error, code, "cannot start %d threads (limit: ulimit -u, pids.max)",

@@ -21,7 +21,7 @@ flags="-std=c11 -D_GNU_SOURCE -O3 -ffunction-sections -fdata-sections -Wall -Wex
        -fno-trapping-math -pthread -I. -Itests/cross -Itests/unit ${CROSS_FLAGS:-}"
 # What the tests do not reach need not be linked.
 objects=
-for source in kernels/*.c runtime/base/error.c models/shape.c models/encoding.c models/lossless.c \
+for source in kernels/*.c runtime/base/error.c runtime/base/thread.c models/shape.c models/encoding.c models/lossless.c \
     tests/cross/run.c tests/unit/test_lossless.c \
     tests/unit/kernel_case.c tests/unit/test_threads.c tests/unit/test_gemm.c \
     tests/unit/test_inner_product.c tests/unit/test_convolution.c; do

@@ -286,6 +286,16 @@ static int collect_runs(struct sl_engine *engine, struct sl_error *error)
     return result;
 }
 
+static bool was_interrupted(const struct sl_engine *engine)
+{
+    return __atomic_load_n(&engine->interrupted, __ATOMIC_RELAXED);
+}
+
+static void set_interrupted(struct sl_engine *engine, int value)
+{
+    __atomic_store_n(&engine->interrupted, value, __ATOMIC_RELAXED);
+}
+
 static int start_run(struct sl_engine *engine, const struct sl_step *step, struct sl_error *error)
 {
     const struct sl_policy_network *view =
@@ -352,7 +362,7 @@ static int follow_policy(struct sl_engine *engine, struct sl_error *error)
             result = reap_reads(engine, error);
         if (result)
             return result;
-        if (engine->interrupted)
+        if (was_interrupted(engine))
             return sl_error_set(error, -EINTR, "interrupted");
         if (takes_time)
             result = sl_engine_follow_limit(engine, error);
@@ -427,7 +437,7 @@ static int run_batch(struct sl_engine *engine, struct sl_error *error)
             result = wait_for_event(engine, error);
         if (!result)
             result = sl_engine_follow_limit(engine, error);
-        if (!result && engine->interrupted)
+        if (!result && was_interrupted(engine))
             result = sl_error_set(error, -EINTR, "interrupted");
         if (result)
             return result;
@@ -471,7 +481,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
         return sl_error_set(error, -EINVAL, "there is no network to run");
     int result = prepare(engine, more, error);
     if (result) {
-        engine->interrupted = 0; /* it was for this run */
+        set_interrupted(engine, 0); /* it was for this run */
         return result;
     }
     uint64_t begin_ns = sl_now_ns();
@@ -489,7 +499,7 @@ int sl_engine_run(struct sl_engine *engine, uint64_t more, struct sl_network_res
     result = run_batch(engine, error);
     if (result) {
         sl_engine_drain(engine);
-        engine->interrupted = 0;
+        set_interrupted(engine, 0);
         return result;
     }
     end_batch(engine, begin_ns);
@@ -508,13 +518,13 @@ void sl_engine_set_budget(struct sl_engine *engine, uint64_t budget_bytes)
 
 void sl_engine_interrupt(struct sl_engine *engine)
 {
-    engine->interrupted = 1;
+    set_interrupted(engine, 1);
     eventfd_write(engine->wake_fd, 1);
 }
 
 void sl_engine_reread_limit(struct sl_engine *engine)
 {
-    engine->limit_asked = 1;
+    __atomic_store_n(&engine->limit_asked, 1, __ATOMIC_RELAXED);
     eventfd_write(engine->wake_fd, 1);
 }
 

@@ -106,11 +106,11 @@ int sl_engine_follow_limit(struct sl_engine *engine, struct sl_error *error)
     uint64_t now_ns = sl_now_ns();
     if (!engine->policy->budgeted || engine->executors_busy)
         return 0;
-    const bool due =
-        engine->limit_asked || now_ns - engine->limit_read_ns >= ENGINE_LIMIT_READ_EVERY_NS;
+    const bool due = __atomic_load_n(&engine->limit_asked, __ATOMIC_RELAXED) ||
+                     now_ns - engine->limit_read_ns >= ENGINE_LIMIT_READ_EVERY_NS;
     if (!due && !sl_engine_limit_sank(engine))
         return 0;
-    engine->limit_asked = 0;
+    __atomic_store_n(&engine->limit_asked, 0, __ATOMIC_RELAXED);
     engine->limit_read_ns = now_ns;
     const uint64_t total = sl_engine_total_bytes(engine);
     return total < engine->budget.total_bytes ? shrink(engine, total, error) : 0;

@@ -43,8 +43,9 @@ struct sl_engine {
     struct sl_step *postponed;    /* loads for which memory is free, but not in one piece */
     int postponed_count;
     int wake_fd;
-    volatile int interrupted;
-    volatile int limit_asked;    /* sl_engine_reread_limit */
+    /* Set from any thread, or a signal's handler: atomically. */
+    int interrupted;
+    int limit_asked;             /* sl_engine_reread_limit */
     uint64_t limit_read_ns;      /* when the limit was last read during a batch */
     struct sl_limit_watch watch; /* of the limit in force, under a policy with a budget */
     uint64_t pace_bytes;         /* in flight at once while the compute waits */

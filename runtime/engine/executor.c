@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/thread.h"
 
 #define EXECUTOR_STACK_BYTES ((size_t)256 << 10)
 
@@ -94,13 +95,9 @@ static void *executor_main(void *argument)
 
 static int start_thread(struct sl_executor *executor, struct sl_error *error)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, EXECUTOR_STACK_BYTES);
-    int failed = pthread_create(&executor->thread, &attributes, executor_main, executor);
-    pthread_attr_destroy(&attributes);
-    if (failed)
-        return sl_error_set(error, -failed, "cannot start an executor thread (error %d)", failed);
+    int code = sl_thread_start(&executor->thread, EXECUTOR_STACK_BYTES, executor_main, executor);
+    if (code)
+        return sl_error_set(error, code, "cannot start an executor thread (error %d)", -code);
     executor->own_thread = true;
     return 0;
 }

@@ -1,4 +1,3 @@
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
@@ -9,6 +8,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/stats.h"
+#include "runtime/base/thread.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/host.h"
@@ -22,6 +22,7 @@
 /* A first unit touches its code and its part of the activations, and wakes the team. */
 #define FIRST_UNIT_NS     90000
 #define LITTLE_SLOT_PAGES 16
+#define HOST_STACK_BYTES  (64 * SL_KIB)
 /* Longer than a kernel watches for work before it lets a processor sleep (haltpoll: 200 us). */
 #define ASLEEP_NS 400000
 
@@ -89,7 +90,8 @@ static void measure_small_among_threads(struct sl_host_costs *costs)
 {
     atomic_bool ended = false;
     pthread_t other;
-    bool accompanied = sl_usable_cpus() > 1 && !pthread_create(&other, NULL, stay_awake, &ended);
+    bool accompanied =
+        sl_usable_cpus() > 1 && !sl_thread_start(&other, HOST_STACK_BYTES, stay_awake, &ended);
     measure_small(costs);
     atomic_store(&ended, true);
     if (accompanied)
@@ -136,7 +138,7 @@ static void measure_hand_over(struct sl_host_costs *costs)
                                eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)};
     pthread_t other;
     if (events.given >= 0 && events.taken >= 0 &&
-        !pthread_create(&other, NULL, take_over, &events)) {
+        !sl_thread_start(&other, HOST_STACK_BYTES, take_over, &events)) {
         uint64_t took_ns[REPETITIONS];
         for (int r = 0; r < REPETITIONS; r++) {
             eventfd_t value;

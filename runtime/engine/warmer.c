@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "runtime/base/thread.h"
 #include "runtime/base/units.h"
 #include "runtime/engine/cpus.h"
 #include "runtime/engine/pages.h"
@@ -63,14 +64,10 @@ void sl_warmer_start(struct sl_warmer *warmer, void *base, uint64_t bytes,
     const uint64_t count = bytes / SL_HUGE_PAGE_BYTES;
     *warmer = (struct sl_warmer){.base = base, .bytes = count * SL_HUGE_PAGE_BYTES, .watch = watch};
     warmer->granules = calloc(count, 1);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, WARMER_STACK_BYTES);
-    if (warmer->granules && pthread_create(&warmer->thread, &attributes, warm, warmer)) {
+    if (warmer->granules && sl_thread_start(&warmer->thread, WARMER_STACK_BYTES, warm, warmer)) {
         free(warmer->granules);
         warmer->granules = NULL;
     }
-    pthread_attr_destroy(&attributes);
 }
 
 void sl_warmer_bring(struct sl_warmer *warmer, void *memory, uint64_t bytes)
