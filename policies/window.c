@@ -9,14 +9,52 @@
 /* Enough to keep a device busy while a first layer runs. */
 #define READS_BEFORE_THE_FIRST_RUN 8
 
-/* The shard of the unit that ran last, when it is not needed again before the next pass. */
-static int spent_shard(const struct sl_policy_network *network)
+static struct sl_step admit(const struct sl_policy_view *view, int current)
 {
-    int unit = (network->next_unit ? network->next_unit : network->unit_count) - 1;
-    int shard = network->unit_shard[unit];
-    bool spent = shard >= 0 && network->residency[shard] == SL_SHARD_RESIDENT &&
-                 network->ran[shard] && !network->pinned[shard];
-    return spent ? shard : -1;
+    const bool waits = current >= 0 && !view->networks[current].active;
+    return waits ? sl_step_make(SL_STEP_ADMIT, current, 0) : SL_WAIT;
+}
+
+/* The next unit of the active network, when its shard is there. */
+static struct sl_step run(const struct sl_policy_view *view, int current)
+{
+    if (current < 0 || !view->networks[current].active || view->networks[current].running)
+        return SL_WAIT;
+    const struct sl_policy_network *network = &view->networks[current];
+    int shard = network->unit_shard[network->next_unit];
+    const bool there = shard < 0 || network->residency[shard] == SL_SHARD_RESIDENT;
+    return there ? sl_step_make(SL_STEP_RUN, current, network->next_unit) : SL_WAIT;
+}
+
+/* Of the networks' shards one that ran and is not needed again before the next pass. */
+static struct sl_step drop_spent(const struct sl_policy_view *view)
+{
+    for (int n = 0; n < view->network_count; n++) {
+        const struct sl_policy_network *network = &view->networks[n];
+        int unit = (network->next_unit ? network->next_unit : network->unit_count) - 1;
+        int shard = network->unit_shard[unit];
+        if (shard >= 0 && network->residency[shard] == SL_SHARD_RESIDENT && network->ran[shard] &&
+            !network->pinned[shard])
+            return sl_step_make(SL_STEP_DROP, n, shard);
+    }
+    return SL_WAIT;
+}
+
+/* A waiting request, once the device has enough to do. */
+static struct sl_step admit_early(const struct sl_policy_view *view, int current)
+{
+    return view->reads_in_flight >= READS_BEFORE_THE_FIRST_RUN ? admit(view, current) : SL_WAIT;
+}
+
+/* Filling a whole window takes the loop some milliseconds, while the first shards have arrived:
+ * they run as soon as the device has enough to do. */
+static struct sl_step run_early(const struct sl_policy_view *view, int current)
+{
+    if (current < 0 || view->reads_in_flight < READS_BEFORE_THE_FIRST_RUN)
+        return SL_WAIT;
+    const struct sl_policy_network *network = &view->networks[current];
+    const bool first = network->shard_count && network->next_unit <= network->shard_unit[0];
+    return first ? run(view, current) : SL_WAIT;
 }
 
 /* First ABSENT shard of the pass after the active one (of the coming pass when none is active). */
@@ -61,18 +99,6 @@ static bool within_distance(const struct sl_policy_view *view, uint64_t bytes)
            view->unrun_bytes + bytes <= view->ahead_bytes;
 }
 
-/* The shard that the next unit waits for while nothing else is on its way; -1 = none. */
-static int missing_shard(const struct sl_policy_view *view, int current)
-{
-    if (current < 0 || view->reads_in_flight)
-        return -1;
-    const struct sl_policy_network *network = &view->networks[current];
-    if (!network->active || network->running)
-        return -1;
-    int shard = network->unit_shard[network->next_unit];
-    return shard >= 0 && network->residency[shard] == SL_SHARD_ABSENT ? shard : -1;
-}
-
 /* Of the shards that lie ahead of the run, one to give up. */
 static struct sl_step drop_ahead(const struct sl_policy_view *view)
 {
@@ -86,55 +112,56 @@ static struct sl_step drop_ahead(const struct sl_policy_view *view)
     return SL_WAIT;
 }
 
-/* Filling a whole window takes the loop some milliseconds, while the first shards have arrived:
- * they run as soon as the device has enough to do. */
-static bool begins_early(const struct sl_policy_view *view, int current)
+static uint64_t room(const struct sl_policy_view *view)
 {
-    if (current < 0 || view->reads_in_flight < READS_BEFORE_THE_FIRST_RUN)
-        return false;
-    const struct sl_policy_network *network = &view->networks[current];
-    if (!network->shard_count || network->running || network->next_unit > network->shard_unit[0])
-        return false;
-    int shard = network->unit_shard[network->next_unit];
-    return shard < 0 || network->residency[shard] == SL_SHARD_RESIDENT;
+    return view->budget_bytes - view->used_bytes;
 }
 
+/* What the next unit waits for while nothing is on its way: other pins may leave what was read
+ * ahead for the old ones in the way, and of that goes what lies furthest ahead. */
+static struct sl_step load_missing(const struct sl_policy_view *view, int current)
+{
+    if (current < 0 || view->reads_in_flight)
+        return SL_WAIT;
+    const struct sl_policy_network *network = &view->networks[current];
+    int shard = network->active && !network->running ? network->unit_shard[network->next_unit] : -1;
+    if (shard < 0 || network->residency[shard] != SL_SHARD_ABSENT)
+        return SL_WAIT;
+    return network->shard_bytes[shard] <= room(view) ? sl_step_make(SL_STEP_LOAD, current, shard)
+                                                     : drop_ahead(view);
+}
+
+static struct sl_step load_ahead(const struct sl_policy_view *view, int current)
+{
+    int network, shard = wanted_shard(view, current, &network);
+    if (shard < 0 || view->reads_in_flight >= view->reads_most)
+        return SL_WAIT;
+    const uint64_t bytes = view->networks[network].shard_bytes[shard];
+    return within_distance(view, bytes) && bytes <= room(view)
+               ? sl_step_make(SL_STEP_LOAD, network, shard)
+               : SL_WAIT;
+}
+
+/* The first rule that has something to do. */
 static struct sl_step window_next(void *state, const struct sl_policy_view *view)
 {
     (void)state;
-    for (int n = 0; n < view->network_count; n++) {
-        int shard = spent_shard(&view->networks[n]);
-        if (shard >= 0)
-            return sl_step_make(SL_STEP_DROP, n, shard);
-    }
-    int current = sl_view_current(view);
-    bool admits = current >= 0 && !view->networks[current].active;
-    if (admits && view->reads_in_flight >= READS_BEFORE_THE_FIRST_RUN)
-        return sl_step_make(SL_STEP_ADMIT, current, 0);
-    if (begins_early(view, current))
-        return sl_step_make(SL_STEP_RUN, current, view->networks[current].next_unit);
-    /* Other pins may leave what was read ahead for the old ones in the way: of what is missing now,
-     * nothing that lies further ahead. */
-    int network, missing = missing_shard(view, current);
-    const uint64_t room = view->budget_bytes - view->used_bytes;
-    if (missing >= 0)
-        return view->networks[current].shard_bytes[missing] <= room
-                   ? sl_step_make(SL_STEP_LOAD, current, missing)
-                   : drop_ahead(view);
-    int shard = wanted_shard(view, current, &network);
-    uint64_t bytes = shard >= 0 ? view->networks[network].shard_bytes[shard] : 0;
-    if (shard >= 0 && view->reads_in_flight < view->reads_most && within_distance(view, bytes) &&
-        bytes <= room)
-        return sl_step_make(SL_STEP_LOAD, network, shard);
-    if (admits)
-        return sl_step_make(SL_STEP_ADMIT, current, 0);
-    if (current < 0 || view->networks[current].running)
-        return SL_WAIT;
-    const struct sl_policy_network *active = &view->networks[current];
-    int next = active->unit_shard[active->next_unit];
-    if (next >= 0 && active->residency[next] != SL_SHARD_RESIDENT)
-        return SL_WAIT;
-    return sl_step_make(SL_STEP_RUN, current, active->next_unit);
+    struct sl_step step = drop_spent(view);
+    if (step.kind != SL_STEP_WAIT)
+        return step;
+    const int current = sl_view_current(view);
+    step = admit_early(view, current);
+    if (step.kind == SL_STEP_WAIT)
+        step = run_early(view, current);
+    if (step.kind == SL_STEP_WAIT)
+        step = load_missing(view, current);
+    if (step.kind == SL_STEP_WAIT)
+        step = load_ahead(view, current);
+    if (step.kind == SL_STEP_WAIT)
+        step = admit(view, current);
+    if (step.kind == SL_STEP_WAIT)
+        step = run(view, current);
+    return step;
 }
 
 /* One shard must fit beside the pins. */
