@@ -14,6 +14,8 @@ SL_C_BEGIN
 #define SL_NO_LIMIT UINT64_MAX
 /* Of memory: a worker that starts in less is killed before it can say why. */
 #define SL_LEAST_PROCESS_BYTES (UINT64_C(4) << 20)
+/* Of a rate: a page, so that a read of one ends within a second. */
+#define SL_LEAST_BYTES_PER_S UINT64_C(4096)
 
 /* Where the pages go that a limit pushes out. */
 enum sl_swap_place {

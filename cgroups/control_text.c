@@ -123,12 +123,12 @@ int sl_limits_check(const struct sl_limits *limits, struct sl_error *error)
                             "a memory limit of %s is too small for any process to start in; give "
                             "at least 1M, or none",
                             sl_format_size(limits->memory_bytes, size));
-    if (limits->read_bytes_per_s < 4096)
+    if (limits->read_bytes_per_s < SL_LEAST_BYTES_PER_S)
         return sl_error_set(error, -EINVAL,
                             "a read rate of %s/s is less than a page per second; give at least "
                             "4K, or none",
                             sl_format_size(limits->read_bytes_per_s, size));
-    if (limits->write_bytes_per_s < 4096)
+    if (limits->write_bytes_per_s < SL_LEAST_BYTES_PER_S)
         return sl_error_set(error, -EINVAL,
                             "a write rate of %s/s is less than a page per second; give at least "
                             "4K, or none",

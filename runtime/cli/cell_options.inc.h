@@ -34,14 +34,14 @@ CELL_OPTION("swap", 0, "SIZE|0|max", DEVICE, read_swap,
             "swap that the worker may use on top of --memory; for a SIZE a temporary swap file is "
             "made when the machine has less (default max: what the machine has)",
             "0 max")
-CELL_OPTION("read-rate", 0, "RATE", DEVICE, read_read_rate,
-            "bytes per second that the worker may read, e.g. 100M", NULL)
+CELL_OPTION("read-rate", 0, "RATE|none", DEVICE, read_read_rate,
+            "bytes per second that the worker may read, e.g. 100M (default none)", "none")
 CELL_OPTION("cpus", 0, "X", DEVICE, read_cpus, "processor cores that the worker may use, e.g. 1.5",
             NULL)
-CELL_OPTION("write-rate", 0, "RATE", DEVICE, read_write_rate,
+CELL_OPTION("write-rate", 0, "RATE|none", DEVICE, read_write_rate,
             "bytes per second that the worker may write, e.g. 20M; under cgroup v1 neither "
-            "write-back of the page cache nor swap counts",
-            NULL)
+            "write-back of the page cache nor swap counts (default none)",
+            "none")
 CELL_OPTION("cores", 0, "N", DEVICE, read_cores,
             "processor cores that the worker may run on, the first N", NULL)
 CELL_OPTION("swap-place", 0, "file|zram", DEVICE, read_swap_place,

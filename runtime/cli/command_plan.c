@@ -24,7 +24,8 @@ static const struct cli_option options[] = {
      "memory limit of the process; 25% is of the weights of all networks (default: that of the "
      "device, else of the control group that the command runs in)",
      NULL, false},
-    {"read-rate", 0, "RATE", "bytes per second that may be read, e.g. 100M", NULL, false},
+    {"read-rate", 0, "RATE|none", "bytes per second that may be read, e.g. 100M (default none)",
+     "none", false},
     {"cpus", 0, "X", "processor cores of time that may be used, e.g. 1.5", NULL, false},
     {"device", 0, "NAME|FILE.yaml", DEVICE_HELP, "@devices", false},
     {"depth", 0, "N|SIZE",

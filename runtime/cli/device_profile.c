@@ -39,12 +39,14 @@ static int read_place(const char *text, struct sl_limits *limits, struct sl_erro
     return 0;
 }
 
+/* "none" lifts the rate of a device, and is a value among others of a sweep. */
 static int read_rate(const char *text, uint64_t *rate, struct sl_error *error)
 {
-    uint64_t bytes;
-    int code = sl_parse_size(text, &bytes, error);
-    if (code == 0 && bytes == 0)
-        code = sl_error_set(error, -EINVAL, "a rate of 0 would let nothing through");
+    uint64_t bytes = SL_NO_LIMIT;
+    int code = strcmp(text, "none") ? sl_parse_size(text, &bytes, error) : 0;
+    if (code == 0 && bytes < SL_LEAST_BYTES_PER_S)
+        code = sl_error_set(error, -EINVAL,
+                            "%s is less than a page per second; give at least 4K, or none", text);
     if (code == 0)
         *rate = bytes;
     return code;

@@ -32,4 +32,6 @@ try run lenet.sluice --device large.yaml
 try run lenet.sluice --device wide.yaml
 try run lenet.sluice --swap-place zram
 try run lenet.sluice --cores none
+try run lenet.sluice --read-rate 1000
+try plan lenet.sluice --read-rate 10
 exit 0

@@ -85,8 +85,9 @@ Test(device_profile, mistakes_name_their_place, .fini = remove_file)
         {"swap: 1M\nswap-place: disk\n", ":2:13: swap-place: 'disk' is neither file nor zram"},
         {"swap-place: zram\n", ":1:13: swap-place: of how much?"},
         {"swap: 0\nswap-place: file\n", ":2:13: swap-place: of how much?"},
-        {"read-rate: 0\n", ":1:12: read-rate: a rate of 0"},
-        {"write-rate: 0\n", ":1:13: write-rate: a rate of 0"},
+        {"read-rate: 0\n",
+         ":1:12: read-rate: 0 is less than a page per second; give at least 4K, or none"},
+        {"write-rate: 0\n", ":1:13: write-rate: 0 is less than a page"},
         {"cpus: 0\n", ":1:7: cpus: "},
         {"cores: 1.5\n", ":1:8: cores: "},
         {"cores: [1, 2]\n", ":1:8: cores: one value is wanted, not a list"},
@@ -146,6 +147,9 @@ Test(device_profile, flag_over_environment_over_profile)
     cr_expect_eq(limits.write_bytes_per_s, 20 * SL_MIB);
     cr_expect_eq(limits.cpus, 2);
     cr_expect_eq(limits.cores, 1);
+    limits = limits_of("a.sluice --device pi4-sd --read-rate none --write-rate none", 0);
+    cr_expect_eq(limits.read_bytes_per_s, SL_NO_LIMIT);
+    cr_expect_eq(limits.write_bytes_per_s, SL_NO_LIMIT);
     setenv("SLUICE_CPUS", "0.75", 1);
     setenv("SLUICE_DEVICE", "pi3-sd", 1);
     cr_expect_eq(limits_of("a.sluice", 0).cpus, 0.75);
@@ -167,6 +171,8 @@ Test(device_profile, limits_without_a_profile)
     limits_of("a --swap-place disk", -EINVAL);
     limits_of("a --cores 0", -EINVAL);
     limits_of("a --write-rate 0", -EINVAL);
+    limits_of("a --read-rate 4095", -EINVAL);
+    cr_expect_eq(limits_of("a --read-rate 4K", 0).read_bytes_per_s, SL_LEAST_BYTES_PER_S);
     limits_of("a --device pi44-sd", -ENOENT);
 }
 
