@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "runtime/base/cleanup.h"
@@ -179,13 +180,32 @@ static int check_utf8(const struct cli_arguments *arguments, struct sl_error *er
             return cli_wrap(arguments, given->option->name, error);
         }
     }
+    return 0;
+}
+
+/* 1 or 0; -EINVAL: neither. */
+static int truth_of(const char *text)
+{
+    static const char *const words[] = {"0", "1", "false", "true", "no", "yes", "off", "on"};
+    for (int i = 0; i < (int)(sizeof(words) / sizeof(words[0])); i++)
+        if (!strcasecmp(text, words[i]))
+            return i % 2;
+    return -EINVAL;
+}
+
+/* What the command line does not give. */
+static int check_environment(const struct cli_arguments *arguments, struct sl_error *error)
+{
     for (const struct cli_option *option = arguments->command->options; option->name; option++) {
         const char *value =
             is_given(arguments, option->name) ? NULL : from_environment(option->name);
-        if (value && !sl_text_is_utf8(value)) {
-            refuse_bytes(value, error);
+        int code = 0;
+        if (value && !sl_text_is_utf8(value))
+            code = refuse_bytes(value, error);
+        else if (value && !option->value && truth_of(value) < 0)
+            code = sl_error_set(error, -EINVAL, "'%.300s' is neither 1 nor 0", value);
+        if (code < 0)
             return cli_wrap(arguments, option->name, error);
-        }
     }
     return 0;
 }
@@ -219,7 +239,9 @@ int cli_parse(const struct cli_command *command, int count, char **words,
     if (is_given(arguments, "help"))
         return 0;
     int code = check_operands(arguments, error);
-    return code < 0 ? code : check_utf8(arguments, error);
+    if (code == 0)
+        code = check_utf8(arguments, error);
+    return code < 0 ? code : check_environment(arguments, error);
 }
 
 void cli_arguments_free(struct cli_arguments *arguments)
@@ -300,7 +322,7 @@ bool cli_flag(const struct cli_arguments *arguments, const char *name)
     const struct cli_given *fallback = value ? NULL : find_fallback(arguments, name);
     if (fallback)
         return !strcmp(fallback->value, "true");
-    return value && strcmp(value, "0") != 0;
+    return value && truth_of(value) > 0;
 }
 
 const char *cli_repeated(const struct cli_arguments *arguments, const char *name, int n)

@@ -25,15 +25,15 @@ enum cli_exit {
 enum cli_exit cli_exit_of(int code);
 
 /* Every option with a value can also be set as SLUICE_<NAME> ("-" is "_") in the environment; a
- * flag by SLUICE_<NAME>=1. The command line wins. */
+ * flag by SLUICE_<NAME>=1 (or 0, true, false, yes, no, on, off). The command line wins. */
 struct cli_option {
     const char *name;  /* long name without dashes; NULL ends a table */
     char letter;       /* short form, 0: none */
     const char *value; /* what the value is, for the help; NULL: a flag */
     const char *help;
-    const char
-        *choices;  /* for completions: "a b c", "@policies", "@loaders", "@devices",
-                    * "@files",                          * "@directories"; NULL: nothing to offer */
+    /* For completions: "a b c", "@policies", "@loaders", "@devices", "@files", "@directories";
+     * NULL: nothing to offer. */
+    const char *choices;
     bool repeated; /* every occurrence counts; otherwise the last one */
 };
 

@@ -138,7 +138,8 @@ static const struct entry other_commands[] = {
 static const struct entry environment[] = {
     {"SLUICE_<OPTION>",
      "Every option can be set as a variable: --memory is SLUICE_MEMORY, --read-rate is "
-     "SLUICE_READ_RATE; a flag is set by 1. The command line wins."},
+     "SLUICE_READ_RATE; a flag is 1 or 0, true or false, yes or no, on or off. The command line "
+     "wins."},
     {"TMPDIR",
      "where the swap file of --swap SIZE is made; when it is not set, or takes none (tmpfs and "
      "overlays do not), /var/tmp. Also where sluice tune makes packs of other shard sizes when the "
