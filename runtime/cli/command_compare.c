@@ -66,13 +66,27 @@ static json_t *number(double value, double least)
     return value >= least && isfinite(value) ? json_real(value) : json_null();
 }
 
+/* Null without a threshold. */
+static json_t *regressed(const struct compare_command *compare, const struct sl_comparison_row *row)
+{
+    return compare->threshold < 0 ? json_null()
+                                  : json_boolean(row->before && row->after &&
+                                                 sl_comparison_regressed(row, compare->threshold));
+}
+
+static json_t *ended(const struct sl_result_cell *cell)
+{
+    return cell ? json_string(sl_result_cell_ending(cell)) : json_null();
+}
+
 static json_t *row_json(const struct compare_command *compare, const struct sl_comparison_row *row)
 {
     const struct sl_result_cell *cell = row->before ? row->before : row->after;
     const json_t *record = sl_result_cell_record(cell);
     char name[512];
     json_t *limit = json_object_get(record, "memory_limit");
-    return json_pack("{s:s, s:s, s:s, s:s, s:O, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:O, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o}",
                      "cell", sl_result_cell_name(cell, true, name, sizeof(name)), "network",
                      sl_record_text(record, "network"), "networks", cell->set, "policy",
                      sl_record_text(record, "policy"), "memory_limit", limit ? limit : json_null(),
@@ -80,11 +94,13 @@ static json_t *row_json(const struct compare_command *compare, const struct sl_c
                      !row->before  ? "only after"
                      : !row->after ? "only before"
                                    : sl_verdict_name(row->verdict),
-                     "before_samples", (json_int_t)row->before_count, "after_samples",
-                     (json_int_t)row->after_count, "before_median", number(row->before_median, 0),
-                     "after_median", number(row->after_median, 0), "ratio", number(row->ratio, 0),
-                     "ratio_low", number(row->low, 0), "ratio_high", number(row->high, 0), "p",
-                     number(row->p, 0));
+                     "regressed", regressed(compare, row), "before_samples",
+                     (json_int_t)row->before_count, "after_samples", (json_int_t)row->after_count,
+                     "before_median", number(row->before_median, 0), "after_median",
+                     number(row->after_median, 0), "ratio", number(row->ratio, 0), "ratio_low",
+                     number(row->low, 0), "ratio_high", number(row->high, 0), "p",
+                     number(row->p, 0), "before_ended", ended(row->before), "after_ended",
+                     ended(row->after));
 }
 
 /* A median, and how often what ended otherwise. */
@@ -131,24 +147,37 @@ static void add_row(struct sl_table *table, const struct compare_command *compar
     sl_table_add(table, "%zu/%zu", row->before_count, row->after_count);
 }
 
+static const struct sl_column for_people[] = {
+    {"verdict", false}, {"cell", false}, {"before", true}, {"after", true},
+    {"ratio", true},    {"95 %", true},  {"p", true},      {"samples", true},
+};
+static const struct sl_column for_programs[] = {
+    {"verdict", false},       {"regressed", false},
+    {"cell", false},          {"metric", false},
+    {"before_median", true},  {"after_median", true},
+    {"ratio", true},          {"ratio_low", true},
+    {"ratio_high", true},     {"p", true},
+    {"before_samples", true}, {"after_samples", true},
+    {"before_ended", false},  {"after_ended", false},
+};
+#define COUNT(columns) ((int)(sizeof(columns) / sizeof((columns)[0])))
+
 static int print_rows(const struct compare_command *compare, struct sl_error *error)
 {
-    static const struct sl_column columns[] = {
-        {"verdict", false}, {"cell", false}, {"before", true}, {"after", true},
-        {"ratio", true},    {"95 %", true},  {"p", true},      {"samples", true},
-    };
+    const bool people = sl_format_for_people(compare->format);
     SL_AUTO(sl_table_free) struct sl_table table;
-    sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    sl_table_init(&table, people ? for_people : for_programs,
+                  people ? COUNT(for_people) : COUNT(for_programs));
     int code = 0;
     for (size_t i = 0; i < compare->comparison.count && code == 0; i++) {
         const struct sl_comparison_row *row = &compare->comparison.rows[i];
-        if (compare->format == SL_FORMAT_JSON) {
-            json_t *json = row_json(compare, row);
-            code = json ? sl_record_write(json, stdout) : -ENOMEM;
-            json_decref(json);
-        } else if (row->before && row->after) {
+        /* Cells without a partner have lines of their own (print_doubts). */
+        if (compare->format != SL_FORMAT_JSON && (!row->before || !row->after))
+            continue;
+        if (people)
             add_row(&table, compare, row);
-        }
+        else
+            code = sl_record_give(row_json(compare, row), compare->format, &table, stdout);
     }
     if (code == 0 && compare->format != SL_FORMAT_JSON)
         code = sl_table_write(&table, compare->format, stdout);

@@ -160,25 +160,39 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
     return sl_calibrate(plan->models, plan->request.model_count, &how, error);
 }
 
+static json_t *json_if(bool known, uint64_t value)
+{
+    return known ? json_integer((json_int_t)value) : json_null();
+}
+
+/* Not where a policy that keeps a budget does not fit: it does not run at all. */
+static bool is_predicted(const struct sl_plan_result *result)
+{
+    return result->latency_ns > 0;
+}
+
+/* What was not predicted is null. */
 static json_t *plan_json(const struct plan_command *plan, const struct sl_plan_result *result)
 {
+    const bool runs = is_predicted(result);
+    const uint64_t limit = plan->request.limit_bytes;
+    const double first = result->reads_bind, later = result->steady_reads_bind;
     json_t *row = json_pack(
-        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:I}",
         "network", plan->networks, "policy", plan->request.policy, "fits", result->fits,
         "estimated", result->estimated, "least_memory_bytes", (json_int_t)result->least_limit_bytes,
-        "peak_bytes", (json_int_t)result->peak_bytes, "latency_ns", (json_int_t)result->latency_ns,
-        "read_bytes", (json_int_t)result->read_bytes, "steady_latency_ns",
-        (json_int_t)result->steady_latency_ns, "steady_read_bytes",
-        (json_int_t)result->steady_read_bytes, "bound_ns", (json_int_t)result->bound_ns,
+        "peak_bytes", (json_int_t)result->peak_bytes, "latency_ns",
+        json_if(runs, result->latency_ns), "read_bytes", json_if(runs, result->read_bytes),
+        "steady_latency_ns", json_if(runs, result->steady_latency_ns), "steady_read_bytes",
+        json_if(runs, result->steady_read_bytes), "bound_ns", (json_int_t)result->bound_ns,
         "steady_bound_ns", (json_int_t)result->steady_bound_ns, "compute_ns",
-        (json_int_t)result->compute_ns, "reads_bind", result->reads_bind, "steady_reads_bind",
-        result->steady_reads_bind, "device_bytes_per_s",
+        (json_int_t)result->compute_ns, "reads_bind", runs ? json_real(first) : json_null(),
+        "steady_reads_bind", runs ? json_real(later) : json_null(), "device_bytes_per_s",
         (json_int_t)plan->request.device.bytes_per_s);
     if (row)
         device_record(row, &plan->device);
-    if (row && plan->request.limit_bytes != SL_NO_LIMIT)
-        json_object_set_new(row, "memory_limit",
-                            json_integer((json_int_t)plan->request.limit_bytes));
+    if (row)
+        json_object_set_new(row, "memory_limit", json_if(limit != SL_NO_LIMIT, limit));
     return row;
 }
 
@@ -194,6 +208,14 @@ static void add_duration(struct sl_table *table, uint64_t ns)
     sl_table_add(table, "%s", ns ? sl_format_duration(ns, text) : "-");
 }
 
+static void add_read(struct sl_table *table, const struct sl_plan_result *result, uint64_t bytes)
+{
+    if (is_predicted(result))
+        add_size(table, bytes);
+    else
+        sl_table_add(table, "-");
+}
+
 static void add_row(struct sl_table *table, const struct plan_command *plan,
                     const struct sl_plan_result *result)
 {
@@ -204,11 +226,14 @@ static void add_row(struct sl_table *table, const struct plan_command *plan,
     add_size(table, result->least_limit_bytes);
     add_size(table, result->peak_bytes);
     add_duration(table, result->latency_ns);
-    add_size(table, result->read_bytes);
+    add_read(table, result, result->read_bytes);
     add_duration(table, result->steady_latency_ns);
-    add_size(table, result->steady_read_bytes);
+    add_read(table, result, result->steady_read_bytes);
     add_duration(table, result->bound_ns);
-    sl_table_add(table, "%s", result->reads_bind > 0.5 ? "reads" : "compute");
+    sl_table_add(table, "%s",
+                 !is_predicted(result)      ? "-"
+                 : result->reads_bind > 0.5 ? "reads"
+                                            : "compute");
 }
 
 /* One line on what would help: what binds a steady request, and what more memory would save. */
@@ -230,15 +255,30 @@ static void advise(struct plan_command *plan, const struct sl_plan_result *now)
             100 * now->steady_reads_bind, saved > 0 ? 100 * saved : 0);
 }
 
+static const struct sl_column for_people[] = {
+    {"network", false}, {"policy", false},     {"limit", true}, {"fits", false},
+    {"least", true},    {"peak", true},        {"first", true}, {"reads", true},
+    {"later", true},    {"reads later", true}, {"bound", true}, {"binds", false},
+};
+static const struct sl_column for_programs[] = {
+    {"network", false},           {"policy", false},
+    {"memory_limit", true},       {"fits", false},
+    {"estimated", false},         {"least_memory_bytes", true},
+    {"peak_bytes", true},         {"latency_ns", true},
+    {"read_bytes", true},         {"steady_latency_ns", true},
+    {"steady_read_bytes", true},  {"bound_ns", true},
+    {"steady_bound_ns", true},    {"compute_ns", true},
+    {"reads_bind", true},         {"steady_reads_bind", true},
+    {"device_bytes_per_s", true},
+};
+#define COUNT(columns) ((int)(sizeof(columns) / sizeof((columns)[0])))
+
 static int print_rows(struct plan_command *plan, struct sl_error *error)
 {
-    static const struct sl_column columns[] = {
-        {"network", false}, {"policy", false},     {"limit", true}, {"fits", false},
-        {"least", true},    {"peak", true},        {"first", true}, {"reads", true},
-        {"later", true},    {"reads later", true}, {"bound", true}, {"binds", false},
-    };
+    const bool people = sl_format_for_people(plan->format);
     SL_AUTO(sl_table_free) struct sl_table table;
-    sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    sl_table_init(&table, people ? for_people : for_programs,
+                  people ? COUNT(for_people) : COUNT(for_programs));
     int code = 0;
     for (int m = 0; m < plan->list.memory_count; m++) {
         for (int p = 0; p < plan->list.policy_count && code >= 0; p++) {
@@ -248,14 +288,11 @@ static int print_rows(struct plan_command *plan, struct sl_error *error)
             code = sl_plan(&plan->request, &result, error);
             if (code < 0)
                 return code;
-            if (plan->format == SL_FORMAT_JSON) {
-                json_t *row = plan_json(plan, &result);
-                code = row ? sl_record_write(row, stdout) : -ENOMEM;
-                json_decref(row);
-                continue;
-            }
-            add_row(&table, plan, &result);
-            if (!strcmp(plan->request.policy, "auto"))
+            if (people)
+                add_row(&table, plan, &result);
+            else
+                code = sl_record_give(plan_json(plan, &result), plan->format, &table, stdout);
+            if (plan->format != SL_FORMAT_JSON && !strcmp(plan->request.policy, "auto"))
                 advise(plan, &result);
         }
     }

@@ -171,35 +171,40 @@ static void add_row(struct sl_table *table, const struct device_profile *profile
     sl_table_add(table, "%s", profile->description);
 }
 
-static int write_json(const struct device_profile *profile, FILE *stream)
+static json_t *profile_json(const struct device_profile *profile)
 {
     json_t *line =
         json_pack("{s:s, s:s}", "name", profile->name, "description", profile->description);
     if (line)
         sl_record_add_limits(line, &profile->limits);
-    int code = line ? sl_record_write(line, stream) : -ENOMEM;
-    json_decref(line);
-    return code;
+    return line;
 }
+
+static const struct sl_column for_people[] = {
+    {"name", false},  {"memory", true}, {"swap", true},  {"in", false},          {"reads", true},
+    {"writes", true}, {"cpus", true},   {"cores", true}, {"description", false},
+};
+static const struct sl_column for_programs[] = {
+    {"name", false},       {"memory_limit", true}, {"swap_limit", true},
+    {"swap_place", false}, {"read_rate", true},    {"write_rate", true},
+    {"cpus", true},        {"cores", true},        {"description", false},
+};
+#define COLUMNS (int)(sizeof(for_people) / sizeof(for_people[0]))
 
 int device_list(enum sl_format format, FILE *stream)
 {
-    static const struct sl_column columns[] = {
-        {"name", false}, {"memory", true}, {"swap", true},
-        {"in", false},   {"reads", true},  {"writes", true},
-        {"cpus", true},  {"cores", true},  {"description", false},
-    };
     SL_AUTO(sl_table_free) struct sl_table table;
-    sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    const bool people = sl_format_for_people(format);
+    sl_table_init(&table, people ? for_people : for_programs, COLUMNS);
     const struct device_text *text;
     int code = 0;
     for (int i = 0; code == 0 && (text = device_text_at(i)); i++) {
         struct device_profile profile;
         code = device_profile_read(text->name, &profile, NULL);
-        if (code == 0 && format == SL_FORMAT_JSON)
-            code = write_json(&profile, stream);
-        else if (code == 0)
+        if (code == 0 && people)
             add_row(&table, &profile);
+        else if (code == 0)
+            code = sl_record_give(profile_json(&profile), format, &table, stream);
     }
     if (code == 0 && format != SL_FORMAT_JSON)
         code = sl_table_write(&table, format, stream);

@@ -265,23 +265,6 @@ static void add_cell_row(struct sl_table *table, const json_t *records)
     sl_table_add(table, "%s", cell_status(records));
 }
 
-/* Exact numbers for programs. */
-static void add_record_row(struct sl_table *table, const json_t *record,
-                           const struct sl_column *columns, int count)
-{
-    for (int i = 0; i < count; i++) {
-        const json_t *value = json_object_get(record, columns[i].name);
-        if (json_is_string(value))
-            sl_table_add(table, "%s", json_string_value(value));
-        else if (json_is_integer(value))
-            sl_table_add(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        else if (json_is_number(value))
-            sl_table_add(table, "%.9g", json_number_value(value));
-        else
-            sl_table_add(table, "%s", "");
-    }
-}
-
 static int print_records(const json_t *cells, enum sl_format format, FILE *stream)
 {
     static const struct sl_column columns[] = {
@@ -301,7 +284,7 @@ static int print_records(const json_t *cells, enum sl_format format, FILE *strea
     size_t i, j;
     json_t *records, *record;
     json_array_foreach(cells, i, records) json_array_foreach(records, j, record)
-        add_record_row(&table, record, columns, count);
+        sl_record_add_row(&table, record);
     return sl_table_write(&table, format, stream);
 }
 

@@ -323,6 +323,23 @@ json_t *sl_record_whole(double value)
     return value < 0 ? json_null() : json_integer((json_int_t)value);
 }
 
+void sl_record_add_row(struct sl_table *table, const json_t *record)
+{
+    for (int i = 0; i < table->column_count; i++) {
+        const json_t *value = json_object_get(record, table->columns[i].name);
+        if (json_is_string(value))
+            sl_table_add(table, "%s", json_string_value(value));
+        else if (json_is_boolean(value))
+            sl_table_add(table, "%s", json_is_true(value) ? "true" : "false");
+        else if (json_is_integer(value))
+            sl_table_add(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        else if (json_is_number(value))
+            sl_table_add(table, "%.9g", json_number_value(value));
+        else
+            sl_table_add(table, "%s", "");
+    }
+}
+
 int sl_record_write(const json_t *record, FILE *stream)
 {
     char *line = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -331,4 +348,15 @@ int sl_record_write(const json_t *record, FILE *stream)
     int written = fprintf(stream, "%s\n", line);
     free(line);
     return written < 0 ? -EIO : 0;
+}
+
+int sl_record_give(json_t *record, enum sl_format format, struct sl_table *table, FILE *stream)
+{
+    int code = record ? 0 : -ENOMEM;
+    if (record && format == SL_FORMAT_JSON)
+        code = sl_record_write(record, stream);
+    else if (record)
+        sl_record_add_row(table, record);
+    json_decref(record);
+    return code;
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "runtime/report/text_table.h"
 #include "runtime/sluice.h"
 
 /* The requests that one record tells of, in order. */
@@ -49,6 +50,13 @@ const char *sl_record_text(const json_t *record, const char *field);
 
 /* A whole number for a field; null for a negative value, which is not known. A new reference. */
 json_t *sl_record_whole(double value);
+
+/* A row of exact numbers: the fields that the table's columns name; of what is null, an object or a
+ * list, nothing. */
+void sl_record_add_row(struct sl_table *table, const json_t *record);
+/* For programs: JSON is written at once, CSV becomes a row of the table. Takes the reference; NULL
+ * is -ENOMEM. */
+int sl_record_give(json_t *record, enum sl_format format, struct sl_table *table, FILE *stream);
 
 /* Writes the record as one line. -EIO when the stream failed, -ENOMEM. */
 int sl_record_write(const json_t *record, FILE *stream);

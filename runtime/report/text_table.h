@@ -9,6 +9,12 @@
 
 enum sl_format { SL_FORMAT_TABLE, SL_FORMAT_JSON, SL_FORMAT_CSV, SL_FORMAT_MARKDOWN };
 
+/* Formatted values with units; the others have exact numbers. */
+static inline bool sl_format_for_people(enum sl_format format)
+{
+    return format == SL_FORMAT_TABLE || format == SL_FORMAT_MARKDOWN;
+}
+
 /* "table", "json", "csv" or "md"; NULL is a table. -EINVAL with the nearest known name. */
 int sl_format_parse(const char *text, enum sl_format *format, struct sl_error *error);
 
