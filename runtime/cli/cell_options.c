@@ -253,10 +253,12 @@ void cell_finish_records(const struct cell_request *request, json_t *records, js
 
 void cell_name_records(json_t *records, const char *key, int64_t run)
 {
+    const char *ended = cell_status(records);
     size_t i;
     json_t *record;
     json_array_foreach(records, i, record)
     {
+        json_object_set_new(record, "ended", json_string(ended));
         json_object_set_new(record, "key", json_string(key));
         json_object_set_new(record, "run", json_integer((json_int_t)run));
         json_object_set_new(record, "part", json_integer((json_int_t)i));

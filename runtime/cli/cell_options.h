@@ -84,7 +84,8 @@ void cell_request_measure(struct cell_request *request, struct pack_set *packs);
 /* What the cell adds to the records of its networks: limits, depth, queue_depth, context. */
 void cell_finish_records(const struct cell_request *request, json_t *records, json_t *context);
 
-/* What says which repetition of which cell (cell_key) they are: key, run, part, parts. */
+/* What says which repetition of which cell (cell_key) they are, and how that ended: key, run, part,
+ * parts, ended. */
 void cell_name_records(json_t *records, const char *key, int64_t run);
 
 /* "170M", "25%" of weight_bytes, "none" (SL_NO_LIMIT). -EINVAL, also when no process can start in

@@ -159,7 +159,7 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
     return code;
 }
 
-static struct sl_entry policy_entry(const char *name)
+struct sl_entry cell_policy(const char *name)
 {
     struct sl_entry entry = {0};
     int i = 0;
@@ -181,7 +181,7 @@ int cell_option_index(const char *name)
 void cell_settle(struct cell_point *point)
 {
     struct cell_request *request = &point->request;
-    if (!policy_entry(request->cell.policy).heeds_depth) {
+    if (!cell_policy(request->cell.policy).heeds_depth) {
         request->cell.depth = request->cell.depth_bytes = 0;
         point->texts[cell_option_index("depth")] = NULL;
     }
@@ -202,7 +202,7 @@ static void note_unkept_budget(const struct cell_set *set)
     for (int p = 0; p < set->count; p++) {
         const struct cell_request *request = &set->points[p].request;
         const uint64_t budget = (uint64_t)request->cell.budget_bytes;
-        const bool keeps = budget && policy_entry(request->cell.policy).keeps_budget;
+        const bool keeps = budget && cell_policy(request->cell.policy).keeps_budget;
         given |= budget > 0;
         kept |= keeps;
         above |= keeps && budget > request->limits.memory_bytes;
@@ -211,6 +211,27 @@ static void note_unkept_budget(const struct cell_set *set)
         fprintf(stderr, "sluice: note: --budget is not kept: no policy here has one\n");
     if (above)
         fprintf(stderr, "sluice: note: --budget is above --memory, which counts then\n");
+}
+
+/* Requests of one network that wait together: as many as there are inputs and runs of each. */
+static int64_t queued(const struct cell *cell)
+{
+    const bool inputs = cell->pack_count == 1 && cell->input_count > 1;
+    return cell->runs * (inputs ? cell->input_count : 1);
+}
+
+static void note_large_batch(const struct cell_set *set)
+{
+    for (int p = 0; p < set->count; p++) {
+        const struct cell *cell = &set->points[p].request.cell;
+        if (cell->batch > 1 && cell->batch > queued(cell)) {
+            fprintf(stderr,
+                    "sluice: note: --batch %lld is not filled, %lld queued: give more inputs or "
+                    "requests\n",
+                    (long long)cell->batch, (long long)queued(cell));
+            return;
+        }
+    }
 }
 
 void cell_set_note_unused(const struct cell_set *set)
@@ -236,6 +257,7 @@ void cell_set_note_unused(const struct cell_set *set)
                     options[i].why);
     }
     note_unkept_budget(set);
+    note_large_batch(set);
 }
 
 int cell_set_collapse(struct cell_set *set)

@@ -32,11 +32,14 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
                     const struct pack_set *packs, bool lists, struct sl_error *error);
 void cell_set_free(struct cell_set *set);
 
+/* What there is to say of a policy; the name must be one. */
+struct sl_entry cell_policy(const char *name);
+
 /* Takes away what changes nothing: the depth of a policy without one, swap without a limit of
  * memory. */
 void cell_settle(struct cell_point *point);
-/* Says on stderr which of the options given change nothing in any cell, and of a budget that no
- * cell's policy keeps. */
+/* Says on stderr which of the options given change nothing in any cell, of a budget that no cell's
+ * policy keeps, and of a batch that is not full. */
 void cell_set_note_unused(const struct cell_set *set);
 /* Index of an option in cell_options; the name must be one. */
 int cell_option_index(const char *name);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/cli/bench_report.h"
@@ -94,6 +95,10 @@ static int run(const struct cli_arguments *arguments)
         return cli_usage(arguments->command, &error);
     }
     const char *directory = arguments->operand_count ? arguments->operands[0] : ".";
+    if (access(directory, F_OK)) {
+        sl_error_errno(&error, "%s", directory);
+        return cli_fail(CLI_FAILED, &error);
+    }
     struct sl_check checks[SL_CHECKS_MOST];
     int status = print_checks(checks, sl_doctor(directory, checks), format);
     if (cli_flag(arguments, "bench") && bench(directory, seconds, format, &error) < 0)

@@ -271,6 +271,9 @@ static int inspect(const struct cli_arguments *arguments, struct sl_model *model
         return sl_error_set(error, code, "out of memory");
     if (format == SL_FORMAT_TABLE)
         print_totals(model, activation_bytes, plan);
+    else if (plan && format != SL_FORMAT_JSON && !cli_flag(arguments, "quiet"))
+        fprintf(stderr, "sluice: note: csv and md have the layers alone; --memory and --policy "
+                        "change table and json\n");
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/base/units.h"
 #include "runtime/cli/cell.h"
 #include "runtime/cli/cell_list.h"
+#include "runtime/cli/cell_set.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/device_cache.h"
 #include "runtime/cli/device_profile.h"
@@ -301,6 +302,19 @@ static int print_rows(struct plan_command *plan, struct sl_error *error)
     return code < 0 ? sl_error_set(error, code, "cannot print the plan: %s", strerror(-code)) : 0;
 }
 
+static void note_unused(const struct cli_arguments *arguments, const struct plan_command *plan)
+{
+    bool heeded = false;
+    for (int p = 0; p < plan->list.policy_count; p++)
+        heeded |= cell_policy(plan->list.policies[p]).heeds_depth;
+    if (cli_flag(arguments, "quiet"))
+        return;
+    if (cli_text(arguments, "depth") && !heeded)
+        fprintf(stderr, "sluice: note: --depth changes nothing: no policy here has one\n");
+    if (cli_text(arguments, "dot") && cli_text(arguments, "format"))
+        fprintf(stderr, "sluice: note: --format changes nothing: --dot draws instead\n");
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     struct sl_error error = {0};
@@ -318,6 +332,7 @@ static int run(const struct cli_arguments *arguments)
     }
     if (cli_check_written(arguments, "dot", &error) < 0)
         return cli_usage(arguments->command, &error);
+    note_unused(arguments, &plan);
     if (measure(arguments, &plan, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     plan.request.policy = plan.list.policies[0];

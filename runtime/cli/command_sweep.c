@@ -392,6 +392,7 @@ static int run_and_print(struct sweep_command *command)
         return cli_fail(CLI_FAILED, &error);
     }
     fflush(stdout);
+    sweep_print_errors(sweep);
     if (!sweep->plan.quiet && status != CLI_INTERRUPTED)
         sweep_print_noise(sweep);
     return status;

@@ -61,6 +61,7 @@ void sweep_free(struct sweep *sweep)
     for (int c = 0; sweep->cells && c < sweep->cell_count; c++) {
         free(sweep->cells[c].complete);
         free(sweep->cells[c].samples);
+        free(sweep->cells[c].error);
     }
     free(sweep->cells);
     cell_set_free(&sweep->set);

@@ -46,6 +46,7 @@ struct sweep_cell {
     uint64_t *samples; /* owned; sorted by sweep_cell_sort */
     size_t sample_count, sample_capacity;
     int endings[SWEEP_ENDINGS];
+    char *error;                                      /* of the first record that has one; owned */
     double peak_bytes, swap_in_bytes, swap_out_bytes; /* most; -1: not known */
     double predicted_ns;                              /* of one repetition */
     uint64_t wall_ns, walls;                          /* measured: sum and number */
@@ -85,6 +86,8 @@ int sweep_resume(struct sweep *sweep, uint64_t torn_bytes, struct sl_error *erro
  * lacks. Counts them. */
 int sweep_record(struct sweep *sweep, struct sweep_cell *cell, int64_t run, json_t *records,
                  struct sl_error *error);
+/* Says on stderr why cells ended in error. */
+void sweep_print_errors(const struct sweep *sweep);
 /* Hints on stderr about what makes the measurements of its cells in the file doubtful. */
 void sweep_print_noise(const struct sweep *sweep);
 

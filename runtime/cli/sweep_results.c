@@ -29,10 +29,11 @@ static void keep_most(double *most, const json_t *record, const char *field)
     *most = value > *most ? value : *most;
 }
 
-/* Counts a repetition by its first record. */
+/* Counts a repetition by its first record, which tells how all of them ended. */
 static int count_repetition(struct sweep_cell *cell, const json_t *record)
 {
-    const char *status = sl_record_text(record, "status");
+    const char *ended = sl_record_text(record, "ended");
+    const char *status = *ended ? ended : sl_record_text(record, "status"); /* of older files */
     bool batch = cell->point->request.cell.pack_count > 1;
     for (int e = 0; e < SWEEP_ENDINGS; e++)
         cell->endings[e] += !strcmp(status, sl_ending_name((enum sl_ending)e));
@@ -74,6 +75,9 @@ static int take(struct sweep *sweep, struct sweep_cell *cell, const json_t *reco
     if (has_part(parts, part))
         return 0;
     json_array_append_new(parts, json_integer(part));
+    const char *error = sl_record_text(record, "error");
+    if (*error && !cell->error)
+        cell->error = strdup(error);
     if (run >= 0 && run < sweep->plan.runs && (json_int_t)json_array_size(parts) == count) {
         cell->complete[run] = true;
         cell->done++;
@@ -150,6 +154,17 @@ int sweep_record(struct sweep *sweep, struct sweep_cell *cell, int64_t run, json
     }
     json_decref(missing);
     return code;
+}
+
+void sweep_print_errors(const struct sweep *sweep)
+{
+    const char *before = "";
+    for (int c = 0; c < sweep->cell_count; c++) {
+        const char *error = sweep->cells[c].error;
+        if (error && strcmp(error, before))
+            fprintf(stderr, "sluice: %s\n", error);
+        before = error ? error : before;
+    }
 }
 
 struct noisy_records {

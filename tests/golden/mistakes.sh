@@ -47,3 +47,10 @@ done
 "$SLUICE" sweep lenet.sluice --policy linear,partial --budget 64M,auto --runs 1 2>&1 | grep note
 "$SLUICE" sweep lenet.sluice --policy linear,window --budget 64M --runs 1 --overwrite 2>&1 | grep note ||
     echo 'no note: window keeps it'
+{ "$SLUICE" run lenet.sluice --batch 8 --runs 3 >/dev/null; } 2>&1
+{ "$SLUICE" run lenet.sluice --batch 3 --runs 4 >/dev/null; } 2>&1
+{ "$SLUICE" plan lenet.sluice --estimate --policy linear --depth 3 >/dev/null; } 2>&1 | grep -v estimates
+{ "$SLUICE" plan lenet.sluice --estimate --policy linear --dot graph -o json >/dev/null; } 2>&1 | grep -v estimates
+{ "$SLUICE" inspect lenet.sluice --memory 8M -o csv >/dev/null; } 2>&1
+"$SLUICE" doctor missing 2>&1
+echo "-> $?"

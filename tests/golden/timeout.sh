@@ -15,3 +15,9 @@ done
 echo "-> $code"
 grep -o '"status":"[a-z]*"' records | uniq
 "$SLUICE" run lenet.sluice --runs 1000000 --timeout 500ms -o md | tail -n 1 | sed 's/[0-9.]* [mu]s/TIME/'
+# Of a sweep that is how the whole repetition ended, also when it is read again.
+for again in --overwrite --resume; do
+    # shellcheck disable=SC2086
+    "$SLUICE" sweep lenet.sluice $inputs --requests $runs --timeout 1s --runs 1 --results r.jsonl $again \
+        -q -o csv | sed 's/.*,//'
+done
