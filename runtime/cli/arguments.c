@@ -410,6 +410,19 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
     return cli_wrap(arguments, name, error);
 }
 
+int cli_shard(const struct cli_arguments *arguments, uint64_t *bytes, struct sl_error *error)
+{
+    uint64_t given = 1;
+    int code = cli_size(arguments, "shard", &given, error);
+    if (code < 0 || !cli_text(arguments, "shard"))
+        return code;
+    *bytes = given;
+    if (given > 0)
+        return 0;
+    sl_error_set(error, -EINVAL, "0: nothing fits into such a shard; the default is 1M");
+    return cli_wrap(arguments, "shard", error);
+}
+
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error)
 {

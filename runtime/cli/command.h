@@ -119,6 +119,8 @@ int cli_size(const struct cli_arguments *arguments, const char *name, uint64_t *
              struct sl_error *error);
 int cli_duration(const struct cli_arguments *arguments, const char *name, uint64_t *ns,
                  struct sl_error *error);
+/* --shard of what writes a pack: a size above 0. */
+int cli_shard(const struct cli_arguments *arguments, uint64_t *bytes, struct sl_error *error);
 
 /* How far to read ahead: "8" shards, or "16M" bytes; sets one of the two. The first reads a word,
  * the second the option --depth. */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 
 #include "runtime/base/units.h"
 #include "runtime/cli/command.h"
@@ -36,6 +37,11 @@ static int read_preprocessing(const struct cli_arguments *arguments,
     double scale = 1;
     int64_t crop = 0;
     int code = cli_real(arguments, "scale", -1e6, 1e6, &scale, error);
+    if (code == 0 && fpclassify((float)scale) == FP_ZERO) {
+        sl_error_set(error, -EINVAL, "%s: nothing would be left of an image; the default is 1",
+                     cli_text(arguments, "scale"));
+        code = cli_wrap(arguments, "scale", error);
+    }
     if (code == 0)
         code = cli_integer(arguments, "crop", 1, 32768, &crop, error);
     *preprocessing = (struct sl_import_preprocessing){
@@ -64,7 +70,7 @@ static int run(const struct cli_arguments *arguments)
         return cli_usage(arguments->command, &error);
     }
     if (cli_check_written(arguments, "output", &error) < 0 ||
-        cli_size(arguments, "shard", &request.shard_bytes, &error) < 0 ||
+        cli_shard(arguments, &request.shard_bytes, &error) < 0 ||
         cli_encoding_read(arguments, &request, &error) < 0 ||
         read_preprocessing(arguments, &request.preprocessing, &error) < 0)
         return cli_usage(arguments->command, &error);

@@ -16,7 +16,7 @@ static int run(const struct cli_arguments *arguments)
     struct sl_import_summary summary;
     const char *output = cli_text(arguments, "output");
     uint64_t shard_bytes = 0;
-    int code = cli_size(arguments, "shard", &shard_bytes, &error);
+    int code = cli_shard(arguments, &shard_bytes, &error);
     if (code == 0 && !output)
         code = sl_error_set(&error, -EINVAL, "repack needs the new pack's name: -o FILE");
     if (code < 0)

@@ -43,7 +43,7 @@ static int run(const struct cli_arguments *arguments)
     if (code == 0)
         code = cli_integer(arguments, "seed", 0, INT64_MAX, &seed, &error);
     if (code == 0)
-        code = cli_size(arguments, "shard", &request.shard_bytes, &error);
+        code = cli_shard(arguments, &request.shard_bytes, &error);
     if (code == 0)
         code = cli_encoding_read(arguments, &request, &error);
     if (code < 0)

@@ -28,6 +28,11 @@ try synth lenett -o x.sluice
 try synth lenet
 try repack lenet.sluice
 try import a.prototxt b.caffemodel
+try synth lenet --shard 0 -o x.sluice
+try repack lenet.sluice --shard 0 -o x.sluice
+try import lenet.sluice --shard 0 -o x.sluice
+try import lenet.sluice --scale 0 -o x.sluice
+try import lenet.sluice --scale 1e-60 -o x.sluice
 try run lenet.sluice --timeout soon
 latin=$(printf 'caf\351')
 try run "$latin.sluice"
