@@ -78,6 +78,21 @@ static int parse_order(const char *text, const struct sl_shape *input, enum sl_c
     return sl_error_set(error, -EINVAL, "channel order '%s' is not one of bgr, rgb, gray", text);
 }
 
+static int check_order(enum sl_channel_order order, const struct sl_shape *input,
+                       struct sl_error *error)
+{
+    const int64_t channels = order == SL_CHANNELS_GRAY ? 1 : 3;
+    char text[SL_SHAPE_TEXT_BYTES];
+    if (!input || input->axes != 4 || input->dim[1] == channels)
+        return 0;
+    return sl_error_set(error, -EINVAL,
+                        "channel order %s is of %" PRId64
+                        " channel%s, but the input %s has %" PRId64
+                        "; leave --order out, or give the order of this network",
+                        channels == 1 ? "gray" : "bgr or rgb", channels, channels == 1 ? "" : "s",
+                        sl_shape_text(input, text), input->dim[1]);
+}
+
 /* One mean value is meant for every channel. */
 static int spread_mean(float **mean, int *count, int64_t channels, struct sl_error *error)
 {
@@ -140,7 +155,8 @@ static bool has_detections(const struct sl_network *network)
     return false;
 }
 
-/* "fit" keeps the aspect ratio: the largest centred part of an image that has the input's shape. */
+/* "fit" keeps the aspect ratio: the largest centred part of an image that has the input's shape.
+ * network may be NULL: only whether the words are right. */
 static int parse_resize(const char *text, int64_t crop, const struct sl_network *network,
                         const struct sl_shape *input, int64_t *resize_short, struct sl_error *error)
 {
@@ -150,7 +166,7 @@ static int parse_resize(const char *text, int64_t crop, const struct sl_network 
             return sl_error_set(error, -EINVAL, "--resize stretch leaves nothing to --crop");
         return 0;
     }
-    if (!text && has_detections(network))
+    if (!text && network && has_detections(network))
         return 0;
     if (!text || !strcasecmp(text, "fit")) {
         if (crop)
@@ -175,6 +191,18 @@ static int parse_resize(const char *text, int64_t crop, const struct sl_network 
     return 0;
 }
 
+int sl_check_preprocessing(const struct sl_import_preprocessing *wanted, struct sl_error *error)
+{
+    enum sl_channel_order order;
+    int64_t resize_short;
+    if (wanted->crop < 0 || wanted->crop > 32768)
+        return sl_error_set(error, -EINVAL, "--crop %" PRId64 " is not between 1 and 32768",
+                            wanted->crop);
+    int code = parse_order(wanted->order, NULL, &order, error);
+    return code < 0 ? code
+                    : parse_resize(wanted->resize, wanted->crop, NULL, NULL, &resize_short, error);
+}
+
 static int read_preprocessing(const struct sl_import_preprocessing *wanted,
                               struct import_state *state, struct sl_preprocessing *preprocessing,
                               struct sl_error *error)
@@ -186,10 +214,11 @@ static int read_preprocessing(const struct sl_import_preprocessing *wanted,
         .crop = wanted->crop,
         .scale = wanted->scale != 0 ? wanted->scale : 1,
     };
-    if (wanted->crop < 0 || wanted->crop > 32768)
-        return sl_error_set(error, -EINVAL, "--crop %" PRId64 " is not between 1 and 32768",
-                            wanted->crop);
-    int code = parse_order(wanted->order, input, &preprocessing->order, error);
+    int code = sl_check_preprocessing(wanted, error);
+    if (code == 0)
+        code = parse_order(wanted->order, input, &preprocessing->order, error);
+    if (code == 0 && wanted->order)
+        code = check_order(preprocessing->order, input, error);
     if (code == 0)
         code = parse_resize(wanted->resize, wanted->crop, network, input,
                             &preprocessing->resize_short, error);

@@ -430,6 +430,10 @@ struct sl_import_preprocessing {
     const char *labels; /* NULL: none; a text file with one label per line */
 };
 
+/* Whether import would take them for some network: 0, or -EINVAL with the reason. Reads no file. */
+SL_API int sl_check_preprocessing(const struct sl_import_preprocessing *preprocessing,
+                                  struct sl_error *error);
+
 struct sl_import_request {
     const char *prototxt;          /* NULL: the structure inside the caffemodel */
     const char *caffemodel;        /* NULL: synthetic weights */

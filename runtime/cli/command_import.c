@@ -52,7 +52,7 @@ static int read_preprocessing(const struct cli_arguments *arguments,
         .mean = cli_text(arguments, "mean"),
         .labels = cli_text(arguments, "labels"),
     };
-    return code;
+    return code < 0 ? code : sl_check_preprocessing(preprocessing, error);
 }
 
 static int run(const struct cli_arguments *arguments)
@@ -75,7 +75,8 @@ static int run(const struct cli_arguments *arguments)
         read_preprocessing(arguments, &request.preprocessing, &error) < 0)
         return cli_usage(arguments->command, &error);
     struct sl_import_summary summary;
-    if (sl_import(&request, &summary, &error) < 0)
+    if (cli_encoding_check_inputs(arguments, &error) < 0 ||
+        sl_import(&request, &summary, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     cli_import_report(request.output, &summary);
     if (cli_encoding_report(arguments, &request, &error) < 0)

@@ -50,7 +50,8 @@ static int run(const struct cli_arguments *arguments)
         return cli_usage(arguments->command, &error);
     request.seed = (uint64_t)seed;
     struct sl_import_summary summary;
-    if (sl_import(&request, &summary, &error) < 0)
+    if (cli_encoding_check_inputs(arguments, &error) < 0 ||
+        sl_import(&request, &summary, &error) < 0)
         return cli_fail(CLI_FAILED, &error);
     if (request.output)
         cli_import_report(request.output, &summary);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/output_file.h"
@@ -36,6 +37,18 @@ int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_re
     if (cli_repeated(arguments, "input", 0) && !is_encoded(request->encoding))
         return sl_error_set(error, -EINVAL,
                             "--input is what --encode f16, bf16, i8 or lossless is judged on");
+    return 0;
+}
+
+int cli_encoding_check_inputs(const struct cli_arguments *arguments, struct sl_error *error)
+{
+    const char *input;
+    for (int i = 0; (input = cli_repeated(arguments, "input", i)); i++) {
+        const size_t length = input_name_length(NULL, 0, input);
+        const char *path = length ? input + length + 1 : input;
+        if (access(path, R_OK) < 0)
+            return sl_error_errno(error, "--input: cannot read %s", path);
+    }
     return 0;
 }
 

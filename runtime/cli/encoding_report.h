@@ -11,6 +11,10 @@
 int cli_encoding_report(const struct cli_arguments *arguments,
                         const struct sl_import_request *request, struct sl_error *error);
 
+/* What would keep --encode from being judged, before a pack is made: -errno for an input that
+ * cannot be read. */
+int cli_encoding_check_inputs(const struct cli_arguments *arguments, struct sl_error *error);
+
 /* Reads --encode and --input: sets request->encoding. -EINVAL when they do not go together. */
 int cli_encoding_read(const struct cli_arguments *arguments, struct sl_import_request *request,
                       struct sl_error *error);

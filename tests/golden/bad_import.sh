@@ -49,6 +49,15 @@ printf '\211HDF\r\n\032\n and more' >net.caffemodel.h5
 try import net.caffemodel.h5
 try import lenet.prototxt net.caffemodel.h5
 
+echo "# order and resize: words alone are mistakes in the command line"
+try import lenet.prototxt lenet.caffemodel --order xyz
+try import lenet.prototxt lenet.caffemodel --order rgb
+try import lenet.prototxt lenet.caffemodel --resize foo
+try import lenet.prototxt lenet.caffemodel --resize none
+try import missing.prototxt lenet.caffemodel --resize stretch --crop 8
+try import lenet.prototxt lenet.caffemodel --encode f16 --input missing.jpg
+try synth lenet --encode f16 --input data=missing.jpg
+
 echo "# mean, labels"
 try import lenet.prototxt lenet.caffemodel --mean missing.binaryproto
 try import lenet.prototxt lenet.caffemodel --mean 1,2,3
