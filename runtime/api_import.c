@@ -305,6 +305,8 @@ int sl_repack(const char *path, uint64_t shard_bytes, const char *output,
               struct sl_import_summary *summary, struct sl_error *error)
 {
     struct sl_import_report report;
+    if (!path || !output)
+        return sl_error_set(error, -EINVAL, "repack needs the names of two packs");
     int code = sl_pack_recut(path, shard_bytes, output, &report, error);
     if (code == 0)
         summarise(&report, summary);

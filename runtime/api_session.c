@@ -35,6 +35,9 @@ int sl_session_create(const struct sl_session_options *options, struct sl_sessio
     static const struct sl_session_options defaults;
     if (!options)
         options = &defaults;
+    if (options->depth < 0 || options->queue_depth < 0)
+        return sl_error_set(error, -EINVAL, "a depth of %d cannot be; give 0 for the default",
+                            options->depth < 0 ? options->depth : options->queue_depth);
     struct sl_session *created = calloc(1, sizeof(*created));
     if (!created)
         return sl_error_set(error, -ENOMEM, "no memory for a session");
@@ -209,6 +212,9 @@ int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *
 {
     if (session->network_count == 0)
         return sl_error_set(error, -EINVAL, "the session has no network; add one first");
+    if (!results)
+        return sl_error_set(error, -EINVAL,
+                            "there are no results to fill in; give one per network");
     size_t count = (size_t)session->network_count;
     SL_AUTO_FREE struct sl_network_result *inner = calloc(count, sizeof(*inner));
     if (!inner)

@@ -138,7 +138,7 @@ struct sl_session_options {
     const char *policy;   /* NULL: "auto" */
     const char *loader;   /* NULL: the best that this system allows */
     int threads;          /* 0: the CPUs that this process may use */
-    int depth;            /* shards to read ahead; 0: the policy's choice */
+    int depth;            /* shards to read ahead; 0: the policy's choice; -EINVAL below */
     uint64_t depth_bytes; /* the same in bytes; both may be given */
     int queue_depth;      /* reads in flight in the kernel; 0: the default */
     /* Loader mmap only: what the kernel is told of the mapping, words of random sequential willneed
@@ -199,8 +199,8 @@ struct sl_result {
 
 /* Runs one request of every network, all arriving now, and blocks until all ended. more: how many
  * further runs will follow, UINT64_MAX when it is not known; for 0 policy auto keeps no weights in
- * memory. results: one per network. makespan_ns (may be NULL): first arrival to last result. -EINTR
- * after sl_session_interrupt. */
+ * memory. results: one per network, -EINVAL without. makespan_ns (may be NULL): first arrival to
+ * last result. -EINTR after sl_session_interrupt. */
 SL_API int sl_session_run(struct sl_session *session, uint64_t more, struct sl_result *results,
                           uint64_t *makespan_ns, struct sl_error *error);
 
