@@ -31,6 +31,9 @@ told run.jsonl
 "$SLUICE" run net.sluice --profile --policy bulk,window -o json >profile.jsonl
 told profile.jsonl
 grep -c '"profile":{' profile.jsonl
+"$SLUICE" inspect net.sluice --memory 40M -o json >inspect.jsonl
+told inspect.jsonl
+fields inspect.jsonl | grep -x 'fits\|folded'
 "$SLUICE" sweep net.sluice --runs 2 --profile --results sweep.jsonl -q >/dev/null
 told sweep.jsonl
 fields sweep.jsonl | grep -x 'key\|run\|part\|parts\|profile'
