@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/units.h"
 #include "runtime/cli/ceiling.h"
 #include "runtime/cli/device_cache.h"
+#include "runtime/cli/input_name.h"
 #include "runtime/cli/value_list.h"
 #include "runtime/report/record.h"
 
@@ -208,6 +210,48 @@ int cell_request_check(const struct cell_request *request, struct sl_error *erro
         if (code < 0)
             return sl_error_wrap(error, "--batch");
     }
+    return code;
+}
+
+/* Of open models. */
+static int check_inputs(const struct cell *cell, struct sl_model *const *models,
+                        struct sl_error *error)
+{
+    int plain = 0;
+    for (int i = 0; i < cell->input_count; i++) {
+        char name[INPUT_NAME_BYTES];
+        const size_t length = input_name_length(models, cell->pack_count, cell->inputs[i]);
+        bool known = length == 0;
+        plain += length == 0;
+        input_name(cell->inputs[i], length, name);
+        for (int n = 0; !known && n < cell->pack_count; n++)
+            known = sl_model_find_input(models[n], name, error) >= 0;
+        if (!known)
+            return -EINVAL;
+    }
+    if (cell->pack_count == 1 || plain < 2 || plain == cell->pack_count)
+        return 0;
+    return sl_error_set(error, -EINVAL,
+                        "%d inputs for %d networks: give one for all, or one for each", plain,
+                        cell->pack_count);
+}
+
+int cell_request_check_inputs(const struct cell_request *request, struct sl_error *error)
+{
+    const struct cell *cell = &request->cell;
+    bool asked = cell->pack_count > 1 && cell->input_count > 1;
+    for (int i = 0; i < cell->input_count; i++)
+        asked |= strchr(cell->inputs[i], '=') != NULL;
+    if (!asked || cell->pack_count == 0)
+        return 0;
+    SL_AUTO_FREE struct sl_model **models = calloc((size_t)cell->pack_count, sizeof(*models));
+    int code = models ? 0 : sl_error_set(error, -ENOMEM, "out of memory");
+    for (int n = 0; code == 0 && n < cell->pack_count; n++)
+        code = sl_model_open(cell->packs[n], &models[n], error);
+    if (code == 0)
+        code = check_inputs(cell, models, error);
+    for (int n = 0; models && n < cell->pack_count; n++)
+        sl_model_close(models[n]);
     return code;
 }
 

@@ -78,6 +78,9 @@ void cell_request_init(struct cell_request *request, const struct pack_set *pack
 /* What can be known to be wrong with a whole cell before it starts: hints without a loader that
  * takes them, networks that cannot be batched. -EINVAL. */
 int cell_request_check(const struct cell_request *request, struct sl_error *error);
+/* Whether the networks can be fed with the inputs: as many files as fit, and blobs that there are.
+ * -EINVAL. Files are not looked at. */
+int cell_request_check_inputs(const struct cell_request *request, struct sl_error *error);
 /* The raw rate of the storage under the packs, for the bound. */
 void cell_request_measure(struct cell_request *request, struct pack_set *packs);
 

@@ -139,6 +139,8 @@ int cell_set_expand(struct cell_set *set, const struct cli_arguments *arguments,
     set->axes = axes;
     cell_request_init(&base, packs);
     int code = read_axes(arguments, axes, lists, &base, error);
+    if (code == 0 && cell_request_check_inputs(&base, error) < 0)
+        code = cli_wrap(arguments, "input", error);
     int at[CELL_OPTIONS_MOST] = {0};
     while (code == 0) {
         struct cell_point *point = add_point(set, error);

@@ -195,56 +195,98 @@ static const char *keep_word(struct sweep_command *command, char *word)
     return words[command->word_count++] = word;
 }
 
-/* "PACK", "A+B", "topology:NAME": paths of packs. Returns how many. */
-static int split_network(struct sweep_command *command, const char *text,
-                         const char *paths[PACKS_MOST], struct sl_error *error)
+static const char *topology_of(const char *word)
 {
-    bool topology = !strncmp(text, TOPOLOGY, strlen(TOPOLOGY));
-    SL_AUTO_FREE char *words = strdup(topology ? text + strlen(TOPOLOGY) : text);
+    return strncmp(word, TOPOLOGY, strlen(TOPOLOGY)) ? NULL : word + strlen(TOPOLOGY);
+}
+
+/* "PACK", "A+B", "topology:NAME", "topology:A+B", where each is one: words that are a pack or a
+ * topology:NAME. Returns how many. */
+static int split_network(struct sweep_command *command, const char *text,
+                         const char *words[PACKS_MOST], struct sl_error *error)
+{
+    const char *topologies = topology_of(text);
+    SL_AUTO_FREE char *copy = strdup(topologies ? topologies : text);
     int count = 0;
-    char *rest = words;
-    for (char *word; words && (word = strsep(&rest, "+"));) {
+    char *rest = copy;
+    for (char *word; copy && (word = strsep(&rest, "+"));) {
+        char *kept = NULL;
         if (!*word || count == PACKS_MOST)
             return sl_error_set(error, -EINVAL, "'%s': packs are joined by +, at most %d of them",
                                 text, PACKS_MOST);
-        if (topology || !strncmp(word, TOPOLOGY, strlen(TOPOLOGY))) {
-            const char *name =
-                word + (strncmp(word, TOPOLOGY, strlen(TOPOLOGY)) ? 0 : strlen(TOPOLOGY));
-            char *path = topology_cache_pack(name, command->sweep.plan.quiet, error);
-            if (!path)
-                return error->code;
-            paths[count] = keep_word(command, path);
-        } else {
-            paths[count] = keep_word(command, strdup(word));
-        }
-        if (!paths[count++])
+        if (asprintf(&kept, "%s%s", topologies && !topology_of(word) ? TOPOLOGY : "", word) < 0)
+            kept = NULL;
+        words[count] = keep_word(command, kept);
+        if (!words[count++])
             return sl_error_set(error, -ENOMEM, "out of memory");
     }
-    return words ? count : sl_error_set(error, -ENOMEM, "out of memory");
+    return copy ? count : sl_error_set(error, -ENOMEM, "out of memory");
 }
 
-/* The group of a network as it was written; the same one for the same packs. */
-static struct sweep_group *open_group(struct sweep_command *command, const char *text,
-                                      struct sl_error *error)
+/* The pack of such a word; one of a topology is made where there is none yet. */
+static const char *find_pack(struct sweep_command *command, const char *word,
+                             struct sl_error *error)
+{
+    const char *topology = topology_of(word);
+    if (!topology)
+        return word;
+    char *path = topology_cache_pack(topology, command->sweep.plan.quiet, error);
+    if (!path)
+        return NULL;
+    const char *kept = keep_word(command, path);
+    if (!kept)
+        sl_error_set(error, -ENOMEM, "out of memory");
+    return kept;
+}
+
+/* What of a network can be known to be wrong before any pack is opened or made. */
+static int check_network(struct sweep_command *command, const char *text, struct sl_error *error)
+{
+    const char *words[PACKS_MOST];
+    int count = split_network(command, text, words, error), code = 0;
+    for (int i = 0; code == 0 && i < count; i++)
+        if (topology_of(words[i]))
+            code = cli_check_name(SL_KIND_TOPOLOGY, "topology", topology_of(words[i]), error);
+    return count < 0 ? count : code;
+}
+
+/* Calls `take` for every network of every job; says where a job file has one that is refused. */
+static int each_network(struct sweep_command *command,
+                        int (*take)(struct sweep_command *command, const char *text,
+                                    struct sl_error *error),
+                        struct sl_error *error)
+{
+    for (int j = 0; j < command->job_count; j++)
+        for (int n = 0; n < command->jobs[j].network_count; n++) {
+            const struct job_network *network = &command->jobs[j].networks[n];
+            int code = take(command, network->text, error);
+            if (code < 0)
+                return network->origin ? sl_error_wrap(error, "%s", network->origin) : code;
+        }
+    return 0;
+}
+
+/* The group of a network as it was written. */
+static int open_group(struct sweep_command *command, const char *text, struct sl_error *error)
 {
     struct sweep *sweep = &command->sweep;
     const char *paths[PACKS_MOST];
     int count = split_network(command, text, paths, error);
     if (count < 0)
-        return NULL;
+        return count;
+    for (int n = 0; n < count; n++)
+        if (!(paths[n] = find_pack(command, paths[n], error)))
+            return error->code;
     struct sweep_group *group = &sweep->groups[sweep->group_count++];
-    if (pack_set_read(&group->packs, paths, count, error) < 0)
-        return NULL;
+    int code = pack_set_read(&group->packs, paths, count, error);
+    if (code < 0)
+        return code;
     SL_AUTO(sl_text_free) struct sl_text names = {0};
     for (int n = 0; n < count; n++)
         sl_text_add(&names, "%s%s", n ? "+" : "", group->packs.names[n]);
     group->context = sl_record_context(paths[0]);
     group->names = SL_STEAL(names.bytes);
-    if (!group->names || !group->context) {
-        sl_error_set(error, -ENOMEM, "out of memory");
-        return NULL;
-    }
-    return group;
+    return group->names && group->context ? 0 : sl_error_set(error, -ENOMEM, "out of memory");
 }
 
 /* Of open groups: by their names they are one, by their packs they are not. */
@@ -295,13 +337,7 @@ static int read_networks(struct sweep_command *command, struct sl_error *error)
     command->sweep.groups = calloc((size_t)count + 1, sizeof(*command->sweep.groups));
     if (!command->sweep.groups)
         return sl_error_set(error, -ENOMEM, "out of memory");
-    for (int j = 0; j < command->job_count; j++)
-        for (int n = 0; n < command->jobs[j].network_count; n++)
-            if (!open_group(command, command->jobs[j].networks[n].text, error))
-                return command->jobs[j].networks[n].origin
-                           ? sl_error_wrap(error, "%s", command->jobs[j].networks[n].origin)
-                           : error->code;
-    return 0;
+    return each_network(command, open_group, error);
 }
 
 /* The cells of one job with one network. */
@@ -329,7 +365,7 @@ static int check_values(struct sweep_command *command, struct sl_error *error)
 {
     const char *no_paths[] = {NULL};
     const struct pack_set packs = {.paths = no_paths, .weight_bytes = UINT64_C(1) << 40};
-    int code = 0;
+    int code = each_network(command, check_network, error);
     for (int j = 0; code == 0 && j < command->job_count; j++) {
         SL_AUTO(cell_set_free) struct cell_set tried = {0};
         code = expand(&tried, &command->jobs[j], &packs, &command->observation, error);

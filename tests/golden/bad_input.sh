@@ -1,4 +1,5 @@
-# Damaged and hostile files: one line with the cure, exit 1, nothing left behind.
+# Damaged and hostile files: one line with the cure, exit 1, nothing left behind. A
+# blob that there is none of is a mistake in the command line, exit 2.
 try() {
     timeout 60 "$SLUICE" "$@" >out 2>err
     echo "-> $? $(wc -l <err)"

@@ -25,6 +25,7 @@ try lenet.sluice --depth 1-4000 --queue-depth 1-256
 try missing.sluice
 try lenet.sluice++lenet.sluice
 try topology:lenett
+try lenet.sluice+lenet.sluice -i a.f32 -i b.f32 -i c.f32
 try one.yaml two.yaml
 SLUICE_DEPTH=5-1 try lenet.sluice
 echo '# job files'
