@@ -161,6 +161,10 @@ static int open_predictor(const struct sl_plan_request *request, const struct sl
         return sl_error_set(error, -EINVAL, "unknown policy '%s'", name);
     if (request->model_count < 1)
         return sl_error_set(error, -EINVAL, "there is no network to plan for");
+    if (request->read_bytes_per_s && request->read_bytes_per_s < SL_LEAST_BYTES_PER_S)
+        return sl_error_set(error, -EINVAL,
+                            "a read rate of %" PRIu64 " bytes/s is less than a page",
+                            request->read_bytes_per_s);
     SL_AUTO_FREE const struct sl_pack **packs =
         calloc((size_t)request->model_count + 1, sizeof(*packs));
     if (!packs)

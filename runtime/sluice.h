@@ -338,7 +338,8 @@ struct sl_plan_request {
     int threads, depth;   /* as in struct sl_session_options */
     uint64_t depth_bytes;
     struct sl_device_info device;
-    uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing */
+    uint64_t read_bytes_per_s; /* what the kernel throttles reads to; 0: nothing; -EINVAL below
+                                * SL_LEAST_BYTES_PER_S */
     double cpus;               /* processor time, as in struct sl_limits; 0: all */
     /* Held by the process that will run them, besides networks: struct sl_division of a run tells;
      * 0: what one as this would be charged in a group of its own. */

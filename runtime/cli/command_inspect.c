@@ -49,13 +49,18 @@ static const char *flops_text(double flops, char buffer[SL_UNIT_TEXT_BYTES])
 
 static int write_layers(const struct sl_model *model, enum sl_format format)
 {
-    static const struct sl_column columns[] = {
+    static const struct sl_column for_people[] = {
         {"layer", false},  {"type", false},  {"output", false}, {"weights", true},
         {"stored", false}, {"shards", true}, {"FLOP", true},    {"fused", false},
     };
+    static const struct sl_column for_programs[] = {
+        {"name", false},     {"type", false},  {"output", false}, {"weights_bytes", true},
+        {"encoding", false}, {"shards", true}, {"flops", true},   {"activation", false},
+    };
+    const bool exact = !sl_format_for_people(format);
     SL_AUTO(sl_table_free) struct sl_table table;
-    sl_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    bool exact = format == SL_FORMAT_CSV;
+    sl_table_init(&table, exact ? for_programs : for_people,
+                  sizeof(for_people) / sizeof(for_people[0]));
     struct sl_layer_info layer;
     for (int i = 0; sl_model_layer(model, i, &layer, NULL) == 0; i++) {
         char shape[SHAPE_TEXT_BYTES], size[SL_UNIT_TEXT_BYTES], flops[SL_UNIT_TEXT_BYTES];

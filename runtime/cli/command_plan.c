@@ -63,6 +63,7 @@ struct plan_command {
     const char *largest; /* of the packs */
     char networks[512];  /* names joined by "+" */
     enum sl_format format;
+    bool quiet;
 };
 
 static void plan_free(struct plan_command *plan)
@@ -103,6 +104,7 @@ static int read_options(const struct cli_arguments *arguments, struct plan_comma
                         struct sl_error *error)
 {
     int64_t threads = 0, depth = 0, depth_bytes = 0;
+    plan->quiet = cli_flag(arguments, "quiet");
     int code = cli_format(arguments, &plan->format, error);
     if (code == 0)
         code = cell_list_read_policies(&plan->list, arguments, "all", error);
@@ -153,7 +155,9 @@ static int measure(const struct cli_arguments *arguments, struct plan_command *p
     if (code < 0 || !result.estimated)
         return code;
     if (cli_flag(arguments, "estimate")) {
-        fprintf(stderr, "sluice: note: run times are estimates; leave --estimate out to measure\n");
+        if (!plan->quiet)
+            fprintf(stderr,
+                    "sluice: note: run times are estimates; leave --estimate out to measure\n");
         return 0;
     }
     const struct sl_calibration how = {.threads = plan->request.threads,
@@ -241,7 +245,8 @@ static void add_row(struct sl_table *table, const struct plan_command *plan,
 static void advise(struct plan_command *plan, const struct sl_plan_result *now)
 {
     struct sl_plan_result more;
-    if (plan->request.limit_bytes == SL_NO_LIMIT || !now->fits || !now->steady_latency_ns)
+    if (plan->quiet || plan->request.limit_bytes == SL_NO_LIMIT || !now->fits ||
+        !now->steady_latency_ns)
         return;
     plan->request.limit_bytes += CELL_ADVICE_BYTES;
     int code = sl_plan(&plan->request, &more, NULL);
@@ -307,7 +312,7 @@ static void note_unused(const struct cli_arguments *arguments, const struct plan
     bool heeded = false;
     for (int p = 0; p < plan->list.policy_count; p++)
         heeded |= cell_policy(plan->list.policies[p]).heeds_depth;
-    if (cli_flag(arguments, "quiet"))
+    if (plan->quiet)
         return;
     if (cli_text(arguments, "depth") && !heeded)
         fprintf(stderr, "sluice: note: --depth changes nothing: no policy here has one\n");
