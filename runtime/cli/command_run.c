@@ -18,7 +18,10 @@
 static const struct cli_option options[] = {
 #define CELL_OPTION CELL_ROW_IN_RUN
 #include "runtime/cli/cell_options.inc.h"
-    {"output", 0, "DIR", "write every output blob as DIR/<blob>.npy", "@directories", false},
+    {"output", 0, "DIR",
+     "write every output blob as DIR/<blob>.npy, of several networks or inputs in a folder for "
+     "each in DIR",
+     "@directories", false},
     {"runs", 'n', "N", "requests of every input, in one process (default 1)", NULL, false},
     {"warmup", 0, "N", "requests before them that are not measured (default 0)", NULL, false},
     {"profile", 0, NULL,
