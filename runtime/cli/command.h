@@ -1,5 +1,6 @@
 /* Commands of the command line: one table entry each, which feeds the parser, --help, the man pages
- * and the completions. One new command = one file command_<name>.c + one line in commands.c. */
+ * and the completions. One new command = one file command_<name>.c, its name among those declared
+ * below, and one line in commands.c. */
 #ifndef SLUICE_CLI_COMMAND_H
 #define SLUICE_CLI_COMMAND_H
 
@@ -31,8 +32,8 @@ struct cli_option {
     char letter;       /* short form, 0: none */
     const char *value; /* what the value is, for the help; NULL: a flag */
     const char *help;
-    /* For completions: "a b c", "@policies", "@loaders", "@devices", "@files", "@directories";
-     * NULL: nothing to offer. */
+    /* For completions: "a b c", "@policies", "@loaders", "@devices", "@topologies", "@files",
+     * "@directories"; NULL: nothing to offer. */
     const char *choices;
     bool repeated; /* every occurrence counts; otherwise the last one */
 };
