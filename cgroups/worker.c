@@ -103,11 +103,17 @@ int sl_worker_fork(char *const *argv, const struct sl_entries *entries, struct s
         return sl_error_errno(error, "make the pipes of the worker %s", argv[0]);
     worker->forked_bytes = sl_process_resident(getpid());
     pid_t parent = getpid();
+    /* A signal that comes before the child has taken the program's handlers away waits until then.
+     */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
-    if (pid < 0)
-        return sl_error_errno(error, "start the worker %s", argv[0]);
     if (!pid)
         run_child(argv, entries, &pipes, parent);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return sl_error_errno(error, "start the worker %s", argv[0]);
     setpgid(pid, pid); /* in both processes: whoever comes first */
     worker->pid = pid;
     worker->pidfd = pidfd_open(pid, 0);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -171,6 +172,33 @@ Test(supervisor, a_worker_is_asked_before_it_is_killed)
     cr_expect_str_eq(outcome.output, "ready\nasked\n");
     cr_expect(outcome.wall_ns < UINT64_C(30000000000));
     sl_outcome_free(&outcome);
+}
+
+static int *handled; /* shared with children */
+
+static void on_term(int number)
+{
+    (void)number;
+    *handled = 1;
+}
+
+/* Between its fork and its program the child must not take the word for one to this process. */
+Test(supervisor, a_worker_is_asked_as_soon_as_it_is_there)
+{
+    handled =
+        mmap(NULL, sizeof(*handled), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(handled, MAP_FAILED);
+    signal(SIGTERM, on_term);
+    for (int i = 0; i < 30; i++) {
+        struct sl_cell cell = shell("sleep 100");
+        cell.timeout_ns = 1;
+        cell.grace_ns = UINT64_C(60000000000);
+        struct sl_outcome outcome = run(&cell);
+        cr_assert_eq(outcome.ending, SL_ENDED_TIMEOUT);
+        cr_assert_eq(outcome.signal, SIGTERM);
+        sl_outcome_free(&outcome);
+    }
+    cr_expect_eq(*handled, 0);
 }
 
 Test(supervisor, a_worker_that_is_deaf_is_killed)
