@@ -217,7 +217,7 @@ $(BUILD)/sluice: $(CLI_O) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(OWN_LIBS) -o $@
 
-$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(filter %/trace_rules.o,$(SUPPORT_O)) \
+$(BUILD)/unit_tests: $(TEST_O) $(SKIPS_O) $(filter %/trace_rules.o %/deny_io_uring.o,$(SUPPORT_O)) \
                      $(filter-out %/main.o,$(CLI_O)) $(BUILD)/libsluice.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcriterion -ljpeg -lpng -o $@

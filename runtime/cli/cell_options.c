@@ -223,6 +223,13 @@ static int check_inputs(const struct cell *cell, struct sl_model *const *models,
         const size_t length = input_name_length(models, cell->pack_count, cell->inputs[i]);
         bool known = length == 0;
         plain += length == 0;
+        for (int before = 0; before < i && length > 0; before++)
+            if (input_name_length(models, cell->pack_count, cell->inputs[before]) == length &&
+                !strncmp(cell->inputs[before], cell->inputs[i], length))
+                return sl_error_set(error, -EINVAL,
+                                    "blob '%.*s' is given twice; for several requests give files "
+                                    "without a name",
+                                    (int)length, cell->inputs[i]);
         input_name(cell->inputs[i], length, name);
         for (int n = 0; !known && n < cell->pack_count; n++)
             known = sl_model_find_input(models[n], name, error) >= 0;

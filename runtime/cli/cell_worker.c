@@ -196,7 +196,7 @@ static int run(const struct cli_arguments *arguments)
     json_decref(records);
     free(words);
     json_decref(json);
-    return code < 0 ? cli_fail(CLI_FAILED, &error) : CLI_OK;
+    return code < 0 ? cli_fail(cli_exit_of(code), &error) : CLI_OK;
 }
 
 static const struct cli_option options[] = {{0}};

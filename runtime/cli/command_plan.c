@@ -255,8 +255,11 @@ static void advise(struct plan_command *plan, const struct sl_plan_result *now)
         return;
     double saved = 1 - (double)more.steady_latency_ns / (double)now->steady_latency_ns;
     char text[SL_UNIT_TEXT_BYTES];
+    if (now->steady_reads_bind < 0.005 && saved < 0.005)
+        return;
     fprintf(stderr,
-            "sluice: hint: %s at %s: reads bind %.0f %% of the time; 40 MiB more saves %.0f %%\n",
+            "sluice: hint: %s at %s: reads bind %.0f %% of a later request; 40 MiB more saves "
+            "%.0f %%\n",
             plan->request.policy, sl_format_size(plan->request.limit_bytes, text),
             100 * now->steady_reads_bind, saved > 0 ? 100 * saved : 0);
 }

@@ -136,10 +136,11 @@ static int worse(int status, const json_t *records)
     return status;
 }
 
-/* When no cell brought anything but errors, the command failed; else they are part of the results.
- */
+/* When no cell brought anything but errors, the command failed, because of its environment where
+ * all their workers say so; else they are part of the results. */
 static int judge(int status, const json_t *cells)
 {
+    bool unfit = true;
     size_t i, j;
     json_t *records, *record;
     if (status != CLI_CELLS_FAILED)
@@ -148,8 +149,9 @@ static int judge(int status, const json_t *cells)
     {
         if (strcmp(sl_record_text(record, "status"), "error"))
             return CLI_CELLS_FAILED;
+        unfit &= sl_record_number(record, "exit_code", 0) == CLI_UNFIT;
     }
-    return CLI_FAILED;
+    return unfit ? CLI_UNFIT : CLI_FAILED;
 }
 
 /* Runs all cells; *cells collects their records. Returns an exit code. */

@@ -18,29 +18,30 @@ static const struct sl_metric metrics[] = {SL_METRICS(SL_METRIC_ROW, SL_METRIC_R
 /* Settings of a cell. `told`: by the worker, so that one that died early may lack it. */
 static const struct setting {
     const char *field, *word; /* word: for the name of a cell; NULL: not in it */
-    bool told, bytes;
+    bool told;
+    const char *bytes; /* NULL: not bytes; else what follows them */
 } settings[] = {
-    {"network", NULL, false, false},
-    {"policy", NULL, false, false},
-    {"memory_limit", NULL, false, true},
-    {"swap_limit", "swap", false, true},
-    {"swap_place", "swap in", false, false},
-    {"read_rate", "reads", false, true},
-    {"write_rate", "writes", false, true},
-    {"cpus", "cpus", false, false},
-    {"cores", "cores", false, false},
-    {"device", "device", false, false},
-    {"depth", "depth", false, false},
-    {"depth_bytes", "depth", false, true},
-    {"queue_depth", "queue depth", false, false},
-    {"budget_given", "budget", false, true},
-    {"cold", "cold", false, false},
-    {"no_verify", "no verify", false, false},
-    {"input", NULL, true, false},
-    {"loader", "loader", true, false},
-    {"hints", "hints", true, false},
-    {"threads", "threads", true, false},
-    {"batch", NULL, true, false},
+    {"network", NULL, false, NULL},
+    {"policy", NULL, false, NULL},
+    {"memory_limit", NULL, false, ""},
+    {"swap_limit", "swap", false, ""},
+    {"swap_place", "swap in", false, NULL},
+    {"read_rate", "reads", false, "/s"},
+    {"write_rate", "writes", false, "/s"},
+    {"cpus", "cpus", false, NULL},
+    {"cores", "cores", false, NULL},
+    {"device", "device", false, NULL},
+    {"depth", "depth", false, NULL},
+    {"depth_bytes", "depth", false, ""},
+    {"queue_depth", "queue depth", false, NULL},
+    {"budget_given", "budget", false, ""},
+    {"cold", "cold", false, NULL},
+    {"no_verify", "no verify", false, NULL},
+    {"input", NULL, true, NULL},
+    {"loader", "loader", true, NULL},
+    {"hints", "hints", true, NULL},
+    {"threads", "threads", true, NULL},
+    {"batch", NULL, true, NULL},
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -355,9 +356,10 @@ static void add_word(char *text, size_t size, const char *word, const char *valu
 
 static void add_setting(char *text, size_t size, const struct setting *setting, const json_t *value)
 {
-    char number[32] = "";
+    char number[32] = "", bytes[SL_UNIT_TEXT_BYTES];
     if (json_is_number(value) && setting->bytes)
-        sl_format_size((uint64_t)json_number_value(value), number);
+        snprintf(number, sizeof(number), "%s%s",
+                 sl_format_size((uint64_t)json_number_value(value), bytes), setting->bytes);
     else if (json_is_number(value))
         snprintf(number, sizeof(number), "%g", json_number_value(value));
     add_word(text, size, setting->word, json_is_string(value) ? json_string_value(value) : number);

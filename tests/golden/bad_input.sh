@@ -25,6 +25,7 @@ try run lenet.sluice --input cut.npy
 echo text >not.jpg
 try run lenet.sluice --input not.jpg
 try run lenet.sluice --input dtaa=cut.jpg
+try run lenet.sluice --input data=cut.jpg --input data=cut.png
 try run lenet.sluice --input .
 mkfifo pipe
 try run lenet.sluice --input pipe

@@ -13,10 +13,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "models/pack_format.h"
 #include "runtime/base/cleanup.h"
+#include "tests/support/deny_io_uring.h"
 #include "tests/support/run_command.h"
 
 static char directory[] = "/var/tmp/sluice-test-disk-XXXXXX";
@@ -144,4 +146,33 @@ Test(system_bad_input, a_pack_of_a_newer_version)
     refuse("update sluice", "run %s", path);
     refuse("update sluice", "run %s --policy all", path);
     refuse("update sluice", "inspect %s", path);
+}
+
+/* A loader that was asked for and is not allowed: the environment is unfit, whoever finds out, this
+ * process or a worker. */
+static int run_denied(void)
+{
+    static const char *const ways[] = {"", " --timeout 60s"};
+    if (!deny_io_uring(EPERM))
+        return 77;
+    for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+        struct command command;
+        command_run(&command, "run %s --loader uring -q%s", pack, ways[w]);
+        if (command.exit_code != 5 || !strstr(command.errors, "io_uring"))
+            return fprintf(stderr, "%d: %s", command.exit_code, command.errors) > 0 ? 1 : 2;
+        command_free(&command);
+    }
+    return 0;
+}
+
+Test(system_bad_input, a_denied_loader_is_an_unfit_environment)
+{
+    const pid_t pid = fork();
+    if (!pid)
+        _exit(run_denied());
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        cr_skip_test("skipped: this needs seccomp filters for every user");
+    cr_expect_eq(status, 0);
 }
