@@ -26,6 +26,6 @@ kill -KILL $pid
 wait $pid 2>/dev/null
 "$SLUICE" sweep net.sluice --results slow.jsonl --resume -q -o csv | cut -d, -f2-3
 echo '# why a cell ended in error'
-{ "$SLUICE" sweep net.sluice --policy auto --memory 4M --swap 0 --runs 2 --results small.jsonl -q \
+{ "$SLUICE" sweep net.sluice --policy auto --budget 1M --runs 2 --results small.jsonl -q \
     >/dev/null; } 2>&1
 echo "-> $?"
