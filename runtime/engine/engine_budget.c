@@ -139,23 +139,27 @@ static int least_bytes(const struct sl_engine *engine, uint64_t *least, struct s
                                     engine->policy, least, error);
 }
 
+/* What the arena may take so that shards get least bytes; UINT64_MAX: they do. */
+static uint64_t most_arena_bytes(const struct sl_engine *engine, uint64_t least)
+{
+    return sl_budget_arena(&engine->budget, least, arena_bytes(engine));
+}
+
 /* Whole activations when the policy can run with what they leave of the budget, else row bands, in
- * several rounds. */
+ * several rounds: each measures the process anew, which may have grown. */
 static int bound_activations(struct sl_engine *engine, uint64_t more, struct sl_error *error)
 {
     uint64_t least = 0, before = UINT64_MAX;
     int result = 0;
     if (engine->policy->budgeted)
         result = least_bytes(engine, &least, error);
-    uint64_t arena = arena_bytes(engine);
-    uint64_t most = sl_budget_arena(&engine->budget, least, arena);
-    if (!result && more && most == UINT64_MAX)
-        return band_for_pins(engine, error);
-    while (!result && most != UINT64_MAX && arena < before) {
-        before = arena;
+    if (!result && more && most_arena_bytes(engine, least) == UINT64_MAX)
+        result = band_for_pins(engine, error);
+    uint64_t most = most_arena_bytes(engine, least);
+    while (!result && most != UINT64_MAX && arena_bytes(engine) < before) {
+        before = arena_bytes(engine);
         result = try_activations(engine, most, error);
-        arena = arena_bytes(engine);
-        most = sl_budget_arena(&engine->budget, least, arena);
+        most = most_arena_bytes(engine, least);
     }
     return result;
 }
