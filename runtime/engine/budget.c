@@ -25,6 +25,11 @@
  * rings take about as much as one more. */
 #define BUDGET_STOCK_BYTES (64 * SL_PAGE_BYTES)
 
+static uint64_t tables(uint64_t bytes)
+{
+    return bytes / BUDGET_BYTES_PER_PTE;
+}
+
 static bool read_kib(const char *status, const char *key, uint64_t *kib)
 {
     const char *line = strstr(status, key);
@@ -65,6 +70,15 @@ void sl_budget_rest(struct sl_budget *budget)
     budget->shard_bytes = total == UINT64_MAX ? UINT64_MAX
                           : total > overhead  ? total - overhead
                                               : 0;
+}
+
+void sl_budget_lower(struct sl_budget *budget, uint64_t total_bytes, bool unmaps)
+{
+    const uint64_t before = budget->total_bytes;
+    if (unmaps && before != UINT64_MAX && total_bytes < before)
+        budget->reserve_bytes -= tables(before) - tables(total_bytes);
+    budget->total_bytes = total_bytes;
+    sl_budget_rest(budget);
 }
 
 uint64_t sl_budget_networks(const struct sl_budget *budget)
@@ -113,8 +127,7 @@ int sl_budget_divide(struct sl_budget *budget, uint64_t free_bytes, uint64_t poo
         return -EIO;
     budget->process_bytes -=
         pool_bytes < budget->process_bytes ? pool_bytes : budget->process_bytes;
-    budget->reserve_bytes =
-        BUDGET_RESERVE_BYTES + (limited ? budget->total_bytes / BUDGET_BYTES_PER_PTE : 0);
+    budget->reserve_bytes = BUDGET_RESERVE_BYTES + (limited ? tables(budget->total_bytes) : 0);
     sl_budget_rest(budget);
     return 0;
 }

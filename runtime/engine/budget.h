@@ -2,6 +2,7 @@
 #ifndef SLUICE_ENGINE_BUDGET_H
 #define SLUICE_ENGINE_BUDGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/error.h"
@@ -37,6 +38,10 @@ int sl_budget_resident(uint64_t *bytes, struct sl_error *error);
 /* What a process such as this one is charged in a group of its own: not the pages of the program
  * and its libraries, which others have brought in. -EIO when /proc cannot be read. */
 int sl_budget_charged(uint64_t *bytes, struct sl_error *error);
+
+/* Another total, while what shards take goes back to the kernel. unmaps: with its page tables, for
+ * which less is reserved then. */
+void sl_budget_lower(struct sl_budget *budget, uint64_t total_bytes, bool unmaps);
 
 /* Sets shard_bytes to what the other members leave. */
 void sl_budget_rest(struct sl_budget *budget);

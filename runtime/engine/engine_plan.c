@@ -76,10 +76,9 @@ static int shrink(struct sl_engine *engine, uint64_t total, struct sl_error *err
     if (!sl_shard_reader_drain(&engine->reader))
         return sl_error_set(error, -EIO, "the loader broke while its reads were cancelled");
     const uint64_t limit = sl_limit_watch_least(&engine->watch);
-    budget->total_bytes = total;
     budget->limit_bytes = limit < budget->limit_bytes ? limit : budget->limit_bytes;
     budget->room_bytes = 0;
-    sl_budget_rest(budget);
+    sl_budget_lower(budget, total, !engine->reader.maps);
     int result = drop_shards(engine, error);
     if (result == -ENOBUFS)
         return sl_engine_refuse_budget(engine, error);

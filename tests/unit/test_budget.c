@@ -66,3 +66,18 @@ Test(budget, others_of_the_group_take_their_part)
     sl_budget_rest(&budget);
     cr_expect_eq(budget.shard_bytes, 0);
 }
+
+/* As one that is divided so from the start, where page tables go with what they were for. */
+Test(budget, a_lower_total_needs_less_for_page_tables)
+{
+    struct sl_budget lowered = {.activation_bytes = 5 * SL_MIB},
+                     mapped = {.activation_bytes = 5 * SL_MIB},
+                     small = {.activation_bytes = 5 * SL_MIB};
+    left_of(300 * SL_MIB, &lowered);
+    left_of(300 * SL_MIB, &mapped);
+    left_of(20 * SL_MIB, &small);
+    sl_budget_lower(&lowered, 20 * SL_MIB, true);
+    sl_budget_lower(&mapped, 20 * SL_MIB, false);
+    cr_expect_eq(lowered.shard_bytes, small.shard_bytes);
+    cr_expect_eq(mapped.shard_bytes + 280 * SL_MIB / 512, small.shard_bytes);
+}

@@ -54,7 +54,7 @@ Test(engine_shrink, ends_of_huge_pages_are_given_back)
         .policy = "window",
         .loader = "sim",
         .threads = 1,
-        .budget_bytes = UINT64_C(256) << 20,
+        .budget_bytes = UINT64_C(32) << 20,
         .reading = {.sim_bytes_per_s = pack->weight_bytes * 1000000000 / REQUEST_NS}};
     cr_assert_eq(sl_engine_create(&options, &engine, &error), 0, "%s", error.text);
     cr_assert_eq(sl_engine_add(engine, pack, &error), 0, "%s", error.text);
