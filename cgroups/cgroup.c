@@ -341,8 +341,9 @@ static int find_cores(int count, struct sl_hardware *hardware, struct sl_error *
         return sl_error_errno(error, "ask for the processors of this process");
     int all = CPU_COUNT(&allowed);
     if (count > all)
-        return sl_error_set(error, -EINVAL, "%d cores cannot be had: this process may use %d",
-                            count, all);
+        return sl_error_set(error, -EINVAL,
+                            "%d cores cannot be had: this process may use %d; give no more", count,
+                            all);
     int code = sl_core_list(&allowed, all, hardware->all_cores);
     if (!code)
         code = sl_core_list(&allowed, count, hardware->cores);

@@ -48,8 +48,8 @@ CELL_OPTION("swap-place", 0, "file|zram", DEVICE, read_swap_place,
             "where the --swap SIZE lies: in a temporary file, or compressed in memory that no "
             "limit counts (default: what the machine has, else a file)",
             "file zram")
-CELL_OPTION("timeout", 0, "TIME", SINGLE, read_timeout, "end a cell after this long, e.g. 30s",
-            NULL)
+CELL_OPTION("timeout", 0, "TIME", SINGLE, read_timeout,
+            "end a cell after this long, e.g. 30s (default 0: never)", NULL)
 CELL_OPTION("budget", 0, "SIZE|auto", SWEPT, read_budget,
             "memory that policies with a budget allow themselves, at most the limit; auto: the "
             "limit (default auto)",

@@ -34,8 +34,9 @@ static const struct cli_option options[] = {
      "stop repeating a cell once the 95 % confidence interval of its median is within P % of it, "
      "after 3 runs at the earliest",
      NULL, false},
-    {"time-limit", 0, "TIME", "start nothing after this long, e.g. 2h; --resume does the rest",
-     NULL, false},
+    {"time-limit", 0, "TIME",
+     "start nothing after this long, e.g. 2h; --resume does the rest (default 0: never)", NULL,
+     false},
     {"order", 0, "ORDER",
      "interleaved: every cell once, then again (against drift and heat, default); grouped: all "
      "repetitions of a cell together; shuffled",
